@@ -1,0 +1,130 @@
+// swift-tools-version: 6.2
+// SPDX-License-Identifier: MIT
+
+import PackageDescription
+
+let strict: [SwiftSetting] = [
+    .enableUpcomingFeature("ExistentialAny"),
+    .enableUpcomingFeature("InternalImportsByDefault"),
+    .enableUpcomingFeature("MemberImportVisibility"),
+    .enableUpcomingFeature("NonisolatedNonsendingByDefault"),
+    .treatAllWarnings(as: .error),
+]
+
+let strictC: [CSetting] = [
+    .enableWarning("all"),
+    .enableWarning("extra"),
+    .treatAllWarnings(as: .error),
+]
+
+let package = Package(
+    name: "swift-websocket-client",
+    platforms: [.macOS(.v26)],
+    products: [
+        .library(name: "WebSocketClient", targets: ["WebSocketClient"]),
+        .library(name: "WebSocketAccel", targets: ["WebSocketAccel"]),
+        .executable(name: "wsdump", targets: ["wsdump"]),
+        // For this repository's Benchmarks package only: no promise is made about these.
+        .library(name: "_WebSocketAccelPure", targets: ["WebSocketAccelPure"]),
+        .library(name: "_CWebSocketAccel", targets: ["CWebSocketAccel"]),
+        .library(name: "_LoopbackServer", targets: ["LoopbackServer"]),
+    ],
+    traits: [
+        .trait(
+            name: "CAccel",
+            description: "Mask and validate with the C SIMD kernels; without it, with the Swift ones."
+        ),
+        .default(enabledTraits: ["CAccel"]),
+    ],
+    dependencies: [
+        .package(url: "https://github.com/apple/swift-log", from: "1.6.0"),
+        .package(url: "https://github.com/apple/swift-argument-parser", from: "1.5.0"),
+    ],
+    targets: [
+        // Kernels: they know bytes.
+        .target(name: "CWebSocketAccel", path: "CSources/CWebSocketAccel", cSettings: strictC),
+        .target(name: "WebSocketAccelPure", swiftSettings: strict),
+        .target(
+            name: "WebSocketAccel",
+            dependencies: [
+                .target(name: "CWebSocketAccel", condition: .when(traits: ["CAccel"])),
+                "WebSocketAccelPure",
+            ],
+            swiftSettings: strict
+        ),
+
+        // Protocol: frames and messages, never a socket or a clock.
+        .systemLibrary(
+            name: "CZlib",
+            path: "CSources/CZlib",
+            pkgConfig: "zlib",
+            providers: [.apt(["zlib1g-dev"]), .brew(["zlib"])]
+        ),
+        .target(
+            name: "WebSocketProtocol",
+            dependencies: ["WebSocketAccel", "CZlib"],
+            swiftSettings: strict
+        ),
+
+        // Client: transport, threads, locks, time-outs.
+        .systemLibrary(
+            name: "COpenSSL",
+            path: "CSources/COpenSSL",
+            pkgConfig: "openssl",
+            providers: [.apt(["libssl-dev"]), .brew(["openssl@3"])]
+        ),
+        .target(
+            name: "WebSocketClient",
+            dependencies: [
+                "WebSocketProtocol", "COpenSSL",
+                .product(name: "Logging", package: "swift-log"),
+            ],
+            swiftSettings: strict
+        ),
+
+        // Tools and the other end.
+        .executableTarget(
+            name: "wsdump",
+            dependencies: [
+                "WebSocketClient", "LoopbackServer", "CZlib",
+                .product(name: "ArgumentParser", package: "swift-argument-parser"),
+            ],
+            swiftSettings: strict
+        ),
+        .target(
+            name: "LoopbackServer",
+            dependencies: ["WebSocketClient", "WebSocketProtocol"],
+            swiftSettings: strict
+        ),
+        .executableTarget(
+            name: "loopback-server",
+            dependencies: ["LoopbackServer"],
+            swiftSettings: strict
+        ),
+
+        // Tests.
+        .executableTarget(
+            name: "autobahn-client",
+            dependencies: ["WebSocketClient"],
+            path: "Tests/Conformance/autobahn-client",
+            swiftSettings: strict
+        ),
+        .testTarget(
+            name: "WebSocketAccelTests",
+            dependencies: ["WebSocketAccel", "WebSocketAccelPure", "CWebSocketAccel"],
+            swiftSettings: strict
+        ),
+        .testTarget(
+            name: "WebSocketProtocolTests",
+            dependencies: ["WebSocketProtocol"],
+            swiftSettings: strict
+        ),
+        .testTarget(
+            name: "WebSocketClientTests",
+            dependencies: ["WebSocketClient", "LoopbackServer"],
+            swiftSettings: strict
+        ),
+    ],
+    swiftLanguageModes: [.v6],
+    cLanguageStandard: .c17
+)
