@@ -32,7 +32,7 @@ let package = Package(
     traits: [
         .trait(
             name: "CAccel",
-            description: "Mask and validate with the C SIMD kernels; without it, with the Swift ones."
+            description: "Mask and validate with the C kernels; without it, with the Swift ones."
         ),
         .default(enabledTraits: ["CAccel"]),
     ],

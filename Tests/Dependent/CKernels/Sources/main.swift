@@ -1,0 +1,4 @@
+import WebSocketAccel
+import WebSocketClient
+
+print(WebSocketAccel.backend)
