@@ -73,10 +73,11 @@ let package = Package(
             pkgConfig: "openssl",
             providers: [.apt(["libssl-dev"]), .brew(["openssl@3"])]
         ),
+        .systemLibrary(name: "CLinux", path: "CSources/CLinux"),
         .target(
             name: "WebSocketClient",
             dependencies: [
-                "WebSocketProtocol", "COpenSSL",
+                "WebSocketProtocol", "COpenSSL", "CLinux",
                 .product(name: "Logging", package: "swift-log"),
             ],
             swiftSettings: strict

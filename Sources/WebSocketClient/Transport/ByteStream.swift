@@ -1,0 +1,44 @@
+/// What a wait is for.
+package enum Interest: Sendable, Hashable {
+    case read, write
+}
+
+/// What one read or write did.
+package enum Transfer: Sendable, Hashable {
+    /// So many bytes were moved, at least one unless the buffer was empty.
+    case bytes(Int)
+    /// None could be moved; wait for this and try again with the same bytes.
+    case wouldBlock(Interest)
+    /// The peer has ended its side cleanly; nothing more will arrive.
+    case endOfStream
+}
+
+/// A connection that carries bytes both ways: the seam between transport and frames.
+///
+/// Nothing but `wait` waits. One thread at a time may read and one may write, both at once;
+/// `wait`, `finishWriting` and `abort` may be called from any thread at any time.
+/// The descriptor is closed when the last reference to the stream has gone.
+package protocol ByteStream: AnyObject, Sendable {
+    /// The socket, for poll(2) and socket options; not to be closed.
+    var descriptor: Int32 { get }
+
+    /// Whether the bytes are encrypted on the way.
+    var isSecure: Bool { get }
+
+    /// Takes what has arrived, up to the size of `buffer`.
+    func read(into buffer: UnsafeMutableRawBufferPointer) throws(TransportError) -> Transfer
+
+    /// Sends what can be sent at once, from the start of `bytes`.
+    func write(_ bytes: UnsafeRawBufferPointer) throws(TransportError) -> Transfer
+
+    /// Waits until `interest` may be satisfied. Throws `.timedOut` and `.aborted`.
+    ///
+    /// A deadline in the past still finds a stream that is ready now.
+    func wait(for interest: Interest, until deadline: Deadline) throws(TransportError)
+
+    /// Tells the peer that nothing more will come; doesn't wait and reports no errors.
+    func finishWriting()
+
+    /// Ends both directions at once and every wait with `.aborted`.
+    func abort()
+}

@@ -1,0 +1,59 @@
+/// A point on the monotonic clock by which something has to be done.
+///
+/// Time-outs become deadlines once, at the edge: a call that waits several times can't wait longer
+/// than it was told to.
+package struct Deadline: Sendable, Hashable {
+    /// The clock's reading in nanoseconds; `Int64.max` is never.
+    let nanoseconds: Int64
+
+    private init(nanoseconds: Int64) {
+        self.nanoseconds = nanoseconds
+    }
+
+    package static let never = Deadline(nanoseconds: .max)
+
+    /// `timeout` from now; a time-out of zero or less is past at once.
+    package static func after(_ timeout: Duration) -> Deadline {
+        let (seconds, attoseconds) = timeout.components
+        let (scaled, overflow) = seconds.multipliedReportingOverflow(by: 1_000_000_000)
+        guard !overflow else { return seconds > 0 ? .never : Deadline(nanoseconds: 0) }
+        let (length, tooLong) = scaled.addingReportingOverflow(attoseconds / 1_000_000_000)
+        let (sum, beyond) = SystemCalls.monotonicNanoseconds().addingReportingOverflow(length)
+        guard !tooLong, !beyond else { return length > 0 ? .never : Deadline(nanoseconds: 0) }
+        return Deadline(nanoseconds: sum)
+    }
+
+    /// `timeout` from now; without a time-out, never.
+    package init(_ timeout: Duration?) {
+        self = timeout.map(Deadline.after) ?? .never
+    }
+
+    package var isPast: Bool {
+        self != .never && SystemCalls.monotonicNanoseconds() >= nanoseconds
+    }
+
+    /// What is left, not less than zero; `nil` if there is no limit.
+    package var remaining: Duration? {
+        guard self != .never else { return nil }
+        return .nanoseconds(max(0, nanoseconds - SystemCalls.monotonicNanoseconds()))
+    }
+
+    package func earlier(_ other: Deadline) -> Deadline {
+        min(self, other)
+    }
+
+    /// The argument for poll(2): rounded up, so that the deadline is past when poll returns.
+    var pollMilliseconds: Int32 {
+        guard self != .never else { return -1 }
+        let left = nanoseconds - SystemCalls.monotonicNanoseconds()
+        guard left > 0 else { return 0 }
+        let milliseconds = left / 1_000_000 + (left % 1_000_000 == 0 ? 0 : 1)
+        return Int32(clamping: milliseconds)
+    }
+}
+
+extension Deadline: Comparable {
+    package static func < (left: Deadline, right: Deadline) -> Bool {
+        left.nanoseconds < right.nanoseconds
+    }
+}

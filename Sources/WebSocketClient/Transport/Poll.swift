@@ -1,0 +1,101 @@
+#if canImport(Glibc)
+    import Glibc
+#elseif canImport(Musl)
+    import Musl
+#else
+    import Darwin
+#endif
+
+/// One descriptor among several to wait for.
+package struct PollEntry: Sendable {
+    package let descriptor: Int32
+    package let interest: Interest
+    /// Set by `Poll.wait`: ready, ended or failed; the next call on it will not wait.
+    package fileprivate(set) var isReady = false
+
+    package init(_ descriptor: Int32, for interest: Interest) {
+        self.descriptor = descriptor
+        self.interest = interest
+    }
+}
+
+/// poll(2) with deadlines.
+package enum Poll {
+    /// Waits until one of `entries` is ready, and marks those that are.
+    ///
+    /// Returns false if the deadline passed; throws `.aborted` once `wakeUp` is signalled.
+    package static func wait(
+        for entries: inout [PollEntry],
+        wakeUp: WakeUp?,
+        until deadline: Deadline
+    ) throws(TransportError) -> Bool {
+        var descriptors = entries.map { pollfd($0.descriptor, for: $0.interest) }
+        if let wakeUp { descriptors.append(pollfd(wakeUp.descriptor, for: .read)) }
+        let ready = try descriptors.withUnsafeMutableBufferPointer {
+            pointer throws(TransportError) in try poll(pointer, until: deadline)
+        }
+        if wakeUp?.isSignalled == true { throw .aborted }
+        for index in entries.indices {
+            entries[index].isReady = descriptors[index].revents != 0
+        }
+        return ready
+    }
+
+    /// The same for one descriptor, without an allocation.
+    package static func wait(
+        for interest: Interest,
+        on descriptor: Int32,
+        wakeUp: WakeUp,
+        until deadline: Deadline
+    ) throws(TransportError) -> Bool {
+        let result = withUnsafeTemporaryAllocation(of: pollfd.self, capacity: 2) {
+            descriptors -> Result<Bool, TransportError> in
+            descriptors.initializeElement(at: 0, to: pollfd(descriptor, for: interest))
+            descriptors.initializeElement(at: 1, to: pollfd(wakeUp.descriptor, for: .read))
+            return Result { () throws(TransportError) in try poll(descriptors, until: deadline) }
+        }
+        let ready = try result.get()
+        if wakeUp.isSignalled { throw .aborted }
+        return ready
+    }
+
+    private static func poll(
+        _ descriptors: UnsafeMutableBufferPointer<pollfd>,
+        until deadline: Deadline
+    ) throws(TransportError) -> Bool {
+        while true {
+            // Not `retrying`: after a signal the time left is another.
+            let count = systemPoll(
+                descriptors.baseAddress,
+                nfds_t(descriptors.count),
+                deadline.pollMilliseconds
+            )
+            if count > 0 { return true }
+            if count < 0 {
+                let error = ErrorNumber.current
+                guard error == .interrupted else { throw .system(call: "poll", error) }
+            } else if deadline.isPast {
+                return false
+            }
+        }
+    }
+}
+
+private func systemPoll(
+    _ descriptors: UnsafeMutablePointer<pollfd>?,
+    _ count: nfds_t,
+    _ milliseconds: Int32
+) -> Int32 {
+    poll(descriptors, count, milliseconds)
+}
+
+extension pollfd {
+    fileprivate init(_ descriptor: Int32, for interest: Interest) {
+        let events =
+            switch interest {
+            case .read: POLLIN
+            case .write: POLLOUT
+            }
+        self.init(fd: descriptor, events: Int16(events), revents: 0)
+    }
+}

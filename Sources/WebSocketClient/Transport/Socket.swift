@@ -1,0 +1,173 @@
+#if canImport(Glibc)
+    import Glibc
+#elseif canImport(Musl)
+    import Musl
+#else
+    import Darwin
+#endif
+
+/// A non-blocking stream socket; the descriptor is closed when the last reference has gone.
+///
+/// As every call in flight holds a reference, a descriptor can't be closed, and its number given
+/// away again, under a thread that still uses it.
+package final class Socket: Sendable {
+    package let descriptor: Int32
+    private let isOwned: Bool
+
+    /// A new socket for addresses like `address`.
+    init(for address: SocketAddress) throws(TransportError) {
+        #if os(Linux)
+            let kind = Int32(SOCK_STREAM.value | SOCK_CLOEXEC.value | SOCK_NONBLOCK.value)
+            descriptor = socket(address.family, kind, 0)
+        #else
+            descriptor = socket(address.family, SOCK_STREAM, 0)
+        #endif
+        isOwned = true
+        guard descriptor >= 0 else { throw .system(call: "socket", .current) }
+        #if !os(Linux)
+            try SystemCalls.setCloseOnExec(descriptor)
+            try SystemCalls.setNonBlocking(descriptor)
+            var one: Int32 = 1
+            setsockopt(
+                descriptor,
+                SOL_SOCKET,
+                SO_NOSIGPIPE,
+                &one,
+                socklen_t(MemoryLayout<Int32>.size)
+            )
+        #endif
+    }
+
+    /// A connected socket made elsewhere, set to non-blocking.
+    package init(adopting descriptor: Int32, closingAtEnd: Bool) throws(TransportError) {
+        self.descriptor = descriptor
+        isOwned = closingAtEnd
+        guard descriptor >= 0 else {
+            throw .invalidArgument("An adopted descriptor can't be negative.")
+        }
+        try SystemCalls.setNonBlocking(descriptor)
+    }
+
+    deinit {
+        if isOwned, descriptor >= 0 { SystemCalls.close(descriptor) }
+    }
+
+    package func set(_ option: SocketOption) throws(TransportError) {
+        let result = option.value.withUnsafeBytes {
+            setsockopt(
+                descriptor,
+                option.level,
+                option.name,
+                $0.baseAddress,
+                socklen_t($0.count)
+            )
+        }
+        guard result == 0 else { throw .system(call: "setsockopt", .current) }
+    }
+
+    /// Starts to connect; true if that is done already.
+    func connect(to address: SocketAddress) -> Result<Bool, ErrorNumber> {
+        let result = address.withSockaddr { systemConnect(descriptor, $0, $1) }
+        if result == 0 { return .success(true) }
+        let error = ErrorNumber.current
+        // An interrupted connect goes on in the background like any other.
+        return error == .inProgress || error == .interrupted ? .success(false) : .failure(error)
+    }
+
+    /// What became of a connect that has been waited for; `nil` if it succeeded.
+    func takeError() -> ErrorNumber? {
+        var code: Int32 = 0
+        var length = socklen_t(MemoryLayout.size(ofValue: code))
+        guard getsockopt(descriptor, SOL_SOCKET, SO_ERROR, &code, &length) == 0 else {
+            return .current
+        }
+        return code == 0 ? nil : ErrorNumber(rawValue: code)
+    }
+
+    @inline(__always)
+    func receive(into buffer: UnsafeMutableRawBufferPointer) throws(TransportError) -> Transfer {
+        guard !buffer.isEmpty else { return .bytes(0) }
+        switch SystemCalls.retrying({ recv(descriptor, buffer.baseAddress, buffer.count, 0) }) {
+        case .success(0): return .endOfStream
+        case .success(let count): return .bytes(count)
+        case .failure(let error) where error.isWouldBlock: return .wouldBlock(.read)
+        case .failure(let error): throw .system(call: "recv", error)
+        }
+    }
+
+    @inline(__always)
+    func send(_ bytes: UnsafeRawBufferPointer) throws(TransportError) -> Transfer {
+        guard !bytes.isEmpty else { return .bytes(0) }
+        let flags = Int32(MSG_NOSIGNAL)
+        switch SystemCalls.retrying({
+            systemSend(descriptor, bytes.baseAddress, bytes.count, flags)
+        }) {
+        case .success(let count): return .bytes(count)
+        case .failure(let error) where error.isWouldBlock: return .wouldBlock(.write)
+        case .failure(let error): throw .system(call: "send", error)
+        }
+    }
+
+    func shutDownWriting() {
+        _ = shutdown(descriptor, Int32(SHUT_WR))
+    }
+
+    func shutDown() {
+        _ = shutdown(descriptor, Int32(SHUT_RDWR))
+    }
+}
+
+// The methods above hide the calls of the same name.
+
+private func systemConnect(
+    _ descriptor: Int32,
+    _ address: UnsafePointer<sockaddr>,
+    _ length: socklen_t
+) -> Int32 {
+    connect(descriptor, address, length)
+}
+
+@inline(__always)
+private func systemSend(
+    _ descriptor: Int32,
+    _ bytes: UnsafeRawPointer?,
+    _ count: Int,
+    _ flags: Int32
+) -> Int {
+    send(descriptor, bytes, count, flags)
+}
+
+#if canImport(Glibc)
+    extension __socket_type {
+        fileprivate var value: UInt32 { rawValue }
+    }
+#elseif canImport(Musl)
+    extension Int32 {
+        fileprivate var value: Int32 { self }
+    }
+#endif
+
+extension SocketOption {
+    /// The system's numbers, kept here so that the options themselves need no C library.
+    enum Number {
+        static let socketLevel = SOL_SOCKET
+        static let tcpLevel = Int32(IPPROTO_TCP)
+        static let ipLevel = Int32(IPPROTO_IP)
+        static let ipv6Level = Int32(IPPROTO_IPV6)
+        static let keepAlive = SO_KEEPALIVE
+        static let reuseAddress = SO_REUSEADDR
+        static let receiveBufferSize = SO_RCVBUF
+        static let sendBufferSize = SO_SNDBUF
+        static let noDelay = TCP_NODELAY
+        #if os(Linux)
+            static let keepAliveIdle = TCP_KEEPIDLE
+            static let userTimeout = TCP_USER_TIMEOUT
+            static let bindToDevice = SO_BINDTODEVICE
+            static let mark = SO_MARK
+        #else
+            static let keepAliveIdle = TCP_KEEPALIVE
+        #endif
+        static let keepAliveInterval = TCP_KEEPINTVL
+        static let keepAliveCount = TCP_KEEPCNT
+    }
+}

@@ -1,0 +1,47 @@
+/// A TCP or Unix connection as it is.
+package final class SocketStream: ByteStream {
+    private let socket: Socket
+    private let wakeUp: WakeUp
+
+    /// `wakeUp` ends the waits of this stream, and those of the caller while it connected.
+    package init(_ socket: Socket, wakeUp: WakeUp) {
+        self.socket = socket
+        self.wakeUp = wakeUp
+    }
+
+    package var descriptor: Int32 { socket.descriptor }
+    package var isSecure: Bool { false }
+
+    package func read(
+        into buffer: UnsafeMutableRawBufferPointer
+    ) throws(TransportError) -> Transfer {
+        let transfer = try socket.receive(into: buffer)
+        // The end of a socket that was shut down here is no end that the peer has sent.
+        if transfer == .endOfStream, wakeUp.isSignalled { throw .aborted }
+        return transfer
+    }
+
+    package func write(_ bytes: UnsafeRawBufferPointer) throws(TransportError) -> Transfer {
+        if wakeUp.isSignalled { throw .aborted }
+        return try socket.send(bytes)
+    }
+
+    package func wait(for interest: Interest, until deadline: Deadline) throws(TransportError) {
+        let isReady = try Poll.wait(
+            for: interest,
+            on: socket.descriptor,
+            wakeUp: wakeUp,
+            until: deadline
+        )
+        if !isReady { throw .timedOut(.transfer) }
+    }
+
+    package func finishWriting() {
+        socket.shutDownWriting()
+    }
+
+    package func abort() {
+        wakeUp.signal()
+        socket.shutDown()
+    }
+}

@@ -1,0 +1,67 @@
+/// Why bytes could not be carried.
+package enum TransportError: Error, Sendable, Hashable {
+    /// The deadline passed; says in which stage.
+    case timedOut(TransportStage)
+    /// `abort()` or the wake-up of the connection ended the call.
+    case aborted
+    /// Name resolution failed with getaddrinfo's `code`.
+    case addressNotFound(host: String, code: Int32, text: String)
+    /// No address of the host could be connected to.
+    case connectFailed(host: String, attempts: [ConnectAttempt])
+    case system(call: String, ErrorNumber)
+    case tls(TLSFailure)
+    case proxy(ProxyFailure)
+    /// An option or argument that can't be used; nothing has been sent.
+    case invalidArgument(String)
+    /// The peer closed the TCP connection without TLS's close_notify: the end may have been forged.
+    case truncated
+}
+
+/// What was being done when time ran out.
+package enum TransportStage: Sendable, Hashable {
+    case resolution, connecting, proxyHandshake, tlsHandshake, transfer
+}
+
+/// One address that was tried, and what came of it.
+package struct ConnectAttempt: Sendable, Hashable {
+    /// Address and port as text, such as "[::1]:443".
+    package let address: String
+    package let error: ErrorNumber
+
+    package init(address: String, error: ErrorNumber) {
+        self.address = address
+        self.error = error
+    }
+}
+
+extension TransportError: CustomStringConvertible {
+    /// One sentence without secrets.
+    package var description: String {
+        switch self {
+        case .timedOut(let stage): "Time ran out during \(stage)."
+        case .aborted: "The connection was aborted."
+        case .addressNotFound(let host, let code, let text):
+            "The address of \(host) was not found: \(text) (getaddrinfo \(code))."
+        case .connectFailed(let host, let attempts):
+            "No connection to \(host): "
+                + attempts.map { "\($0.address): \($0.error)" }.joined(separator: "; ") + "."
+        case .system(let call, let error): "\(call) failed: \(error)."
+        case .tls(let failure): failure.description
+        case .proxy(let failure): failure.description
+        case .invalidArgument(let text): text
+        case .truncated: "The peer ended the TLS connection without close_notify."
+        }
+    }
+}
+
+extension TransportStage: CustomStringConvertible {
+    package var description: String {
+        switch self {
+        case .resolution: "name resolution"
+        case .connecting: "connecting"
+        case .proxyHandshake: "the proxy's handshake"
+        case .tlsHandshake: "the TLS handshake"
+        case .transfer: "the transfer of bytes"
+        }
+    }
+}

@@ -1,0 +1,296 @@
+import Glibc
+import Testing
+
+@testable import WebSocketClient
+
+@Suite("Connecting", .timeLimit(.minutes(1)))
+struct ConnectorTests {
+    private func connect(
+        to host: String,
+        port: UInt16,
+        options: [SocketOption] = [],
+        timeout: Duration = .seconds(20)
+    ) throws -> any ByteStream {
+        var plan = ConnectPlan(target: .host(host, port: port), serverName: host)
+        plan.socketOptions = options
+        plan.connectTimeout = timeout
+        return try Connector.connect(plan, wakeUp: try WakeUp())
+    }
+
+    @Test("Reaches IPv4, IPv6 and names", arguments: ["127.0.0.1", "::1", "localhost"])
+    func reaches(host: String) throws {
+        let listener = try Listener(host: host == "::1" ? "::1" : "127.0.0.1")
+        let client = try connect(to: host, port: listener.port)
+        let server = try listener.accept(until: .after(.seconds(5)))
+        try client.writeAll([1, 2], until: .after(.seconds(5)))
+        #expect(try server.readSome(until: .after(.seconds(5))) == [1, 2])
+    }
+
+    @Test("Reaches a Unix socket, and says which one is not there")
+    func unix() throws {
+        let path = "/tmp/websocket-transport-\(getpid())-\(UInt32.random(in: 0...UInt32.max))"
+        let plan = ConnectPlan(target: .unix(path: path), serverName: "localhost")
+        #expect(
+            throws: TransportError.connectFailed(
+                host: path,
+                attempts: [
+                    ConnectAttempt(address: "unix:" + path, error: ErrorNumber(rawValue: ENOENT))
+                ]
+            )
+        ) { try Connector.connect(plan, wakeUp: try WakeUp()) }
+        let listener = try Listener(unixPath: path)
+        defer { unlink(path) }
+        let client = try Connector.connect(plan, wakeUp: try WakeUp())
+        let server = try listener.accept(until: .after(.seconds(5)))
+        try server.writeAll([3], until: .after(.seconds(5)))
+        #expect(try client.readSome(until: .after(.seconds(5))) == [3])
+    }
+
+    @Test(
+        "A Unix path that doesn't fit is refused",
+        arguments: ["", "a\0b", String(repeating: "x", count: 108)]
+    )
+    func longUnixPath(path: String) throws {
+        #expect(throws: TransportError.self) { try SocketAddress(unixPath: path) }
+    }
+
+    @Test("A refused connection names the address and the reason")
+    func refused() throws {
+        let listener = try Listener()
+        let port = listener.port
+        listener.close()
+        let error = #expect(throws: TransportError.self) {
+            try connect(to: "127.0.0.1", port: port)
+        }
+        let attempt = ConnectAttempt(address: "127.0.0.1:\(port)", error: .connectionRefused)
+        #expect(error == .connectFailed(host: "127.0.0.1", attempts: [attempt]))
+        #expect(error?.description.contains("Connection refused") == true)
+    }
+
+    @Test("Default options and the user's are set before the connection is there")
+    func options() throws {
+        let listener = try Listener()
+        let client = try connect(
+            to: "127.0.0.1",
+            port: listener.port,
+            options: [.keepAliveCount(7), .receiveBufferSize(50_000), .keepAlive(false)]
+        )
+        func value(_ level: Int32, _ name: Int32) -> Int32 {
+            var value: Int32 = -1
+            var length = socklen_t(4)
+            getsockopt(client.descriptor, level, name, &value, &length)
+            return value
+        }
+        let tcp = Int32(IPPROTO_TCP)
+        #expect(value(tcp, TCP_NODELAY) == 1)
+        #expect(value(tcp, TCP_KEEPIDLE) == 30)
+        #expect(value(tcp, TCP_KEEPINTVL) == 10)
+        #expect(value(tcp, TCP_KEEPCNT) == 7)
+        #expect(value(SOL_SOCKET, SO_KEEPALIVE) == 0)
+        #expect(value(SOL_SOCKET, SO_RCVBUF) == 100_000)
+        #expect(fcntl(client.descriptor, F_GETFL) & O_NONBLOCK != 0)
+        #expect(fcntl(client.descriptor, F_GETFD) & FD_CLOEXEC != 0)
+    }
+
+    @Test("An option that the system refuses makes connecting fail")
+    func badOption() throws {
+        let listener = try Listener()
+        let error = #expect(throws: TransportError.self) {
+            try connect(
+                to: "127.0.0.1",
+                port: listener.port,
+                options: [SocketOption(level: 12345, name: 6, value: 1)]
+            )
+        }
+        guard case .system(call: "setsockopt", _) = error else {
+            Issue.record("got \(String(describing: error))")
+            return
+        }
+    }
+
+    @Test("A name that doesn't exist is an address error with getaddrinfo's code")
+    func unknownName() throws {
+        let error = #expect(throws: TransportError.self) {
+            try connect(to: "does-not-exist.invalid", port: 80)
+        }
+        guard case .addressNotFound(host: "does-not-exist.invalid", let code, _) = error else {
+            Issue.record("got \(String(describing: error))")
+            return
+        }
+        #expect(code == EAI_NONAME || code == EAI_AGAIN)
+    }
+
+    @Test("An empty host and one with NUL are refused", arguments: ["", "local\0host"])
+    func badHost(host: String) throws {
+        let error = #expect(throws: TransportError.self) { try connect(to: host, port: 80) }
+        guard case .invalidArgument = error else {
+            Issue.record("got \(String(describing: error))")
+            return
+        }
+    }
+
+    @Test("A full backlog lets connecting time out, and the abort of another thread ends it sooner")
+    func timeOutAndAbort() throws {
+        let full = try FullListener()
+        #expect(throws: TransportError.timedOut(.connecting)) {
+            try connect(to: "127.0.0.1", port: full.port, timeout: .milliseconds(100))
+        }
+        let wakeUp = try WakeUp()
+        var plan = ConnectPlan(
+            target: .host("127.0.0.1", port: full.port),
+            serverName: "127.0.0.1"
+        )
+        plan.deadline = .after(.seconds(30))
+        let connecting = Background { [plan] in _ = try Connector.connect(plan, wakeUp: wakeUp) }
+        usleep(20_000)
+        wakeUp.signal()
+        #expect(throws: TransportError.aborted) { try connecting.join() }
+    }
+
+    @Test("A silent address costs a quarter of a second when there is another")
+    func race() throws {
+        let full = try FullListener()
+        let listener = try Listener()
+        let dead = try Listener()
+        dead.close()
+        let addresses = [full.address, dead.address, listener.address]
+        var race = AddressRace(
+            host: "test",
+            addresses: addresses,
+            options: [],
+            wakeUp: try WakeUp()
+        )
+        var socket: Socket?
+        let time = try elapsed { socket = try race.run(until: .after(.seconds(20))) }
+        #expect(time >= .milliseconds(240) && time < .seconds(5))
+        _ = try listener.accept(until: .after(.seconds(5)))
+        withExtendedLifetime(socket) {}
+    }
+
+    @Test("Each address that failed is in the error")
+    func allFail() throws {
+        let addresses = try (0..<3).map { index in
+            let listener = try Listener(host: index == 1 ? "::1" : "127.0.0.1")
+            defer { listener.close() }
+            return listener.address
+        }
+        var race = AddressRace(
+            host: "test",
+            addresses: addresses,
+            options: [],
+            wakeUp: try WakeUp()
+        )
+        let error = #expect(throws: TransportError.self) {
+            try race.run(until: .after(.seconds(20)))
+        }
+        guard case .connectFailed(host: "test", let attempts) = error else {
+            Issue.record("got \(String(describing: error))")
+            return
+        }
+        let expected = AddressRace.interleaved(addresses).map {
+            ConnectAttempt(address: "\($0)", error: .connectionRefused)
+        }
+        #expect(attempts == expected)
+    }
+
+    @Test("Families are interleaved, beginning with the preferred one")
+    func interleaving() throws {
+        func addresses(_ hosts: [String]) throws -> [SocketAddress] {
+            try hosts.flatMap {
+                try Resolver.addresses(host: $0, port: 1, wakeUp: WakeUp(), until: .never)
+            }
+        }
+        let given = try addresses(["::1", "::2", "::3", "127.0.0.1", "127.0.0.2"])
+        let wanted = try addresses(["::1", "127.0.0.1", "::2", "127.0.0.2", "::3"])
+        #expect(AddressRace.interleaved(given) == wanted)
+        #expect(AddressRace.interleaved([]) == [])
+    }
+
+    @Test("A resolver that would take too long is left behind at the deadline")
+    func resolutionTimeOut() throws {
+        let error = #expect(throws: TransportError.self) {
+            try Resolver.addresses(
+                host: "slow.invalid",
+                port: 80,
+                wakeUp: try WakeUp(),
+                until: .after(.zero)
+            )
+        }
+        // A resolver that answers before the first look is no failure of the deadline.
+        #expect(error == .timedOut(.resolution) || "\(String(describing: error))".contains("slow"))
+    }
+
+    @Test("No descriptor stays open, whatever becomes of the connection")
+    func noLeak() throws {
+        let listener = try Listener()
+        let dead = try Listener()
+        dead.close()
+        func attempt() throws {
+            let client = try connect(to: "localhost", port: listener.port)
+            let server = try listener.accept(until: .after(.seconds(5)))
+            client.abort()
+            server.finishWriting()
+            #expect(throws: TransportError.self) { try connect(to: "127.0.0.1", port: dead.port) }
+        }
+        for _ in 0..<20 { try attempt() }
+        #expect(connectedDescriptors(to: listener.port) == 0)
+        #expect(connectedDescriptors(to: dead.port) == 0)
+    }
+
+    /// How many sockets of this process have `port` at either end, besides listeners.
+    private func connectedDescriptors(to port: UInt16) -> Int {
+        (0..<1024).count { descriptor in
+            var peer = sockaddr_in()
+            var length = socklen_t(MemoryLayout.size(ofValue: peer))
+            let bigEndian = port.bigEndian
+            return withUnsafeMutablePointer(to: &peer) { pointer in
+                pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) { address in
+                    guard getpeername(descriptor, address, &length) == 0 else { return false }
+                    let isRemote = pointer.pointee.sin_port == bigEndian
+                    length = socklen_t(MemoryLayout<sockaddr_in>.size)
+                    getsockname(descriptor, address, &length)
+                    return isRemote || pointer.pointee.sin_port == bigEndian
+                }
+            }
+        }
+    }
+}
+
+/// A listener whose queue is full, so that the next connection gets no answer.
+private final class FullListener {
+    let listener: Int32
+    let address: SocketAddress
+    private var fillers: [Int32] = []
+
+    var port: UInt16 { address.port }
+
+    init() throws {
+        // Binding without listening would refuse; a backlog of 0 holds one connection.
+        let free = try Listener()
+        let port = free.port
+        address = free.address
+        free.close()
+        listener = socket(AF_INET, Int32(SOCK_STREAM.rawValue), 0)
+        var one: Int32 = 1
+        setsockopt(listener, SOL_SOCKET, SO_REUSEADDR, &one, 4)
+        _ = withExtendedLifetime(free) { port }
+        let descriptor = listener
+        try #require(address.withSockaddr { bind(descriptor, $0, $1) } == 0)
+        try #require(listen(listener, 0) == 0)
+        for _ in 0..<4 {
+            let filler = socket(
+                AF_INET,
+                Int32(SOCK_STREAM.rawValue | SOCK_NONBLOCK.rawValue),
+                0
+            )
+            _ = address.withSockaddr { connect(filler, $0, $1) }
+            fillers.append(filler)
+        }
+        usleep(20_000)
+    }
+
+    deinit {
+        for filler in fillers { close(filler) }
+        close(listener)
+    }
+}

@@ -1,0 +1,156 @@
+import Glibc
+import Testing
+
+@testable import WebSocketClient
+
+@Suite("Socket streams", .timeLimit(.minutes(1)))
+struct SocketStreamTests {
+    @Test("Bytes arrive as they were sent")
+    func transfer() throws {
+        let (one, two) = try makeStreamPair()
+        try one.writeAll([1, 2, 3], until: .after(.seconds(5)))
+        #expect(try two.readSome(until: .after(.seconds(5))) == [1, 2, 3])
+        #expect(!one.isSecure)
+    }
+
+    @Test("An empty buffer moves nothing and is no end of the stream")
+    func emptyBuffer() throws {
+        let (one, _) = try makeStreamPair()
+        #expect(
+            try one.read(into: UnsafeMutableRawBufferPointer(start: nil, count: 0)) == .bytes(0)
+        )
+        #expect(try one.write(UnsafeRawBufferPointer(start: nil, count: 0)) == .bytes(0))
+    }
+
+    @Test("Reading from a silent peer would block, and waiting ends at the deadline")
+    func silence() throws {
+        let (one, two) = try makeStreamPair()
+        var byte: UInt8 = 0
+        let transfer = try withUnsafeMutableBytes(of: &byte) { try one.read(into: $0) }
+        #expect(transfer == .wouldBlock(.read))
+        let time = elapsed {
+            #expect(throws: TransportError.timedOut(.transfer)) {
+                try one.wait(for: .read, until: .after(.milliseconds(30)))
+            }
+        }
+        #expect(time >= .milliseconds(30))
+        withExtendedLifetime(two) {}
+    }
+
+    @Test("A deadline in the past still finds a stream that is ready")
+    func pastDeadline() throws {
+        let (one, two) = try makeStreamPair()
+        try two.writeAll([7], until: .never)
+        try one.wait(for: .read, until: .after(.zero))
+        try one.wait(for: .write, until: .after(.seconds(-5)))
+    }
+
+    @Test("A full peer makes writing block, and nothing is lost on the way")
+    func backPressure() throws {
+        let (one, two) = try makeStreamPair()
+        let bytes = (0..<4_000_000).map { UInt8(truncatingIfNeeded: $0 / 251) }
+        let reader = Background { try two.readExactly(bytes.count, until: .after(.seconds(30))) }
+        try one.writeAll(bytes, until: .after(.seconds(30)))
+        #expect(try reader.join() == bytes)
+    }
+
+    @Test("finishWriting is the peer's end of stream, and the other direction stays open")
+    func halfClose() throws {
+        let (one, two) = try makeStreamPair()
+        one.finishWriting()
+        #expect(try two.readSome(until: .after(.seconds(5))) == nil)
+        try two.writeAll([9], until: .after(.seconds(5)))
+        #expect(try one.readSome(until: .after(.seconds(5))) == [9])
+    }
+
+    @Test("Writing to a peer that is gone is an error and no signal")
+    func brokenPipe() throws {
+        let (one, two) = try makeDescriptorPair()
+        close(two)
+        let stream = SocketStream(
+            try Socket(adopting: one, closingAtEnd: true),
+            wakeUp: try WakeUp()
+        )
+        #expect(throws: TransportError.system(call: "send", .brokenPipe)) {
+            try stream.writeAll([1], until: .never)
+        }
+    }
+
+    @Test("abort ends all waits in all threads, and every later one")
+    func abort() throws {
+        let (one, two) = try makeStreamPair()
+        let waiters = (0..<3).map { _ in
+            Background { () throws in try one.wait(for: .read, until: .never) }
+        }
+        usleep(20_000)
+        one.abort()
+        for waiter in waiters { #expect(throws: TransportError.aborted) { try waiter.join() } }
+        #expect(throws: TransportError.aborted) { try one.wait(for: .write, until: .never) }
+        #expect(throws: TransportError.aborted) { try one.readSome(until: .never) }
+        #expect(throws: TransportError.aborted) { try one.writeAll([1], until: .never) }
+        #expect(try two.readSome(until: .after(.seconds(5))) == nil)
+    }
+
+    @Test("A signal doesn't end a wait, nor make it longer")
+    func interruption() throws {
+        signal(SIGUSR1) { _ in }
+        let (one, two) = try makeStreamPair()
+        let thread = Background { () throws -> Duration in
+            try elapsed {
+                do throws(TransportError) {
+                    try one.wait(for: .read, until: .after(.milliseconds(200)))
+                } catch .timedOut {}
+            }
+        }
+        for _ in 0..<8 {
+            usleep(10_000)
+            thread.signal(SIGUSR1)
+        }
+        let time = try thread.join()
+        #expect(time >= .milliseconds(200) && time < .seconds(5))
+        withExtendedLifetime(two) {}
+    }
+
+    @Test("The descriptor is closed with the last reference, not before")
+    func lifetime() throws {
+        let (one, two) = try makeDescriptorPair()
+        var stream: SocketStream? = SocketStream(
+            try Socket(adopting: one, closingAtEnd: true),
+            wakeUp: try WakeUp()
+        )
+        let kept = stream
+        stream?.abort()
+        stream = nil
+        #expect(fcntl(one, F_GETFD) >= 0)
+        withExtendedLifetime(kept) {}
+        close(two)
+    }
+
+    @Test("An adopted descriptor is made non-blocking, and left open if so asked")
+    func adopted() throws {
+        let (one, two) = try makeDescriptorPair()
+        do {
+            let plan = ConnectPlan(
+                target: .adopted(descriptor: one, closingAtEnd: false),
+                serverName: "x"
+            )
+            let stream = try Connector.connect(plan, wakeUp: try WakeUp())
+            #expect(fcntl(one, F_GETFL) & O_NONBLOCK != 0)
+            try stream.writeAll([5], until: .after(.seconds(5)))
+        }
+        #expect(fcntl(one, F_GETFD) >= 0)
+        var byte: UInt8 = 0
+        #expect(recv(two, &byte, 1, 0) == 1 && byte == 5)
+        close(one)
+        #expect(recv(two, &byte, 1, 0) == 0)
+        close(two)
+    }
+
+    @Test("A descriptor that is none is refused")
+    func badDescriptor() throws {
+        #expect(throws: TransportError.self) { try Socket(adopting: -1, closingAtEnd: true) }
+        #expect(throws: TransportError.system(call: "fcntl", .badDescriptor)) {
+            try Socket(adopting: 1_000_000, closingAtEnd: false)
+        }
+    }
+}
