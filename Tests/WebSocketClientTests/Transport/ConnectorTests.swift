@@ -239,7 +239,7 @@ struct ConnectorTests {
 
     /// How many sockets of this process have `port` at either end, besides listeners.
     private func connectedDescriptors(to port: UInt16) -> Int {
-        (0..<1024).count { descriptor in
+        (Int32(0)..<1024).count { descriptor in
             var peer = sockaddr_in()
             var length = socklen_t(MemoryLayout.size(ofValue: peer))
             let bigEndian = port.bigEndian
