@@ -1,0 +1,36 @@
+import Synchronization
+
+/// A stretch of memory that connections borrow while they move bytes, and give back when idle.
+///
+/// An idle connection owns no buffers: a thousand of them cost what the busy ones need. The size
+/// fits the second-level cache, so that what has been masked is still there when it is sent.
+final class Block: @unchecked Sendable {
+    // Safe to send: a block has one owner at a time, handed over under the pool's lock.
+    static let size = 256 << 10
+    private static let pool = Mutex<[Block]>([])
+    private static let maximumKept = 64
+
+    let bytes: UnsafeMutableRawBufferPointer
+    /// Masking keys travel with the block, so that they too are drawn in bulk.
+    var keys = MaskingKeys()
+
+    private init() {
+        bytes = .allocate(byteCount: Self.size, alignment: 64)
+    }
+
+    deinit {
+        bytes.deallocate()
+    }
+
+    /// The block that was given back last, as it is still in cache, or a new one.
+    static func borrow() -> Block {
+        pool.withLock { $0.popLast() } ?? Block()
+    }
+
+    static func giveBack(_ block: consuming Block) {
+        let block = block
+        pool.withLock { blocks in
+            if blocks.count < maximumKept { blocks.append(block) }
+        }
+    }
+}

@@ -1,0 +1,200 @@
+import Synchronization
+import WebSocketProtocol
+
+/// Why no event could be received.
+enum ReceiveFailure: Error {
+    case transport(TransportError)
+    case violation(ProtocolViolation)
+    /// The stream ended without a close frame.
+    case endOfStream
+}
+
+/// The receiving half of a connection: bytes in, frames and messages out.
+///
+/// Whoever has the turn reads. It keeps its buffer no longer than there is something in it.
+final class Receiver: @unchecked Sendable {
+    // Safe to send: `turn` guards the variables, `receivedBytes` is atomic, the rest is constant.
+    private let stream: any ByteStream
+    private let sender: Sender
+
+    let turn = TimedLock()
+    var decoder: MessageDecoder
+    private var block: Block?
+    private var partialFrame: Frame?
+    /// The last read got all that had arrived, so the next one would find nothing: wait first.
+    private var isDrained = false
+
+    /// All bytes so far, wrapping around: a sign of life for those who don't have the turn.
+    let receivedBytes = Atomic<UInt64>(0)
+
+    /// What is read straight into a message at once: it fits the second-level cache, where the
+    /// check of its text finds it.
+    private static let stride = 256 << 10
+    /// Below this, a message goes through the window like all others.
+    private static let directThreshold = 16 << 10
+
+    init(stream: any ByteStream, sender: Sender, decoder: consuming MessageDecoder) {
+        self.stream = stream
+        self.sender = sender
+        self.decoder = decoder
+    }
+
+    /// Puts bytes in front that were read together with the handshake.
+    func prepend(_ bytes: some Collection<UInt8>) {
+        guard !bytes.isEmpty else { return }
+        borrow()
+        decoder.window.room.copyBytes(from: bytes)
+        decoder.window.append(bytes.count)
+    }
+
+    /// Waits for the next message or control frame. In turn only.
+    func nextEvent(_ deadline: inout LazyDeadline) throws(ReceiveFailure) -> DecodedEvent {
+        while true {
+            let event: DecodedEvent
+            do throws(ProtocolViolation) {
+                event = try decoder.next()
+            } catch {
+                throw .violation(error)
+            }
+            guard case .needsMoreBytes = event else { return event }
+            if decoder.directlyReadable >= Self.directThreshold {
+                let event = try readDirectly(&deadline)
+                if case .needsMoreBytes = event { continue }
+                return event
+            }
+            try fill(&deadline)
+        }
+    }
+
+    /// Waits for the next frame, whole. In turn only.
+    func nextFrame(_ deadline: inout LazyDeadline) throws(ReceiveFailure) -> Frame {
+        while true {
+            do throws(ProtocolViolation) {
+                if let frame = try decoder.nextFrame(partial: &partialFrame) { return frame }
+            } catch {
+                throw .violation(error)
+            }
+            try fill(&deadline)
+        }
+    }
+
+    /// Whether a frame has been received in part by ``nextEvent(_:)``.
+    var isInsideMessageFrame: Bool { partialFrame == nil && !decoder.frames.isBetweenFrames }
+
+    /// Whether a frame has been received in part by ``nextFrame(_:)``.
+    var isInsideFrame: Bool { partialFrame != nil }
+
+    /// Reads and drops what arrives until the peer ends the stream; false if it didn't in time.
+    func discardUntilEnd(_ deadline: inout LazyDeadline) -> Bool {
+        decoder.window.consume(decoder.window.count)
+        while true {
+            do throws(ReceiveFailure) {
+                try fill(&deadline)
+                decoder.window.consume(decoder.window.count)
+            } catch {
+                if case .endOfStream = error { return true }
+                return false
+            }
+        }
+    }
+
+    /// Gives the buffer back if nothing is in it. In turn only.
+    func leave() {
+        giveBackIfEmpty()
+        turn.unlock()
+    }
+
+    private func fill(_ deadline: inout LazyDeadline) throws(ReceiveFailure) {
+        if isDrained { try wait(for: .read, &deadline) }
+        while true {
+            borrow()
+            decoder.window.compact()
+            let room = decoder.window.room
+            if let count = try read(into: room, &deadline) {
+                decoder.window.append(count)
+                return
+            }
+        }
+    }
+
+    private func readDirectly(
+        _ deadline: inout LazyDeadline
+    ) throws(ReceiveFailure) -> DecodedEvent {
+        if isDrained { try wait(for: .read, &deadline) }
+        var waited: Int?
+        var limit = deadline
+        repeat {
+            let count = try decoder.readDirectly(upTo: Self.stride) {
+                (buffer) throws(ReceiveFailure) in
+                waited = try read(into: buffer, &limit)
+                return waited ?? 0
+            }
+            if waited != nil {
+                deadline = limit
+                do throws(ProtocolViolation) {
+                    return try decoder.received(directly: count)
+                } catch {
+                    throw .violation(error)
+                }
+            }
+        } while true
+    }
+
+    /// One read; `nil` when there was nothing and it has waited for something.
+    private func read(
+        into buffer: UnsafeMutableRawBufferPointer,
+        _ deadline: inout LazyDeadline
+    ) throws(ReceiveFailure) -> Int? {
+        let transfer: Transfer
+        do throws(TransportError) {
+            transfer = try stream.read(into: buffer)
+        } catch {
+            throw .transport(error)
+        }
+        switch transfer {
+        case .bytes(let count):
+            // TLS keeps what it has decrypted, so there polling first would miss it.
+            isDrained = count < buffer.count && !stream.isSecure
+            receivedBytes.wrappingAdd(UInt64(count), ordering: .relaxed)
+            return count
+        case .wouldBlock(let interest):
+            try wait(for: interest, &deadline)
+            return nil
+        case .endOfStream:
+            throw .endOfStream
+        }
+    }
+
+    /// Waits, and sends meanwhile what a sender had to leave because the stream was full.
+    private func wait(
+        for interest: Interest,
+        _ deadline: inout LazyDeadline
+    ) throws(ReceiveFailure) {
+        giveBackIfEmpty()
+        do throws(TransportError) {
+            while sender.hasUnsentBytes {
+                let ready = try stream.wait(forAny: [interest, .write], until: deadline.value)
+                if ready.contains(.write) { sender.flushWithoutWaiting() }
+                if ready.contains(interest) { break }
+            }
+            try stream.wait(for: interest, until: deadline.value)
+        } catch {
+            throw .transport(error)
+        }
+        isDrained = false
+    }
+
+    private func borrow() {
+        guard !decoder.window.isLent else { return }
+        let block = Block.borrow()
+        self.block = block
+        decoder.window.lend(block.bytes)
+    }
+
+    private func giveBackIfEmpty() {
+        guard let block, decoder.window.isEmpty else { return }
+        _ = decoder.window.takeBack()
+        Block.giveBack(block)
+        self.block = nil
+    }
+}

@@ -1,0 +1,63 @@
+import WebSocketAccel
+import WebSocketProtocol
+
+/// Encoded frames that wait for the sender whose turn it is; control frames overtake messages.
+struct SendQueue {
+    enum Outcome { case queued, full, closed }
+
+    /// How many bytes of messages may wait; beyond that, senders wait themselves.
+    private static let maximumBytes = 1 << 20
+    /// Beyond this, pongs are dropped: a pong may answer the latest ping alone (RFC 6455 §5.5.3).
+    private static let maximumControlBytes = 16 << 10
+    /// Storage kept for the next use.
+    static let keptCapacity = 256 << 10
+
+    private var control: [UInt8] = []
+    private var messages: [UInt8] = []
+    var isClosed = false
+
+    var count: Int { control.count + messages.count }
+
+    mutating func append(_ frame: OutgoingFrame, maskingKey: UInt32?) -> Outcome {
+        guard !isClosed else { return .closed }
+        let header = FrameHeader(
+            isFinal: frame.isFinal, reservedBits: frame.reservedBits, opcode: frame.opcode,
+            maskingKey: maskingKey, payloadLength: frame.payload.count)
+        if frame.opcode.isControl {
+            if control.count > Self.maximumControlBytes {
+                return frame.opcode == .pong ? .queued : .full
+            }
+            Self.encode(header, frame.payload, into: &control)
+        } else {
+            guard messages.count < Self.maximumBytes else { return .full }
+            Self.encode(header, frame.payload, into: &messages)
+        }
+        return .queued
+    }
+
+    /// Moves the control frames, or else the messages, into an empty array; the arrays change
+    /// places, so that their storage is used again.
+    mutating func take(_ bytes: inout [UInt8]) {
+        if control.isEmpty {
+            swap(&messages, &bytes)
+        } else {
+            swap(&control, &bytes)
+        }
+    }
+
+    private static func encode(
+        _ header: FrameHeader,
+        _ payload: UnsafeRawBufferPointer,
+        into bytes: inout [UInt8]
+    ) {
+        bytes.append(addingCapacity: FrameHeader.maximumLength + payload.count) { output in
+            output.withUnsafeMutableBufferPointer { buffer, count in
+                guard let base = buffer.baseAddress else { return }
+                let start = UnsafeMutableRawPointer(base + count)
+                let length = header.encode(into: start)
+                Kernels.copyMasked(from: payload, to: start + length, key: header.maskingKey ?? 0)
+                count += length + payload.count
+            }
+        }
+    }
+}

@@ -1,0 +1,384 @@
+import Synchronization
+import WebSocketAccel
+import WebSocketProtocol
+
+/// A frame to be sent, its payload still the caller's.
+struct OutgoingFrame {
+    var opcode: Opcode
+    var payload: UnsafeRawBufferPointer
+    var isFinal = true
+    var reservedBits: UInt8 = 0
+    /// The payload is text that nobody has checked yet: check it in the same pass that masks it.
+    var needsUTF8Check = false
+}
+
+/// Why a frame could not be sent.
+enum SendFailure: Error {
+    /// `isAccepted`: the frame, or what is left of it, goes out before the next one.
+    case transport(TransportError, isAccepted: Bool)
+    /// A close frame has been sent; nothing may follow it.
+    case closing
+    /// The text wasn't UTF-8; nothing of it has been sent.
+    case invalidUTF8(offset: Int)
+}
+
+/// The sending half of a connection: frames in, masked bytes out, in order and never a frame in part.
+///
+/// A sender takes the turn, masks its payload straight into a block, and writes. Who finds the turn
+/// taken leaves a small frame in the queue, and whoever has the turn writes what has queued with one
+/// call: one lock for a lone sender, one system call for many senders.
+///
+/// What a time-out interrupted stays here and goes out before anything else.
+final class Sender: @unchecked Sendable {
+    // Safe to send: `turn` guards the variables, the queue has its own lock, the rest is constant.
+    private let stream: any ByteStream
+    private let role: Role
+    private let makeMaskingKey: (@Sendable () -> UInt32)?
+
+    private let turn = TimedLock()
+    private var block: Block?
+    private var start = 0
+    private var end = 0
+    /// Bytes that follow those in the block: the rest of a large frame, or a queue taken over.
+    private var spilled: [UInt8] = []
+    private var spilledStart = 0
+    private var isClosed = false
+
+    private let queue = Mutex(SendQueue())
+    /// Bytes in the queue and bytes held back here, for those who don't have the turn.
+    private let queuedBytes = Atomic<Int>(0)
+    private let heldBytes = Atomic<Int>(0)
+
+    /// The largest payload that may be left in the queue; more waits for its turn.
+    private static let maximumQueuedPayload = 64 << 10
+
+    init(stream: any ByteStream, role: Role, makeMaskingKey: (@Sendable () -> UInt32)?) {
+        self.stream = stream
+        self.role = role
+        self.makeMaskingKey = makeMaskingKey
+    }
+
+    /// Whether bytes wait that the stream didn't take at once.
+    var hasUnsentBytes: Bool {
+        heldBytes.load(ordering: .relaxed) + queuedBytes.load(ordering: .relaxed) > 0
+    }
+
+    // MARK: What others call
+
+    /// Sends one frame; returns when the stream has taken it, or another sender will write it.
+    func send(_ frame: OutgoingFrame, timeout: Duration?) throws(SendFailure) {
+        if turn.tryLock() {
+            try sendInTurn(frame, timeout: timeout)
+        } else if frame.payload.count <= Self.maximumQueuedPayload, try enqueue(frame) {
+            var deadline = LazyDeadline(timeout)
+            if turn.tryLock() { leave(&deadline) }
+        } else {
+            try takeTurn(timeout: timeout)
+            try sendInTurn(frame, timeout: timeout)
+        }
+    }
+
+    /// Sends a control frame from the receiving thread, which never waits for the peer to read.
+    func sendWithoutWaiting(_ frame: OutgoingFrame) throws(SendFailure) {
+        if try enqueue(frame) { flushWithoutWaiting() }
+    }
+
+    /// Writes what waits, as far as that goes at once.
+    func flushWithoutWaiting() {
+        var deadline = LazyDeadline(.zero)
+        if turn.tryLock() { leave(&deadline) }
+    }
+
+    /// Sends the last frame: nothing can be sent after it. False if there has been one.
+    func sendClose(_ payload: ClosePayload, timeout: Duration?) throws(SendFailure) -> Bool {
+        try takeTurn(timeout: timeout)
+        var deadline = LazyDeadline(timeout)
+        defer { leave(&deadline) }
+        guard !isClosed else { return false }
+        queue.withLock { $0.isClosed = true }
+        try begin(&deadline)
+        isClosed = true
+        let bytes = payload.encoded
+        let result = bytes.withUnsafeBytes { bytes -> Result<Void, SendFailure> in
+            do throws(SendFailure) {
+                try append(OutgoingFrame(opcode: .close, payload: bytes), &deadline)
+                return .success(())
+            } catch {
+                return .failure(error)
+            }
+        }
+        try result.get()
+        try flush(&deadline, isAccepted: true)
+        return true
+    }
+
+    /// Lends a writer that collects frames and sends them with as few calls as the block allows.
+    func withBatch<Result, Failure: Error>(
+        timeout: Duration?,
+        wrap: (SendFailure) -> Failure,
+        _ body: (inout FrameWriter) throws(Failure) -> Result
+    ) throws(Failure) -> Result {
+        var writer = FrameWriter(sender: self, deadline: LazyDeadline(timeout))
+        do throws(SendFailure) {
+            try takeTurn(timeout: timeout)
+        } catch {
+            throw wrap(error)
+        }
+        defer { leave(&writer.deadline) }
+        do throws(SendFailure) {
+            try begin(&writer.deadline)
+        } catch {
+            throw wrap(error)
+        }
+        let result = try body(&writer)
+        do throws(SendFailure) {
+            try flush(&writer.deadline, isAccepted: true)
+        } catch {
+            throw wrap(error)
+        }
+        return result
+    }
+
+    // MARK: In turn
+
+    private func takeTurn(timeout: Duration?) throws(SendFailure) {
+        guard turn.lock(until: Deadline(timeout)) else {
+            throw .transport(.timedOut(.transfer), isAccepted: false)
+        }
+    }
+
+    private func sendInTurn(_ frame: OutgoingFrame, timeout: Duration?) throws(SendFailure) {
+        var deadline = LazyDeadline(timeout)
+        defer { leave(&deadline) }
+        try begin(&deadline)
+        try append(frame, &deadline)
+        try flush(&deadline, isAccepted: true)
+    }
+
+    /// Sends what earlier calls left, so that frames keep their order.
+    private func begin(_ deadline: inout LazyDeadline) throws(SendFailure) {
+        guard !isClosed else { throw .closing }
+        if start < end || spilledStart < spilled.count {
+            try flush(&deadline, isAccepted: false)
+        }
+        try drainQueue(&deadline)
+    }
+
+    /// Masks a frame into the block, sending what doesn't fit.
+    ///
+    /// Fast because the payload is read once, masked (and checked) on its way into a block that
+    /// stays in the second-level cache until the kernel has taken it.
+    fileprivate func append(
+        _ frame: OutgoingFrame,
+        _ deadline: inout LazyDeadline
+    ) throws(SendFailure) {
+        let block = self.block ?? Block.borrow()
+        self.block = block
+        guard let base = block.bytes.baseAddress else { return }
+        var rest = frame.payload
+        var utf8 = UTF8State()
+        var isChecked = !frame.needsUTF8Check
+        if !isChecked, rest.count > Block.size - FrameHeader.maximumLength {
+            // It will be sent piece by piece, and a part can't be taken back: check it ahead.
+            try check(rest)
+            isChecked = true
+        }
+        let needed = isChecked ? 0 : rest.count
+        if Block.size - end < FrameHeader.maximumLength + needed {
+            try flush(&deadline, isAccepted: false)
+        }
+        let frameStart = end
+        var key: UInt32 = 0
+        if role == .client { key = try nextKey(from: block) }
+        let header = FrameHeader(
+            isFinal: frame.isFinal, reservedBits: frame.reservedBits, opcode: frame.opcode,
+            maskingKey: role == .client ? key : nil, payloadLength: rest.count)
+        end += header.encode(into: base + end)
+        guard isChecked else {
+            let offset = Kernels.copyMaskedValidating(
+                from: rest, to: base + end, key: &key, state: &utf8)
+            guard offset < 0, utf8.isOnBoundary else {
+                end = frameStart
+                throw .invalidUTF8(offset: offset < 0 ? rest.count : offset)
+            }
+            end += rest.count
+            return
+        }
+        while true {
+            let piece = UnsafeRawBufferPointer(rebasing: rest.prefix(Block.size - end))
+            key = Kernels.copyMasked(from: piece, to: base + end, key: key)
+            end += piece.count
+            rest = UnsafeRawBufferPointer(rebasing: rest.dropFirst(piece.count))
+            if rest.isEmpty { return }
+            do throws(SendFailure) {
+                try flush(&deadline, isAccepted: true)
+            } catch {
+                spill(rest, key: key)
+                throw error
+            }
+        }
+    }
+
+    private func check(_ text: UnsafeRawBufferPointer) throws(SendFailure) {
+        var state = UTF8State()
+        let offset = Kernels.validate(text, state: &state)
+        guard offset < 0, state.isOnBoundary else {
+            throw .invalidUTF8(offset: offset < 0 ? text.count : offset)
+        }
+    }
+
+    private func nextKey(from block: Block) throws(SendFailure) -> UInt32 {
+        if let makeMaskingKey { return makeMaskingKey() }
+        do throws(TransportError) {
+            return try block.keys.next()
+        } catch {
+            throw .transport(error, isAccepted: false)
+        }
+    }
+
+    /// Keeps the rest of a frame whose first part is on its way.
+    private func spill(_ rest: UnsafeRawBufferPointer, key: UInt32) {
+        spilled.append(addingCapacity: rest.count) { output in
+            output.withUnsafeMutableBufferPointer { buffer, count in
+                guard let base = buffer.baseAddress else { return }
+                Kernels.copyMasked(
+                    from: rest, to: UnsafeMutableRawPointer(base + count), key: key)
+                count += rest.count
+            }
+        }
+    }
+
+    /// Writes the block and what was spilled, waiting as long as the deadline allows.
+    fileprivate func flush(
+        _ deadline: inout LazyDeadline,
+        isAccepted: Bool
+    ) throws(SendFailure) {
+        do throws(TransportError) {
+            if let block, start < end {
+                try write(block.bytes, from: &start, to: end, &deadline)
+            }
+            start = 0
+            end = 0
+            if spilledStart < spilled.count { try writeSpilled(&deadline) }
+        } catch {
+            throw .transport(error, isAccepted: isAccepted)
+        }
+    }
+
+    private func writeSpilled(_ deadline: inout LazyDeadline) throws(TransportError) {
+        // The array leaves the variable while its pointer is out, so that nobody else touches it.
+        var bytes: [UInt8] = []
+        swap(&bytes, &spilled)
+        var failure: TransportError?
+        bytes.withUnsafeMutableBytes { buffer in
+            do throws(TransportError) {
+                try write(buffer, from: &spilledStart, to: buffer.count, &deadline)
+            } catch {
+                failure = error
+            }
+        }
+        if let failure {
+            spilled = bytes
+            throw failure
+        }
+        spilledStart = 0
+        bytes.removeAll(keepingCapacity: bytes.capacity <= SendQueue.keptCapacity)
+        swap(&bytes, &spilled)
+    }
+
+    private func write(
+        _ bytes: UnsafeMutableRawBufferPointer,
+        from position: inout Int,
+        to limit: Int,
+        _ deadline: inout LazyDeadline
+    ) throws(TransportError) {
+        while position < limit {
+            let rest = UnsafeRawBufferPointer(rebasing: bytes[position..<limit])
+            switch try stream.write(rest) {
+            case .bytes(let count): position += count
+            case .wouldBlock(let interest): try stream.wait(for: interest, until: deadline.value)
+            case .endOfStream: throw .aborted
+            }
+        }
+    }
+
+    /// Ends a turn: sends what has queued meanwhile, gives the block back, lets the next one in.
+    ///
+    /// It waits no longer than the call that had the turn may.
+    private func leave(_ deadline: inout LazyDeadline) {
+        while true {
+            // A failure here concerns frames whose senders have returned: they stay held, and the
+            // next call meets the same condition and reports it.
+            try? flush(&deadline, isAccepted: true)
+            try? drainQueue(&deadline)
+            if start == end, let block {
+                Block.giveBack(block)
+                self.block = nil
+            }
+            heldBytes.store(end - start + spilled.count - spilledStart, ordering: .relaxed)
+            let isStuck = start < end || spilledStart < spilled.count
+            turn.unlock()
+            // Pairs with the fence in `enqueue`: either this sees the frame, or its sender finds
+            // the turn free.
+            atomicMemoryFence(ordering: .sequentiallyConsistent)
+            guard !isStuck, queuedBytes.load(ordering: .relaxed) > 0, turn.tryLock() else { return }
+        }
+    }
+
+    // MARK: The queue
+
+    /// Leaves a frame for whoever has the turn; false when the queue is full.
+    private func enqueue(_ frame: OutgoingFrame) throws(SendFailure) -> Bool {
+        if frame.needsUTF8Check { try check(frame.payload) }
+        var key: UInt32 = 0
+        if role == .client {
+            let block = Block.borrow()
+            defer { Block.giveBack(block) }
+            key = try nextKey(from: block)
+        }
+        let outcome = queue.withLock { queue -> SendQueue.Outcome in
+            let outcome = queue.append(frame, maskingKey: role == .client ? key : nil)
+            if outcome == .queued { queuedBytes.store(queue.count, ordering: .relaxed) }
+            return outcome
+        }
+        atomicMemoryFence(ordering: .sequentiallyConsistent)
+        switch outcome {
+        case .queued: return true
+        case .full: return false
+        case .closed: throw .closing
+        }
+    }
+
+    private func drainQueue(_ deadline: inout LazyDeadline) throws(SendFailure) {
+        while spilled.isEmpty, queuedBytes.load(ordering: .relaxed) > 0 {
+            queue.withLock { queue in
+                queue.take(&spilled)
+                queuedBytes.store(queue.count, ordering: .relaxed)
+            }
+            try flush(&deadline, isAccepted: false)
+        }
+    }
+
+    /// Lets control frames out between the frames of a batch.
+    fileprivate func yield(_ deadline: inout LazyDeadline) throws(SendFailure) {
+        guard queuedBytes.load(ordering: .relaxed) > 0 else { return }
+        try flush(&deadline, isAccepted: true)
+        try drainQueue(&deadline)
+    }
+}
+
+/// Collects frames for one write; lent by ``Sender/withBatch(timeout:wrap:_:)``.
+struct FrameWriter: ~Copyable {
+    fileprivate let sender: Sender
+    fileprivate var deadline: LazyDeadline
+
+    mutating func append(_ frame: OutgoingFrame) throws(SendFailure) {
+        try sender.yield(&deadline)
+        try sender.append(frame, &deadline)
+    }
+
+    /// Sends what has been collected so far.
+    mutating func flush() throws(SendFailure) {
+        try sender.flush(&deadline, isAccepted: true)
+    }
+}

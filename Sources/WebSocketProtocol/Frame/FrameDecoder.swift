@@ -1,0 +1,174 @@
+import WebSocketAccel
+
+// Rules (RFC 6455):
+// 1. A message is one data frame, or a data frame and continuations up to a final one (§5.4).
+// 2. Control frames may stand between fragments; they come whole (§5.5).
+// 3. Reserved bits are zero unless an extension gave them a meaning (§5.2): RSV1 on the first frame
+//    of a compressed message, and nowhere else (RFC 7692 §6).
+
+/// A part of a frame's payload, pointing into the bytes it was decoded from.
+package struct FramePiece {
+    package var bytes: UnsafeMutableRawBufferPointer
+    package var opcode: Opcode
+    package var reservedBits: UInt8
+    /// The frame's FIN bit.
+    package var isFinal: Bool
+    package var startsFrame: Bool
+    package var endsFrame: Bool
+
+    package init(
+        bytes: UnsafeMutableRawBufferPointer,
+        opcode: Opcode,
+        reservedBits: UInt8,
+        isFinal: Bool,
+        startsFrame: Bool,
+        endsFrame: Bool
+    ) {
+        self.bytes = bytes
+        self.opcode = opcode
+        self.reservedBits = reservedBits
+        self.isFinal = isFinal
+        self.startsFrame = startsFrame
+        self.endsFrame = endsFrame
+    }
+
+    /// Whether it is a whole message by itself, not compressed.
+    var isWholeMessage: Bool {
+        startsFrame && endsFrame && isFinal && opcode != .continuation && reservedBits == 0
+    }
+}
+
+/// Turns bytes into pieces of frames, and holds them against the rules of framing.
+///
+/// Data payloads come out as they arrive, control frames whole.
+package struct FrameDecoder: ~Copyable, Sendable {
+    private let role: Role
+    private let limits: Limits
+    private let allowsCompression: Bool
+
+    /// The data frame whose payload is being received.
+    private var frame: FrameHeader?
+    private var remaining = 0
+    private var maskingKey: UInt32 = 0
+    private var isInsideMessage = false
+    private var fragments = 0
+    private var messageBytes = 0
+
+    package init(role: Role, limits: Limits, allowsCompression: Bool) {
+        self.role = role
+        self.limits = limits
+        self.allowsCompression = allowsCompression
+    }
+
+    /// How much of the current data frame's payload is still to come.
+    package var remainingPayload: Int { remaining }
+
+    /// Whether the next byte begins a new message or control frame.
+    package var isBetweenMessages: Bool { frame == nil && !isInsideMessage }
+
+    /// Whether the next byte begins a frame.
+    package var isBetweenFrames: Bool { frame == nil }
+
+    /// Decodes the next piece; `nil` when more bytes are needed.
+    package mutating func next(
+        _ window: inout ByteWindow
+    ) throws(ProtocolViolation) -> FramePiece? {
+        if frame != nil {
+            guard !window.isEmpty else { return nil }
+            return takePayload(from: &window, startsFrame: false)
+        }
+        let bytes = window.bytes
+        guard let (header, length) = try FrameHeader.decode(UnsafeRawBufferPointer(bytes), role: role)
+        else { return nil }
+
+        if header.opcode.isControl {
+            guard header.reservedBits == 0 else { throw ProtocolViolation(.reservedBits) }
+            guard bytes.count >= length + header.payloadLength else { return nil }
+            window.consume(length)
+            return takeWhole(header, from: &window)
+        }
+        try begin(header)
+        window.consume(length)
+        if bytes.count >= length + header.payloadLength {
+            if header.isFinal { isInsideMessage = false }
+            return takeWhole(header, from: &window)
+        }
+        frame = header
+        remaining = header.payloadLength
+        maskingKey = header.maskingKey ?? 0
+        return takePayload(from: &window, startsFrame: true)
+    }
+
+    /// Accounts for payload that was read straight into the message's storage, past the window.
+    package mutating func received(
+        directly bytes: UnsafeMutableRawBufferPointer
+    ) -> FramePiece? {
+        guard let header = frame else { return nil }
+        return piece(of: header, bytes: bytes, startsFrame: false)
+    }
+
+    /// Holds a data frame's header against the rules and limits of its message.
+    private mutating func begin(_ header: FrameHeader) throws(ProtocolViolation) {
+        if header.opcode == .continuation {
+            guard isInsideMessage else { throw ProtocolViolation(.unexpectedContinuation) }
+            guard header.reservedBits == 0 else { throw ProtocolViolation(.reservedBits) }
+            fragments += 1
+        } else {
+            guard !isInsideMessage else { throw ProtocolViolation(.expectedContinuation) }
+            guard header.reservedBits == 0 || (header.reservedBits == 4 && allowsCompression) else {
+                throw ProtocolViolation(.reservedBits)
+            }
+            isInsideMessage = true
+            fragments = 1
+            messageBytes = 0
+        }
+        guard fragments <= limits.maximumFragments else {
+            throw ProtocolViolation(.tooManyFragments(maximum: limits.maximumFragments))
+        }
+        guard header.payloadLength <= limits.maximumFrameBytes else {
+            throw ProtocolViolation(.frameTooBig(maximum: limits.maximumFrameBytes))
+        }
+        let (sum, overflow) = messageBytes.addingReportingOverflow(header.payloadLength)
+        guard !overflow, sum <= limits.maximumMessageBytes else {
+            throw ProtocolViolation(.messageTooBig(maximum: limits.maximumMessageBytes))
+        }
+        messageBytes = sum
+    }
+
+    private func takeWhole(_ header: FrameHeader, from window: inout ByteWindow) -> FramePiece {
+        let bytes = UnsafeMutableRawBufferPointer(
+            rebasing: window.bytes.prefix(header.payloadLength))
+        window.consume(header.payloadLength)
+        if let key = header.maskingKey { Kernels.mask(bytes, key: key) }
+        return FramePiece(
+            bytes: bytes, opcode: header.opcode, reservedBits: header.reservedBits,
+            isFinal: header.isFinal, startsFrame: true, endsFrame: true)
+    }
+
+    private mutating func takePayload(
+        from window: inout ByteWindow,
+        startsFrame: Bool
+    ) -> FramePiece? {
+        guard let header = frame else { return nil }
+        let bytes = UnsafeMutableRawBufferPointer(rebasing: window.bytes.prefix(remaining))
+        window.consume(bytes.count)
+        return piece(of: header, bytes: bytes, startsFrame: startsFrame)
+    }
+
+    private mutating func piece(
+        of header: FrameHeader,
+        bytes: UnsafeMutableRawBufferPointer,
+        startsFrame: Bool
+    ) -> FramePiece {
+        if header.maskingKey != nil { maskingKey = Kernels.mask(bytes, key: maskingKey) }
+        remaining -= bytes.count
+        let endsFrame = remaining == 0
+        if endsFrame {
+            frame = nil
+            if header.isFinal { isInsideMessage = false }
+        }
+        return FramePiece(
+            bytes: bytes, opcode: header.opcode, reservedBits: header.reservedBits,
+            isFinal: header.isFinal, startsFrame: startsFrame, endsFrame: endsFrame)
+    }
+}

@@ -1,0 +1,119 @@
+// Rules (RFC 6455 §5.2):
+// 1. The length takes 7, 7+16 or 7+64 bits, the fewest that hold it; the top bit of 64 is 0.
+// 2. A client's frames are masked, a server's never.
+// 3. Control frames carry at most 125 bytes and are never fragmented (§5.5).
+
+/// The first 2 to 14 bytes of a frame.
+package struct FrameHeader: Sendable, Hashable {
+    package static let maximumLength = 14
+    package static let maximumControlPayload = 125
+
+    package var isFinal: Bool
+    /// RSV1, RSV2, RSV3 as bits 2, 1, 0.
+    package var reservedBits: UInt8
+    package var opcode: Opcode
+    /// The key with its bytes in wire order in memory, or `nil` for an unmasked frame.
+    package var maskingKey: UInt32?
+    package var payloadLength: Int
+
+    package init(
+        isFinal: Bool = true,
+        reservedBits: UInt8 = 0,
+        opcode: Opcode,
+        maskingKey: UInt32?,
+        payloadLength: Int
+    ) {
+        self.isFinal = isFinal
+        self.reservedBits = reservedBits
+        self.opcode = opcode
+        self.maskingKey = maskingKey
+        self.payloadLength = payloadLength
+    }
+
+    /// Writes the header, at most ``maximumLength`` bytes, and returns how many.
+    package func encode(into out: UnsafeMutableRawPointer) -> Int {
+        let maskBit: UInt8 = maskingKey == nil ? 0 : 0x80
+        out.storeBytes(of: (isFinal ? 0x80 : 0) | reservedBits << 4 | opcode.rawValue, as: UInt8.self)
+        var length: Int
+        switch payloadLength {
+        case ...125:
+            let short = maskBit | UInt8(truncatingIfNeeded: payloadLength)
+            out.storeBytes(of: short, toByteOffset: 1, as: UInt8.self)
+            length = 2
+        case ...0xFFFF:
+            let wide = UInt16(truncatingIfNeeded: payloadLength).bigEndian
+            out.storeBytes(of: maskBit | 126, toByteOffset: 1, as: UInt8.self)
+            out.storeBytes(of: wide, toByteOffset: 2, as: UInt16.self)
+            length = 4
+        default:
+            out.storeBytes(of: maskBit | 127, toByteOffset: 1, as: UInt8.self)
+            out.storeBytes(of: UInt64(payloadLength).bigEndian, toByteOffset: 2, as: UInt64.self)
+            length = 10
+        }
+        if let maskingKey {
+            out.storeBytes(of: maskingKey, toByteOffset: length, as: UInt32.self)
+            length += 4
+        }
+        return length
+    }
+
+    /// Reads a header from the front of `bytes`; `nil` while it isn't all there.
+    ///
+    /// `role` is this end's: a client refuses masked frames, a server unmasked ones. A rule broken
+    /// by the first bytes is reported without waiting for the rest.
+    package static func decode(
+        _ bytes: UnsafeRawBufferPointer,
+        role: Role
+    ) throws(ProtocolViolation) -> (header: FrameHeader, length: Int)? {
+        guard bytes.count >= 2 else { return nil }
+        let first = bytes[0]
+        let second = bytes[1]
+        guard let opcode = Opcode(rawValue: first & 0x0F) else {
+            throw ProtocolViolation(.reservedOpcode(first & 0x0F))
+        }
+        let isMasked = second & 0x80 != 0
+        switch role {
+        case .client where isMasked: throw ProtocolViolation(.maskedFrame)
+        case .server where !isMasked: throw ProtocolViolation(.unmaskedFrame)
+        default: break
+        }
+        let shortLength = Int(second & 0x7F)
+        let isFinal = first & 0x80 != 0
+        if opcode.isControl {
+            guard isFinal else { throw ProtocolViolation(.fragmentedControlFrame) }
+            guard shortLength <= maximumControlPayload else {
+                throw ProtocolViolation(.controlFrameTooLong)
+            }
+        }
+
+        var length = shortLength < 126 ? 2 : shortLength == 126 ? 4 : 10
+        guard bytes.count >= length else { return nil }
+        let payloadLength: Int
+        switch shortLength {
+        case 126:
+            let wide = bytes.loadUnaligned(fromByteOffset: 2, as: UInt16.self)
+            payloadLength = Int(UInt16(bigEndian: wide))
+            guard payloadLength > 125 else { throw ProtocolViolation(.lengthNotMinimal) }
+        case 127:
+            let wide = bytes.loadUnaligned(fromByteOffset: 2, as: UInt64.self)
+            guard let exact = Int(exactly: UInt64(bigEndian: wide)) else {
+                throw ProtocolViolation(.lengthTopBit)
+            }
+            guard exact > 0xFFFF else { throw ProtocolViolation(.lengthNotMinimal) }
+            payloadLength = exact
+        default:
+            payloadLength = shortLength
+        }
+
+        var maskingKey: UInt32?
+        if isMasked {
+            guard bytes.count >= length + 4 else { return nil }
+            maskingKey = bytes.loadUnaligned(fromByteOffset: length, as: UInt32.self)
+            length += 4
+        }
+        let header = FrameHeader(
+            isFinal: isFinal, reservedBits: first >> 4 & 0x7, opcode: opcode,
+            maskingKey: maskingKey, payloadLength: payloadLength)
+        return (header, length)
+    }
+}

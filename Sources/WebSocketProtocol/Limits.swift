@@ -1,0 +1,18 @@
+/// How much a peer may make this end hold or do before the connection is failed with code 1009.
+///
+/// An announced length is never trusted with an allocation: buffers grow with what arrived.
+public struct Limits: Sendable, Hashable {
+    /// The largest payload of one frame, in bytes. Default: 64 MiB.
+    public var maximumFrameBytes = 64 << 20
+    /// The largest message, in bytes after inflating. Default: 64 MiB.
+    public var maximumMessageBytes = 64 << 20
+    /// The largest number of fragments of one message. Default: 131,072.
+    public var maximumFragments = 131_072
+    /// The largest inflated size of a message as a multiple of its compressed size, checked above
+    /// 1 MiB of output. Default: 1,100, just above what DEFLATE can reach (1,032), so that the
+    /// message limit decides unless this is lowered.
+    public var maximumInflationRatio = 1_100
+
+    /// Makes the default limits.
+    public init() {}
+}

@@ -1,0 +1,148 @@
+import WebSocketAccel
+
+/// Joins the pieces of a message, inflates it, and checks text as it arrives (RFC 6455 §5.4, §8.1).
+package struct MessageAssembler: ~Copyable, Sendable {
+    private let limits: Limits
+    private let validatesUTF8: Bool
+
+    private var storage: [UInt8] = []
+    private var opcode = Opcode.binary
+    private var isCompressed = false
+    private var utf8 = UTF8State()
+
+    /// Storage that is kept for the next message; more is given back.
+    private static let keptCapacity = 4 << 10
+    /// What is set aside for a frame on the strength of its announced length alone.
+    private static let trustedCapacity = 1 << 20
+
+    package init(limits: Limits, validatesUTF8: Bool) {
+        self.limits = limits
+        self.validatesUTF8 = validatesUTF8
+    }
+
+    /// The opcode of the message in progress or just completed.
+    package var messageOpcode: Opcode { opcode }
+
+    /// How many bytes have been joined so far.
+    package var count: Int { storage.count }
+
+    /// Whether payload may be read straight into the storage: it is stored as it comes.
+    package var takesPayloadDirectly: Bool { !isCompressed }
+
+    /// Adds a piece of a data frame; true when it completes the message.
+    package mutating func append(_ piece: FramePiece) throws(ProtocolViolation) -> Bool {
+        try begin(piece)
+        let start = storage.count
+        storage.append(contentsOf: piece.bytes)
+        return try finish(piece, newBytesFrom: start)
+    }
+
+    /// Reads payload with `read` straight into the storage: up to `limit` bytes of the `expected`.
+    package mutating func appendDirectly<Failure: Error>(
+        upTo limit: Int,
+        expecting expected: Int,
+        read: (UnsafeMutableRawBufferPointer) throws(Failure) -> Int
+    ) throws(Failure) -> Int {
+        if storage.capacity - storage.count < min(limit, expected) {
+            let growth = max(Self.trustedCapacity, storage.count)
+            storage.reserveCapacity(storage.count + min(expected, growth))
+        }
+        let room = min(limit, expected, storage.capacity - storage.count)
+        var count = 0
+        try storage.append(addingCapacity: room) { (output) throws(Failure) in
+            try output.withUnsafeMutableBufferPointer { (buffer, initialized) throws(Failure) in
+                let free = UnsafeMutableRawBufferPointer(
+                    rebasing: UnsafeMutableRawBufferPointer(buffer)[initialized...].prefix(room))
+                count = try read(free)
+                initialized += count
+            }
+        }
+        return count
+    }
+
+    /// Completes ``appendDirectly(upTo:read:)``: accounts for the `count` bytes that it stored.
+    package mutating func received(
+        directly count: Int,
+        with decoder: inout FrameDecoder
+    ) throws(ProtocolViolation) -> Bool {
+        let start = storage.count - count
+        let piece = storage.withUnsafeMutableBytes {
+            decoder.received(directly: UnsafeMutableRawBufferPointer(rebasing: $0[start...]))
+        }
+        guard let piece else { return false }
+        return try finish(piece, newBytesFrom: start)
+    }
+
+    /// Checks a message that is whole in one piece, where it stands.
+    package mutating func check(whole piece: FramePiece) throws(ProtocolViolation) {
+        guard piece.opcode == .text, validatesUTF8 else { return }
+        var state = UTF8State()
+        let bytes = UnsafeRawBufferPointer(piece.bytes)
+        let offset = Kernels.validate(bytes, state: &state)
+        guard offset < 0, state.isOnBoundary else {
+            throw ProtocolViolation(.invalidUTF8(offset: offset < 0 ? bytes.count : offset))
+        }
+    }
+
+    /// The joined message as bytes; the storage itself, not a copy.
+    package mutating func takeBytes() -> [UInt8] {
+        defer { storage = [] }
+        return storage
+    }
+
+    /// The joined message as text.
+    package mutating func takeText() -> String {
+        defer { reset() }
+        return storage.withUnsafeBytes { makeText($0) }
+    }
+
+    /// Lends the joined message and forgets it.
+    package mutating func withBytes<Result, Failure: Error>(
+        _ body: (UnsafeRawBufferPointer) throws(Failure) -> Result
+    ) throws(Failure) -> Result {
+        defer { reset() }
+        let result: Swift.Result<Result, Failure> = storage.withUnsafeBytes { bytes in
+            do throws(Failure) { return .success(try body(bytes)) } catch { return .failure(error) }
+        }
+        return try result.get()
+    }
+
+    /// Text of bytes that have been checked is made without a second check.
+    package func makeText(_ bytes: UnsafeRawBufferPointer) -> String {
+        guard validatesUTF8 else { return String(decoding: bytes, as: UTF8.self) }
+        let checked = bytes.assumingMemoryBound(to: UInt8.self)
+        return String(copying: unsafe UTF8Span(unchecked: Span(_unsafeElements: checked)))
+    }
+
+    private mutating func begin(_ piece: FramePiece) throws(ProtocolViolation) {
+        guard piece.startsFrame, piece.opcode != .continuation else { return }
+        reset()
+        opcode = piece.opcode
+        isCompressed = piece.reservedBits & 4 != 0
+        utf8 = UTF8State()
+    }
+
+    private mutating func finish(
+        _ piece: FramePiece,
+        newBytesFrom start: Int
+    ) throws(ProtocolViolation) -> Bool {
+        let isComplete = piece.endsFrame && piece.isFinal
+        guard opcode == .text, validatesUTF8 else { return isComplete }
+        let offset = storage.withUnsafeBytes {
+            Kernels.validate(UnsafeRawBufferPointer(rebasing: $0[start...]), state: &utf8)
+        }
+        if offset >= 0 { throw ProtocolViolation(.invalidUTF8(offset: start + offset)) }
+        if isComplete, !utf8.isOnBoundary {
+            throw ProtocolViolation(.invalidUTF8(offset: storage.count))
+        }
+        return isComplete
+    }
+
+    private mutating func reset() {
+        if storage.capacity > Self.keptCapacity {
+            storage = []
+        } else {
+            storage.removeAll(keepingCapacity: true)
+        }
+    }
+}
