@@ -173,7 +173,7 @@ final class Receiver: @unchecked Sendable {
         giveBackIfEmpty()
         do throws(TransportError) {
             while sender.hasUnsentBytes {
-                let ready = try stream.wait(forAny: [interest, .write], until: deadline.value)
+                let ready = try stream.wait(for: interest.union(.write), until: deadline.value)
                 if ready.contains(.write) { sender.flushWithoutWaiting() }
                 if ready.contains(interest) { break }
             }

@@ -21,8 +21,12 @@ struct SendQueue {
     mutating func append(_ frame: OutgoingFrame, maskingKey: UInt32?) -> Outcome {
         guard !isClosed else { return .closed }
         let header = FrameHeader(
-            isFinal: frame.isFinal, reservedBits: frame.reservedBits, opcode: frame.opcode,
-            maskingKey: maskingKey, payloadLength: frame.payload.count)
+            isFinal: frame.isFinal,
+            reservedBits: frame.reservedBits,
+            opcode: frame.opcode,
+            maskingKey: maskingKey,
+            payloadLength: frame.payload.count
+        )
         if frame.opcode.isControl {
             if control.count > Self.maximumControlBytes {
                 return frame.opcode == .pong ? .queued : .full

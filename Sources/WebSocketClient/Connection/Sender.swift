@@ -191,12 +191,20 @@ final class Sender: @unchecked Sendable {
         var key: UInt32 = 0
         if role == .client { key = try nextKey(from: block) }
         let header = FrameHeader(
-            isFinal: frame.isFinal, reservedBits: frame.reservedBits, opcode: frame.opcode,
-            maskingKey: role == .client ? key : nil, payloadLength: rest.count)
+            isFinal: frame.isFinal,
+            reservedBits: frame.reservedBits,
+            opcode: frame.opcode,
+            maskingKey: role == .client ? key : nil,
+            payloadLength: rest.count
+        )
         end += header.encode(into: base + end)
         guard isChecked else {
             let offset = Kernels.copyMaskedValidating(
-                from: rest, to: base + end, key: &key, state: &utf8)
+                from: rest,
+                to: base + end,
+                key: &key,
+                state: &utf8
+            )
             guard offset < 0, utf8.isOnBoundary else {
                 end = frameStart
                 throw .invalidUTF8(offset: offset < 0 ? rest.count : offset)
@@ -242,7 +250,10 @@ final class Sender: @unchecked Sendable {
             output.withUnsafeMutableBufferPointer { buffer, count in
                 guard let base = buffer.baseAddress else { return }
                 Kernels.copyMasked(
-                    from: rest, to: UnsafeMutableRawPointer(base + count), key: key)
+                    from: rest,
+                    to: UnsafeMutableRawPointer(base + count),
+                    key: key
+                )
                 count += rest.count
             }
         }

@@ -1,6 +1,11 @@
 /// What a wait is for.
-package enum Interest: Sendable, Hashable {
-    case read, write
+package struct Interest: OptionSet, Sendable, Hashable {
+    package var rawValue: UInt8
+
+    package init(rawValue: UInt8) { self.rawValue = rawValue }
+
+    package static let read = Interest(rawValue: 1)
+    package static let write = Interest(rawValue: 2)
 }
 
 /// What one read or write did.
@@ -31,10 +36,12 @@ package protocol ByteStream: AnyObject, Sendable {
     /// Sends what can be sent at once, from the start of `bytes`.
     func write(_ bytes: UnsafeRawBufferPointer) throws(TransportError) -> Transfer
 
-    /// Waits until `interest` may be satisfied. Throws `.timedOut` and `.aborted`.
+    /// Waits until one part of `interest` may be satisfied, and returns which ones. Throws
+    /// `.timedOut` and `.aborted`.
     ///
     /// A deadline in the past still finds a stream that is ready now.
-    func wait(for interest: Interest, until deadline: Deadline) throws(TransportError)
+    @discardableResult
+    func wait(for interest: Interest, until deadline: Deadline) throws(TransportError) -> Interest
 
     /// Tells the peer that nothing more will come; doesn't wait and reports no errors.
     func finishWriting()

@@ -58,13 +58,13 @@ package final class Listener: Sendable {
     /// Throws `.timedOut`, and `.aborted` after `close()`.
     package func accept(until deadline: Deadline) throws(TransportError) -> any ByteStream {
         while true {
-            let isReady = try Poll.wait(
+            let ready = try Poll.wait(
                 for: .read,
                 on: socket.descriptor,
                 wakeUp: wakeUp,
                 until: deadline
             )
-            guard isReady else { throw .timedOut(.connecting) }
+            guard !ready.isEmpty else { throw .timedOut(.connecting) }
             let descriptor = systemAccept(socket.descriptor)
             guard descriptor >= 0 else { continue }
             let accepted = try Socket(adopting: descriptor, closingAtEnd: true)

@@ -41,18 +41,22 @@ package enum Poll {
         return ready
     }
 
-    /// The same for one descriptor, without an allocation.
+    /// The same for one descriptor, without an allocation; returns what it is ready for, and the
+    /// empty set if the deadline passed.
     package static func wait(
         for interest: Interest,
         on descriptor: Int32,
         wakeUp: WakeUp,
         until deadline: Deadline
-    ) throws(TransportError) -> Bool {
+    ) throws(TransportError) -> Interest {
         let result = withUnsafeTemporaryAllocation(of: pollfd.self, capacity: 2) {
-            descriptors -> Result<Bool, TransportError> in
+            descriptors -> Result<Interest, TransportError> in
             descriptors.initializeElement(at: 0, to: pollfd(descriptor, for: interest))
             descriptors.initializeElement(at: 1, to: pollfd(wakeUp.descriptor, for: .read))
-            return Result { () throws(TransportError) in try poll(descriptors, until: deadline) }
+            return Result { () throws(TransportError) in
+                _ = try poll(descriptors, until: deadline)
+                return descriptors[0].readiness.intersection(interest)
+            }
         }
         let ready = try result.get()
         if wakeUp.isSignalled { throw .aborted }
@@ -91,11 +95,19 @@ private func systemPoll(
 
 extension pollfd {
     fileprivate init(_ descriptor: Int32, for interest: Interest) {
-        let events =
-            switch interest {
-            case .read: POLLIN
-            case .write: POLLOUT
-            }
+        var events: Int32 = 0
+        if interest.contains(.read) { events |= POLLIN }
+        if interest.contains(.write) { events |= POLLOUT }
         self.init(fd: descriptor, events: Int16(events), revents: 0)
+    }
+
+    /// What a call would not wait for; an ended or failed descriptor is ready for everything.
+    fileprivate var readiness: Interest {
+        let events = Int32(revents)
+        if events & (POLLHUP | POLLERR | POLLNVAL) != 0 { return [.read, .write] }
+        var ready: Interest = []
+        if events & POLLIN != 0 { ready.insert(.read) }
+        if events & POLLOUT != 0 { ready.insert(.write) }
+        return ready
     }
 }

@@ -27,13 +27,13 @@ package enum Resolver {
         if let answer = query.lookUp(flags: AI_NUMERICHOST).success { return answer }
         if wakeUp.isSignalled { throw .aborted }
         try query.start()
-        let isReady = try Poll.wait(
+        let ready = try Poll.wait(
             for: .read,
             on: query.done.descriptor,
             wakeUp: wakeUp,
             until: deadline
         )
-        guard isReady else { throw .timedOut(.resolution) }
+        guard !ready.isEmpty else { throw .timedOut(.resolution) }
         return try query.takeAnswer()
     }
 }

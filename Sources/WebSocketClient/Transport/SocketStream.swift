@@ -26,14 +26,19 @@ package final class SocketStream: ByteStream {
         return try socket.send(bytes)
     }
 
-    package func wait(for interest: Interest, until deadline: Deadline) throws(TransportError) {
-        let isReady = try Poll.wait(
+    @discardableResult
+    package func wait(
+        for interest: Interest,
+        until deadline: Deadline
+    ) throws(TransportError) -> Interest {
+        let ready = try Poll.wait(
             for: interest,
             on: socket.descriptor,
             wakeUp: wakeUp,
             until: deadline
         )
-        if !isReady { throw .timedOut(.transfer) }
+        if ready.isEmpty { throw .timedOut(.transfer) }
+        return ready
     }
 
     package func finishWriting() {

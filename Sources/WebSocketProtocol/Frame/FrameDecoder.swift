@@ -78,7 +78,8 @@ package struct FrameDecoder: ~Copyable, Sendable {
             return takePayload(from: &window, startsFrame: false)
         }
         let bytes = window.bytes
-        guard let (header, length) = try FrameHeader.decode(UnsafeRawBufferPointer(bytes), role: role)
+        guard
+            let (header, length) = try FrameHeader.decode(UnsafeRawBufferPointer(bytes), role: role)
         else { return nil }
 
         if header.opcode.isControl {
@@ -137,12 +138,18 @@ package struct FrameDecoder: ~Copyable, Sendable {
 
     private func takeWhole(_ header: FrameHeader, from window: inout ByteWindow) -> FramePiece {
         let bytes = UnsafeMutableRawBufferPointer(
-            rebasing: window.bytes.prefix(header.payloadLength))
+            rebasing: window.bytes.prefix(header.payloadLength)
+        )
         window.consume(header.payloadLength)
         if let key = header.maskingKey { Kernels.mask(bytes, key: key) }
         return FramePiece(
-            bytes: bytes, opcode: header.opcode, reservedBits: header.reservedBits,
-            isFinal: header.isFinal, startsFrame: true, endsFrame: true)
+            bytes: bytes,
+            opcode: header.opcode,
+            reservedBits: header.reservedBits,
+            isFinal: header.isFinal,
+            startsFrame: true,
+            endsFrame: true
+        )
     }
 
     private mutating func takePayload(
@@ -168,7 +175,12 @@ package struct FrameDecoder: ~Copyable, Sendable {
             if header.isFinal { isInsideMessage = false }
         }
         return FramePiece(
-            bytes: bytes, opcode: header.opcode, reservedBits: header.reservedBits,
-            isFinal: header.isFinal, startsFrame: startsFrame, endsFrame: endsFrame)
+            bytes: bytes,
+            opcode: header.opcode,
+            reservedBits: header.reservedBits,
+            isFinal: header.isFinal,
+            startsFrame: startsFrame,
+            endsFrame: endsFrame
+        )
     }
 }

@@ -33,7 +33,10 @@ package struct FrameHeader: Sendable, Hashable {
     /// Writes the header, at most ``maximumLength`` bytes, and returns how many.
     package func encode(into out: UnsafeMutableRawPointer) -> Int {
         let maskBit: UInt8 = maskingKey == nil ? 0 : 0x80
-        out.storeBytes(of: (isFinal ? 0x80 : 0) | reservedBits << 4 | opcode.rawValue, as: UInt8.self)
+        out.storeBytes(
+            of: (isFinal ? 0x80 : 0) | reservedBits << 4 | opcode.rawValue,
+            as: UInt8.self
+        )
         var length: Int
         switch payloadLength {
         case ...125:
@@ -112,8 +115,12 @@ package struct FrameHeader: Sendable, Hashable {
             length += 4
         }
         let header = FrameHeader(
-            isFinal: isFinal, reservedBits: first >> 4 & 0x7, opcode: opcode,
-            maskingKey: maskingKey, payloadLength: payloadLength)
+            isFinal: isFinal,
+            reservedBits: first >> 4 & 0x7,
+            opcode: opcode,
+            maskingKey: maskingKey,
+            payloadLength: payloadLength
+        )
         return (header, length)
     }
 }

@@ -52,7 +52,8 @@ package struct MessageAssembler: ~Copyable, Sendable {
         try storage.append(addingCapacity: room) { (output) throws(Failure) in
             try output.withUnsafeMutableBufferPointer { (buffer, initialized) throws(Failure) in
                 let free = UnsafeMutableRawBufferPointer(
-                    rebasing: UnsafeMutableRawBufferPointer(buffer)[initialized...].prefix(room))
+                    rebasing: UnsafeMutableRawBufferPointer(buffer)[initialized...].prefix(room)
+                )
                 count = try read(free)
                 initialized += count
             }
