@@ -1,0 +1,95 @@
+#include "utf8_dfa.h"
+
+// Rows of the automaton: per byte, where each state goes. See utf8_dfa.h.
+
+#define GO(state, successor) ((uint64_t)(6 * (successor)) << (6 * (state)))
+#define REJECT_BUT(row)                                                                            \
+  ((GO(0, 1) | GO(1, 1) | GO(2, 1) | GO(3, 1) | GO(4, 1) | GO(5, 1) | GO(6, 1) | GO(7, 1) |        \
+    GO(8, 1)) ^                                                                                    \
+   (row))
+/// Instead of the rejection that is in every place of a row.
+#define PUT(state, successor) (GO(state, 1) ^ GO(state, successor))
+
+#define ASCII REJECT_BUT(PUT(0, 0))
+#define CONTINUATION (PUT(2, 0) ^ PUT(3, 2) ^ PUT(7, 3))
+#define CONTINUATION_80 REJECT_BUT(CONTINUATION ^ PUT(5, 2) ^ PUT(8, 3))
+#define CONTINUATION_90 REJECT_BUT(CONTINUATION ^ PUT(5, 2) ^ PUT(6, 3))
+#define CONTINUATION_A0 REJECT_BUT(CONTINUATION ^ PUT(4, 2) ^ PUT(6, 3))
+#define LEAD(successor) REJECT_BUT(PUT(0, successor))
+
+const uint64_t wsa_utf8_transitions[256] = {
+    [0x00 ... 0x7f] = ASCII,
+    [0x80 ... 0x8f] = CONTINUATION_80, // after F0: overlong
+    [0x90 ... 0x9f] = CONTINUATION_90, // after E0: overlong; after F4: above U+10FFFF
+    [0xa0 ... 0xbf] = CONTINUATION_A0, // after ED: surrogate; after F4: above U+10FFFF
+    [0xc0 ... 0xc1] = REJECT_BUT(0),   // overlong
+    [0xc2 ... 0xdf] = LEAD(2),
+    [0xe0] = LEAD(4),
+    [0xe1 ... 0xec] = LEAD(3),
+    [0xed] = LEAD(5),
+    [0xee ... 0xef] = LEAD(3),
+    [0xf0] = LEAD(6),
+    [0xf1 ... 0xf3] = LEAD(7),
+    [0xf4] = LEAD(8),
+    [0xf5 ... 0xff] = REJECT_BUT(0), // above U+10FFFF
+};
+
+#define BLOCK 16
+
+WSA_INLINE int is_ascii(const uint8_t *bytes) {
+  uint64_t words[2];
+  memcpy(words, bytes, BLOCK);
+  return ((words[0] | words[1]) & 0x8080808080808080) == 0;
+}
+
+/// A rejection stays to the end of its block, where it is looked for; the walk from the block's
+/// beginning then finds the byte.
+ptrdiff_t wsa_validate_scalar(const void *bytes, size_t count, uint32_t *state) {
+  const uint8_t *from = bytes;
+  uint64_t current = *state;
+  if (current == WSA_UTF8_REJECTED) {
+    return 0;
+  }
+  size_t offset = 0;
+  for (; count - offset >= BLOCK; offset += BLOCK) {
+    if (current == WSA_UTF8_BOUNDARY && is_ascii(from + offset)) {
+      continue;
+    }
+    uint32_t before = (uint32_t)current;
+    for (int i = 0; i < BLOCK; i++) {
+      current = wsa_utf8_step(current, from[offset + i]);
+    }
+    current &= 63;
+    if (current == WSA_UTF8_REJECTED) {
+      *state = before;
+      return (ptrdiff_t)offset + wsa_utf8_walk(from + offset, BLOCK, state);
+    }
+  }
+  *state = (uint32_t)current;
+  ptrdiff_t failure = wsa_utf8_walk(from + offset, count - offset, state);
+  return failure < 0 ? failure : (ptrdiff_t)offset + failure;
+}
+
+/// In pieces that are still in the first-level cache when the second loop comes to them.
+ptrdiff_t wsa_mask_validating_scalar(void *destination, const void *source, size_t count,
+                                            uint32_t *key, uint32_t *state) {
+  const size_t piece = 4096;
+  const uint8_t *from = source;
+  uint8_t *to = destination;
+  for (size_t offset = 0; offset < count; offset += piece) {
+    size_t size = count - offset < piece ? count - offset : piece;
+    ptrdiff_t failure = wsa_validate_scalar(from + offset, size, state);
+    if (failure >= 0) {
+      return (ptrdiff_t)offset + failure;
+    }
+    *key = wsa_mask_scalar(to + offset, from + offset, size, *key);
+  }
+  return *state == WSA_UTF8_REJECTED ? 0 : -1;
+}
+
+const wsa_kernels wsa_kernels_scalar = {
+    .name = "c-scalar",
+    .mask = wsa_mask_scalar,
+    .validate = wsa_validate_scalar,
+    .mask_validating = wsa_mask_validating_scalar,
+};

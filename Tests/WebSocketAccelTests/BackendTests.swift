@@ -1,0 +1,37 @@
+import Glibc
+import Testing
+import WebSocketAccel
+
+@Suite("The kernels that run")
+struct BackendTests {
+    @Test("The trait decides between C and Swift")
+    func trait() {
+        #if CAccel
+            #expect(KernelSet.all.map(\.testDescription).contains(backend))
+            #expect(backend.hasPrefix("c-"))
+        #else
+            #expect(backend == "swift")
+        #endif
+    }
+
+    #if CAccel
+        @Test("The environment forces a lower level")
+        func forcedLevel() async {
+            await #expect(processExitsWith: .success) {
+                setenv("WEBSOCKET_ACCEL_LEVEL", "scalar", 1)
+                #expect(backend == "c-scalar")
+                // Read once.
+                unsetenv("WEBSOCKET_ACCEL_LEVEL")
+                #expect(backend == "c-scalar")
+            }
+        }
+
+        @Test("A level that is unknown, or that the machine lacks, is ignored")
+        func unknownLevel() async {
+            await #expect(processExitsWith: .success) {
+                setenv("WEBSOCKET_ACCEL_LEVEL", "altivec", 1)
+                #expect(backend == KernelSet.all.dropLast().last?.testDescription)
+            }
+        }
+    #endif
+}
