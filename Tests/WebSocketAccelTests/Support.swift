@@ -112,7 +112,8 @@ extension KernelSet {
         }
         var state = boundary
         var start = 0
-        for end in splits + [bytes.count] {
+        for piece in 0...splits.count {
+            let end = piece < splits.count ? splits[piece] : bytes.count
             let failure = validate(base + start, end - start, &state)
             if failure >= 0 {
                 return Verdict(failure: start + failure, endsOnBoundary: state == boundary)
