@@ -1,0 +1,111 @@
+/// How messages are compressed with permessage-deflate, RFC 7692: what is offered to the server, and
+/// what the compressor does within what was agreed.
+///
+/// Each connection that compresses holds two zlib streams, made when they are first needed. Their
+/// size follows from the agreed window and ``memoryLevel``:
+///
+/// * sending: 2^(window bits + 2) + 2^(memory level + 9) bytes and about 6 KiB; 262 KiB + 6 KiB by
+///   default, 12 KiB + 6 KiB at the least (9 bits, level 1 is 2 KiB + 1 KiB);
+/// * receiving: 2^(window bits) bytes and about 10 KiB; 42 KiB by default.
+public struct DeflateOptions: Sendable, Hashable {
+    /// What zlib is told about the data.
+    public enum Strategy: Sendable, Hashable, CaseIterable {
+        /// Anything.
+        case standard
+        /// Small values with a random distribution: more Huffman coding, less matching.
+        case filtered
+        /// No matching at all.
+        case huffmanOnly
+        /// Matches at distance one alone, as good as `huffmanOnly` in speed.
+        case runLength
+        /// Fixed Huffman codes: less work for short messages.
+        case fixedCodes
+    }
+
+    /// What is offered, the most wanted first; at least one.
+    ///
+    /// A server takes the first that it can serve.
+    public var offers: [DeflateOffer] = [DeflateOffer()]
+
+    /// How hard to compress: 0 stores, 1 is fastest, 9 smallest, -1 is zlib's default of 6.
+    public var level = -1
+
+    /// How much memory the compressor's tables take, 1 to 9; zlib's default is 8.
+    public var memoryLevel = 8
+
+    /// What zlib is told about the data.
+    public var strategy = Strategy.standard
+
+    /// Messages of fewer bytes go uncompressed; nil stands for 128 with context takeover and 512
+    /// without, where less comes of short messages (coder/websocket's figures).
+    public var threshold: Int?
+
+    /// Whether a stream that starts each message afresh is freed in between, which saves memory on
+    /// idle connections and costs an allocation for each message.
+    public var freesIdleStreams = false
+
+    /// Makes the default options.
+    public init() {}
+
+    /// The level and the other figures that zlib takes, or the name of what is out of range.
+    package func validate() throws(InvalidHandshakeRequest) {
+        guard (-1...9).contains(level) else { throw .deflateOption("level") }
+        guard (1...9).contains(memoryLevel) else { throw .deflateOption("memoryLevel") }
+        guard threshold ?? 0 >= 0 else { throw .deflateOption("threshold") }
+        guard !offers.isEmpty else { throw .deflateOption("offers") }
+        for offer in offers {
+            guard Self.isValid(offer.serverMaxWindowBits) else {
+                throw .deflateOption("serverMaxWindowBits")
+            }
+            guard Self.isValid(offer.clientMaxWindowBits) else {
+                throw .deflateOption("clientMaxWindowBits")
+            }
+        }
+    }
+
+    private static func isValid(_ bits: Int?) -> Bool { (8...15).contains(bits ?? 15) }
+}
+
+/// One offer of permessage-deflate with its parameters, RFC 7692 §7.1.
+public struct DeflateOffer: Sendable, Hashable {
+    /// Asks the server to compress each message by itself, which spares this side's memory.
+    public var serverNoContextTakeover = false
+
+    /// Compresses each message by itself, whatever the server answers.
+    public var clientNoContextTakeover = false
+
+    /// Asks the server to look back 2^n bytes at most, 8 to 15; nil leaves it to the server.
+    public var serverMaxWindowBits: Int?
+
+    /// Looks back 2^n bytes at most, 8 to 15, and lets the server ask for less; nil doesn't let it,
+    /// and then the window is 2^15.
+    ///
+    /// zlib has no compressor for 8 bits: 9 are used then, whose matches reach back 250 bytes only.
+    public var clientMaxWindowBits: Int? = 15
+
+    /// Makes the offer that every server can take: context takeover and full windows.
+    public init() {}
+
+    var element: ExtensionElement {
+        var parameters: [ExtensionElement.Parameter] = []
+        if serverNoContextTakeover { parameters.append(.init(name: .serverNoContextTakeover)) }
+        if clientNoContextTakeover { parameters.append(.init(name: .clientNoContextTakeover)) }
+        if let bits = serverMaxWindowBits {
+            parameters.append(.init(name: .serverMaxWindowBits, value: "\(bits)"))
+        }
+        if let bits = clientMaxWindowBits {
+            // RFC 7692 §7.1.2.2: without a value it only says that the client can obey one.
+            let value = bits == 15 ? nil : "\(bits)"
+            parameters.append(.init(name: .clientMaxWindowBits, value: value))
+        }
+        return ExtensionElement(name: .permessageDeflate, parameters: parameters)
+    }
+}
+
+extension String {
+    static let permessageDeflate = "permessage-deflate"
+    static let serverNoContextTakeover = "server_no_context_takeover"
+    static let clientNoContextTakeover = "client_no_context_takeover"
+    static let serverMaxWindowBits = "server_max_window_bits"
+    static let clientMaxWindowBits = "client_max_window_bits"
+}

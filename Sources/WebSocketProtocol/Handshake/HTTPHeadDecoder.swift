@@ -1,0 +1,92 @@
+/// Finds and parses the head of an HTTP/1 message in a stream that arrives in any pieces.
+///
+/// Each line is parsed when its end has come, so that a byte at a time costs no more than all at
+/// once, and no more than the limits is ever kept.
+package struct HTTPHeadDecoder<StartLine: HTTPStartLine>: Sendable {
+    /// The head, once all of it is there.
+    package private(set) var head: HTTPHead<StartLine>?
+
+    /// The bytes taken so far.
+    package private(set) var byteCount = 0
+
+    private let limits: HTTPLimits
+    private var line: [UInt8] = []
+    private var startLine: StartLine?
+    private var fields = HTTPFields()
+
+    package init(limits: HTTPLimits = HTTPLimits()) { self.limits = limits }
+
+    /// Takes the next bytes of the stream, up to the end of the head and no further.
+    ///
+    /// Returns how many were taken; what is left of them follows the head.
+    package mutating func receive(_ bytes: UnsafeRawBufferPointer) throws(MalformedHTTP) -> Int {
+        var taken = 0
+        while head == nil, taken < bytes.count {
+            let rest = UnsafeRawBufferPointer(rebasing: bytes[taken...])
+            let lineFeed = rest.firstIndex(of: UInt8(ascii: "\n"))
+            let piece = rest.prefix(lineFeed.map { $0 + 1 } ?? rest.count)
+            byteCount += piece.count
+            taken += piece.count
+            guard byteCount <= limits.maximumHeadBytes else {
+                throw .headTooLong(maximum: limits.maximumHeadBytes)
+            }
+            guard line.count + piece.count <= limits.maximumLineBytes + 2 else {
+                throw .lineTooLong(maximum: limits.maximumLineBytes)
+            }
+            line += piece
+            if startLine == nil, !line.isEmpty,
+                !zip(line, StartLine.beginning).allSatisfy({ $0 == $1 })
+            {
+                throw .notHTTP
+            }
+            if lineFeed != nil { try endLine() }
+        }
+        return taken
+    }
+
+    /// Takes the next bytes from an array.
+    package mutating func receive(_ bytes: [UInt8]) throws(MalformedHTTP) -> Int {
+        // Rethrowing closures lose the error's type.
+        let result = bytes.withUnsafeBytes { bytes in
+            Result { () throws(MalformedHTTP) in try receive(bytes) }
+        }
+        return try result.get()
+    }
+
+    private mutating func endLine() throws(MalformedHTTP) {
+        var text = line.dropLast()
+        if text.last == UInt8(ascii: "\r") {
+            text = text.dropLast()
+        } else if !StartLine.acceptsBareLineFeed {
+            throw .bareLineFeed
+        }
+        if let startLine {
+            if text.isEmpty {
+                head = HTTPHead(startLine: startLine, fields: fields)
+            } else {
+                try addField(text)
+            }
+        } else {
+            guard let parsed = StartLine(text) else { throw .startLine }
+            startLine = parsed
+        }
+        line.removeAll(keepingCapacity: true)
+    }
+
+    private mutating func addField(_ text: ArraySlice<UInt8>) throws(MalformedHTTP) {
+        let number = fields.count + 1
+        guard number <= limits.maximumFieldCount else {
+            throw .tooManyFields(maximum: limits.maximumFieldCount)
+        }
+        if let first = text.first, first.isBlank { throw .foldedLine(number) }
+        let name = text.prefix { $0 != UInt8(ascii: ":") }
+        let value = text.dropFirst(name.count + 1).trimmingBlanks
+        // RFC 9112 §5.1: "No whitespace is allowed between the field name and colon."
+        guard name.count < text.count, name.isToken, value.allSatisfy(\.isFieldValueCharacter)
+        else { throw .fieldLine(number) }
+        fields.append(
+            name: String(decoding: name, as: UTF8.self),
+            value: String(fieldText: value)
+        )
+    }
+}

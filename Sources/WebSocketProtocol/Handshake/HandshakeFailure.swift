@@ -1,0 +1,97 @@
+/// Why a server's answer to the opening handshake opens no connection, RFC 6455 §4.1.
+///
+/// Each is the server's fault.
+#if hasAttribute(nonexhaustive)
+    @nonexhaustive
+#endif
+public enum HandshakeFailure: Error, Sendable, Hashable {
+    /// The answer isn't HTTP, or exceeds a limit.
+    case malformedResponse(MalformedHTTP)
+    /// The status is another one than 101.
+    case status(Int)
+    /// There is no `Upgrade` field, or it doesn't say `websocket`; carries what it says.
+    case upgrade(String?)
+    /// There is no `Connection` field, or it doesn't say `Upgrade`; carries what it says.
+    case connection(String?)
+    /// There is no `Sec-WebSocket-Accept` field.
+    case missingAccept
+    /// `Sec-WebSocket-Accept` doesn't belong to the key that was sent: an old answer, or a server
+    /// that doesn't speak WebSocket.
+    case wrongAccept
+    /// The server chose a subprotocol that wasn't offered, or several.
+    case unofferedSubprotocol(String)
+    /// The server chose no subprotocol although one is required.
+    case noSubprotocol
+    /// `Sec-WebSocket-Extensions` doesn't follow its grammar.
+    case malformedExtensions
+    /// The server chose an extension that wasn't offered, or one twice.
+    case unofferedExtension(String)
+    /// The server's parameters for that extension fit none of the offers (RFC 7692 §5.1, §7).
+    case unacceptableExtension(String)
+    /// The server redirects to where this client doesn't go.
+    case redirect(RedirectFailure)
+
+    /// Whether a WebSocket peer would be told so with close code 1010: it did not negotiate the
+    /// extensions that it has to (RFC 6455 §7.4.1).
+    public var isExtensionFailure: Bool {
+        switch self {
+        case .malformedExtensions, .unofferedExtension, .unacceptableExtension: true
+        default: false
+        }
+    }
+}
+
+extension HandshakeFailure: CustomStringConvertible {
+    /// One sentence that says what is wrong with the answer.
+    public var description: String {
+        switch self {
+        case .malformedResponse(let failure): failure.description
+        case .status(let code): "The server answered with status \(code) instead of 101."
+        case .upgrade(nil): "The server's answer has no Upgrade field."
+        case .upgrade(let value?):
+            "The server's Upgrade field says \"\(value)\" instead of \"websocket\"."
+        case .connection(nil): "The server's answer has no Connection field."
+        case .connection(let value?):
+            "The server's Connection field says \"\(value)\" instead of \"Upgrade\"."
+        case .missingAccept: "The server's answer has no Sec-WebSocket-Accept field."
+        case .wrongAccept: "The server's Sec-WebSocket-Accept doesn't belong to this request."
+        case .unofferedSubprotocol(let name):
+            "The server chose the subprotocol \"\(name)\", which was not offered."
+        case .noSubprotocol: "The server chose none of the subprotocols, and one is required."
+        case .malformedExtensions:
+            "The server's Sec-WebSocket-Extensions field is malformed (close code 1010)."
+        case .unofferedExtension(let name):
+            "The server chose the extension \"\(name)\", which was not offered (close code 1010)."
+        case .unacceptableExtension(let name):
+            "The server's parameters for \"\(name)\" fit none of the offers (close code 1010)."
+        case .redirect(let failure): failure.description
+        }
+    }
+}
+
+/// Why a redirect wasn't followed.
+#if hasAttribute(nonexhaustive)
+    @nonexhaustive
+#endif
+public enum RedirectFailure: Error, Sendable, Hashable {
+    /// There have been as many as allowed.
+    case tooMany(maximum: Int)
+    /// There is no `Location` field, or more than one.
+    case location(count: Int)
+    /// `Location` is no URL that this client can open.
+    case invalidLocation(InvalidURL)
+    /// It leads from wss to ws, which gives up the encryption.
+    case downgrade
+}
+
+extension RedirectFailure: CustomStringConvertible {
+    /// One sentence that says what is wrong with the redirect.
+    public var description: String {
+        switch self {
+        case .tooMany(let maximum): "The server redirects more than \(maximum) times."
+        case .location(let count): "The server's redirect has \(count) Location fields."
+        case .invalidLocation(let reason): "The server redirects to no usable URL: \(reason)"
+        case .downgrade: "The server redirects from wss to ws."
+        }
+    }
+}

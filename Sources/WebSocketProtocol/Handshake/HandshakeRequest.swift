@@ -1,0 +1,174 @@
+/// A client's opening handshake, RFC 6455 §4.1: made, checked and encoded before anything is sent.
+package struct HandshakeRequest: Sendable {
+    /// What a field gets whose value follows from the URL.
+    package enum FieldChoice: Sendable, Hashable {
+        case automatic
+        case custom(String)
+        case omitted
+    }
+
+    package struct Options: Sendable {
+        package var host = FieldChoice.automatic
+        package var origin = FieldChoice.automatic
+        /// The value of `Connection`, or, as websocket-client takes it, the whole line.
+        package var connection: String?
+        package var subprotocols: [String] = []
+        package var requiresSubprotocol = false
+        package var deflate: DeflateOptions?
+        /// One with the name of a field that is generated takes its place.
+        package var fields = HTTPFields()
+        package var cookie: String?
+
+        package init() {}
+    }
+
+    package let target: String
+    package let fields: HTTPFields
+    /// The key as it is sent.
+    package let key: String
+    package let subprotocols: [String]
+    package let requiresSubprotocol: Bool
+    package let deflate: DeflateOptions?
+
+    /// Makes the request; `key` is 16 fresh random bytes.
+    package init(
+        url: WebSocketURL,
+        key: [UInt8],
+        options: Options = Options()
+    ) throws(InvalidHandshakeRequest) {
+        guard key.count == 16 else { throw .keyLength(key.count) }
+        try Self.validate(options)
+        self.target = url.resource
+        self.key =
+            options.fields[.secWebSocketKey]?.trimmingBlanks ?? Base64.encode(key)
+        self.deflate = options.deflate
+        self.requiresSubprotocol = options.requiresSubprotocol
+        // People who come from other clients set the field by hand: it is an offer all the same.
+        self.subprotocols =
+            options.fields.contains(.secWebSocketProtocol)
+            ? options.fields.values(of: .secWebSocketProtocol).flatMap(tokenList)
+            : options.subprotocols
+        self.fields = try Self.fields(
+            url: url,
+            key: self.key,
+            subprotocols: options.subprotocols,
+            options: options
+        )
+    }
+
+    /// The bytes to send.
+    package func encode() -> [UInt8] {
+        var output = Array("GET \(target) HTTP/1.1\r\n".utf8)
+        fields.encode(into: &output)
+        return output
+    }
+
+    /// The fields in the order in which websocket-client sends them.
+    private static func fields(
+        url: WebSocketURL,
+        key: String,
+        subprotocols: [String],
+        options: Options
+    ) throws(InvalidHandshakeRequest) -> HTTPFields {
+        var fields = HTTPFields()
+        var custom = options.fields
+        func add(_ name: String, _ value: String?) {
+            let own = custom.values(of: name)
+            custom[name] = nil
+            let values = own.isEmpty ? [value].compactMap(\.self) : own
+            for value in values { fields.append(name: name, value: value) }
+        }
+        add("Upgrade", "websocket")
+        add("Host", options.host.value(or: url.hostHeader))
+        add("Origin", options.origin.value(or: url.origin))
+        add(.secWebSocketKey, key)
+        add(.secWebSocketVersion, "13")
+        add("Connection", options.connection.map(connectionValue) ?? "Upgrade")
+        add(.secWebSocketProtocol, subprotocols.isEmpty ? nil : subprotocols.joined(separator: ","))
+        add(
+            .secWebSocketExtensions,
+            options.deflate?.offers.map(\.element.text).joined(separator: ", ")
+        )
+        if let credentials = url.credentials, !custom.contains("Authorization") {
+            guard credentials.isValid else { throw .credentials }
+            add("Authorization", credentials.fieldValue)
+        }
+        // RFC 6265 §5.4: "the user agent MUST NOT attach more than one Cookie header field".
+        let cookies = custom.values(of: "Cookie") + [options.cookie].compactMap(\.self)
+        custom["Cookie"] = nil
+        for field in custom { fields.append(name: field.name, value: field.value) }
+        add("Cookie", cookies.isEmpty ? nil : cookies.joined(separator: "; "))
+        return fields
+    }
+
+    private static func connectionValue(_ text: String) -> String {
+        let name = "Connection:"
+        guard text[...].prefix(name.count).equalsIgnoringCase(name) else { return text }
+        return text.dropFirst(name.count).trimmingBlanks
+    }
+}
+
+extension HandshakeRequest.FieldChoice {
+    fileprivate func value(or standard: String) -> String? {
+        switch self {
+        case .automatic: standard
+        case .custom(let value): value
+        case .omitted: nil
+        }
+    }
+}
+
+extension HandshakeRequest {
+    /// Refuses what could end a line early or mean something else than it says.
+    private static func validate(_ options: Options) throws(InvalidHandshakeRequest) {
+        if case .custom(let host) = options.host { try validate(host: host) }
+        if case .custom(let origin) = options.origin {
+            guard !origin.isEmpty, HTTPFields.isValidValue(origin) else { throw .origin }
+        }
+        guard HTTPFields.isValidValue(options.connection ?? "") else { throw .connection }
+        guard HTTPFields.isValidValue(options.cookie ?? "") else { throw .cookie }
+        for (index, name) in options.subprotocols.enumerated() {
+            // RFC 6455 §4.1: "The elements that comprise this value MUST be non-empty strings …
+            // and MUST all be unique strings."
+            guard name.utf8.isToken, !options.subprotocols[..<index].contains(name) else {
+                throw .subprotocol(index: index)
+            }
+        }
+        try options.deflate?.validate()
+        for field in options.fields { try validate(field) }
+    }
+
+    private static func validate(_ field: HTTPFields.Field) throws(InvalidHandshakeRequest) {
+        guard HTTPFields.isValidName(field.name) else {
+            throw .fieldName(InvalidHandshakeRequest.readable(field.name))
+        }
+        guard HTTPFields.isValidValue(field.value) else { throw .fieldValue(name: field.name) }
+        guard !reservedNames.contains(where: { $0.equalsIgnoringCase(field.name) }) else {
+            throw .reservedField(field.name)
+        }
+        if field.name.equalsIgnoringCase("Host") { try validate(host: field.value) }
+    }
+
+    private static func validate(host: String) throws(InvalidHandshakeRequest) {
+        let isValid = host.utf8.allSatisfy { byte in
+            byte.isLetter || byte.isDigit || hostPunctuation.contains(byte)
+        }
+        guard isValid, !host.isEmpty else { throw .host }
+    }
+
+    private static let hostPunctuation = Array("-._~%:[]".utf8)
+
+    /// Extensions are offered by their options, or the connection couldn't read the frames; and a
+    /// body would be read as frames.
+    private static let reservedNames: [String] = [
+        .secWebSocketExtensions, .secWebSocketAccept, "Content-Length", "Transfer-Encoding",
+    ]
+}
+
+extension String {
+    static let secWebSocketKey = "Sec-WebSocket-Key"
+    static let secWebSocketVersion = "Sec-WebSocket-Version"
+    static let secWebSocketProtocol = "Sec-WebSocket-Protocol"
+    static let secWebSocketExtensions = "Sec-WebSocket-Extensions"
+    static let secWebSocketAccept = "Sec-WebSocket-Accept"
+}

@@ -1,0 +1,60 @@
+/// Why a handshake can't be made of what the caller gave: nothing of it has been sent.
+///
+/// Each case names the item, none carries its value, which may be a secret.
+#if hasAttribute(nonexhaustive)
+    @nonexhaustive
+#endif
+public enum InvalidHandshakeRequest: Error, Sendable, Hashable {
+    /// A field's name is no token (RFC 9110 §5.1); carries its beginning, as far as it is one.
+    case fieldName(String)
+    /// The value of the field of that name has a CR, LF, NUL or another control character.
+    case fieldValue(name: String)
+    /// That field is not the caller's to set: the connection would not mean what it says.
+    case reservedField(String)
+    /// The `Host` value has characters that no host and port have.
+    case host
+    /// The `Origin` value is empty or has a control character.
+    case origin
+    /// The `Connection` value has a control character.
+    case connection
+    /// The cookie has a control character.
+    case cookie
+    /// The subprotocol at that position is empty, not a token, or there twice (RFC 6455 §4.1).
+    case subprotocol(index: Int)
+    /// The user name or password can't be sent in the Basic scheme (RFC 7617 §2).
+    case credentials
+    /// The key isn't 16 bytes (RFC 6455 §4.1).
+    case keyLength(Int)
+    /// A compression option is out of its range; names it.
+    case deflateOption(String)
+
+    /// The beginning of a field's name that can be shown: a whole line given as a name ends at its
+    /// colon, so that no value gets into an error.
+    static func readable(_ name: String) -> String {
+        String(decoding: name.utf8.prefix { $0.isTokenCharacter }.prefix(64), as: UTF8.self)
+    }
+}
+
+extension InvalidHandshakeRequest: CustomStringConvertible {
+    /// One sentence that names the item and the rule.
+    public var description: String {
+        switch self {
+        case .fieldName(let name):
+            "The header field name that begins with \"\(name)\" is not a token."
+        case .fieldValue(let name):
+            "The value of the header field \(name) has a control character."
+        case .reservedField(let name):
+            "The header field \(name) can't be set by hand."
+        case .host: "The Host value is not a host and port."
+        case .origin: "The Origin value is empty or has a control character."
+        case .connection: "The Connection value has a control character."
+        case .cookie: "The cookie has a control character."
+        case .subprotocol(let index):
+            "The subprotocol at position \(index) is not a token, or stands there twice."
+        case .credentials:
+            "The user name has a colon, or it or the password has a control character."
+        case .keyLength(let count): "The key has \(count) bytes instead of 16."
+        case .deflateOption(let name): "The compression option \(name) is out of its range."
+        }
+    }
+}

@@ -1,0 +1,92 @@
+/// A `ws` or `wss` URL, taken apart and checked, RFC 6455 §3.
+///
+/// ```swift
+/// let url = try WebSocketURL("wss://user:secret@[::1]:8443/chat?room=1")
+/// url.host       // "::1"
+/// url.hostHeader // "[::1]:8443"
+/// url.resource   // "/chat?room=1"
+/// print(url)     // wss://***@[::1]:8443/chat?room=1
+/// ```
+public struct WebSocketURL: Sendable, Hashable {
+    /// Whether the scheme is `wss`.
+    public let isSecure: Bool
+    /// The host in lower case, an IPv6 address without its brackets, its zone after a `%`.
+    public let host: String
+    /// The port; the scheme's default, 80 or 443, if the URL has none.
+    public let port: UInt16
+    /// What the request asks for: the path, `/` at least, and the query.
+    ///
+    /// Characters beyond ASCII are percent-encoded as UTF-8, everything else stands as it was
+    /// written; the fragment is dropped.
+    public let resource: String
+    /// The user name and password in front of the host, percent-decoded.
+    ///
+    /// The handshake sends them as Basic authorization unless the caller sets that field.
+    public let credentials: BasicCredentials?
+
+    /// Takes a URL apart; the scheme may be in any case.
+    ///
+    /// - Throws: `InvalidURL` with the rule that the text breaks.
+    public init(_ text: String) throws(InvalidURL) {
+        self = try URLReference(text).absoluteURL(schemes: [("ws", false), ("wss", true)])
+    }
+
+    init(authority: Authority, isSecure: Bool, resource: String) {
+        self.isSecure = isSecure
+        self.host = authority.host
+        self.port = authority.port ?? Self.defaultPort(isSecure: isSecure)
+        self.credentials = authority.credentials
+        self.resource = resource
+    }
+
+    private init(_ url: WebSocketURL, resource: String, credentials: BasicCredentials?) {
+        isSecure = url.isSecure
+        host = url.host
+        port = url.port
+        self.resource = resource
+        self.credentials = credentials
+    }
+
+    /// This URL with another path and query.
+    func with(resource: String) -> WebSocketURL {
+        WebSocketURL(self, resource: resource, credentials: credentials)
+    }
+
+    /// This URL with other credentials.
+    func with(credentials: BasicCredentials?) -> WebSocketURL {
+        WebSocketURL(self, resource: resource, credentials: credentials)
+    }
+
+    /// The path without the query.
+    package var path: String { String(resource.prefix { $0 != "?" }) }
+
+    /// The value of the `Host` field: the port is left out only if it is the scheme's default, an
+    /// IPv6 address stands in brackets and without its zone (RFC 6874 §4).
+    public var hostHeader: String { authority(host.prefix { $0 != "%" }) }
+
+    /// The origin that websocket-client claims to come from: the server's own, `http://` for ws and
+    /// `https://` for wss.
+    public var origin: String { (isSecure ? "https://" : "http://") + hostHeader }
+
+    /// Whether scheme, host and port are the same (RFC 6454 §5): only then are credentials and
+    /// cookies of the one meant for the other.
+    package func isSameOrigin(as other: WebSocketURL) -> Bool {
+        isSecure == other.isSecure && host == other.host && port == other.port
+    }
+
+    static func defaultPort(isSecure: Bool) -> UInt16 { isSecure ? 443 : 80 }
+
+    private func authority(_ host: Substring) -> String {
+        let name = host.contains(":") ? "[\(host)]" : String(host)
+        return port == Self.defaultPort(isSecure: isSecure) ? name : "\(name):\(port)"
+    }
+}
+
+extension WebSocketURL: CustomStringConvertible {
+    /// The URL; three asterisks stand for the user name and password.
+    public var description: String {
+        let zoned = host.split(separator: "%", maxSplits: 1).joined(separator: "%25")
+        let credentials = credentials == nil ? "" : "***@"
+        return "\(isSecure ? "wss" : "ws")://\(credentials)\(authority(zoned[...]))\(resource)"
+    }
+}
