@@ -30,6 +30,12 @@ package struct FrameHeader: Sendable, Hashable {
         self.payloadLength = payloadLength
     }
 
+    /// The length of a frame on the wire, in bytes.
+    package static func frameLength(payload count: Int, isMasked: Bool) -> Int {
+        let length = count <= 125 ? 2 : count <= 0xFFFF ? 4 : 10
+        return (isMasked ? length + 4 : length) + count
+    }
+
     /// Writes the header, at most ``maximumLength`` bytes, and returns how many.
     package func encode(into out: UnsafeMutableRawPointer) -> Int {
         let maskBit: UInt8 = maskingKey == nil ? 0 : 0x80

@@ -108,6 +108,9 @@ package struct MessageAssembler: ~Copyable, Sendable {
         return try result.get()
     }
 
+    /// Forgets the joined message.
+    package mutating func discard() { reset() }
+
     /// Text of bytes that have been checked is made without a second check.
     package func makeText(_ bytes: UnsafeRawBufferPointer) -> String {
         guard validatesUTF8 else { return String(decoding: bytes, as: UTF8.self) }

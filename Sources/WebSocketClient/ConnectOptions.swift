@@ -1,0 +1,82 @@
+/// All that can be chosen about a connection; the defaults are safe and fit most servers.
+public struct ConnectOptions: Sendable {
+    /// What goes into a header field whose value follows from the URL.
+    public enum HeaderChoice: Sendable, Hashable {
+        /// What the URL says.
+        case automatic
+        /// This value instead.
+        case custom(String)
+        /// No such field. (`suppress_host`, `suppress_origin`)
+        case omitted
+    }
+
+    /// Which way to the server.
+    public enum ProxyChoice: Sendable, Hashable {
+        /// What `http_proxy`, `https_proxy`, `all_proxy` and `no_proxy` say.
+        case environment
+        /// Directly.
+        case none
+        /// Through this proxy, unless `noProxy` names the host.
+        case proxy(Proxy)
+    }
+
+    /// How long each stage may take.
+    public var timeouts = Timeouts()
+
+    /// Further header fields of the handshake. One with the name of a generated field replaces it.
+    public var headers = HTTPFields()
+    /// The `Origin` field. Default: the URL's.
+    public var origin = HeaderChoice.automatic
+    /// The `Host` field. Default: the URL's.
+    public var host = HeaderChoice.automatic
+    /// The `Connection` field's value, if not `Upgrade`.
+    public var connection: String?
+    /// Cookies to send besides those of the jar, such as `"a=1; b=2"`.
+    public var cookie: String?
+    /// Whether the process's ``CookieJar`` is used. Default: yes.
+    public var usesCookieJar = true
+    /// The subprotocols to offer, the preferred one first; compared exactly.
+    public var subprotocols: [String] = []
+    /// Whether the server must choose one of them. Default: no.
+    public var requiresSubprotocol = false
+    /// How many redirects are followed. Default: 3.
+    public var redirectLimit = 3
+    /// Whether a redirect may lead from wss to ws. Default: no.
+    public var allowsInsecureRedirects = false
+
+    /// Which way to the server. Default: as the environment says.
+    public var proxy = ProxyChoice.environment
+    /// The hosts that are reached directly, in place of the environment's `no_proxy`.
+    public var noProxy: [String]?
+    /// Socket options, set after ``SocketOption/defaults`` and before connecting.
+    public var socketOptions: [SocketOption] = []
+    /// TLS, for wss URLs.
+    public var tls = TLSOptions()
+    /// A connected stream socket of the caller's to use: no resolution, no proxy, no TLS. The
+    /// connection owns it from then on. The URL only makes the header fields.
+    public var socket: Int32?
+    /// The path of a Unix socket to connect to; the URL only makes the header fields, and wss
+    /// speaks TLS over it.
+    public var unixSocketPath: String?
+
+    /// What the peer may make this end hold.
+    public var limits = Limits()
+    /// Whether text is checked to be UTF-8. Default: yes. Without, malformed text is repaired.
+    public var validatesUTF8 = true
+    /// Whether each fragment of a message is delivered as it arrives. Default: no.
+    /// (`fire_cont_frame`)
+    public var deliversFragments = false
+    /// Makes the masking key of each frame, its bytes in wire order in memory. Default: the kernel's
+    /// random generator; anything else is for tests. (`get_mask_key`)
+    public var maskingKey: (@Sendable () -> UInt32)?
+
+    /// Makes the default options.
+    public init() {}
+
+    /// Makes the default options with one time-out.
+    ///
+    /// - Parameter timeout: The limit of each stage and call; `nil` waits without end.
+    public init(timeout: Duration?) {
+        timeouts = Timeouts(all: timeout)
+    }
+}

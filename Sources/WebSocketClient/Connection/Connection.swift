@@ -1,0 +1,243 @@
+import Synchronization
+import WebSocketProtocol
+
+/// An open connection: the two halves, and the closing handshake that joins them.
+///
+/// It lives as long as somebody uses it: the descriptor is closed when the last call has left.
+final class Connection: Sendable {
+    private struct State {
+        var closeSent: ClosePayload?
+        var closeReceived: ClosePayload?
+        /// What every later call throws.
+        var end: WebSocketError?
+    }
+
+    let stream: any ByteStream
+    let sender: Sender
+    let receiver: Receiver
+    let timeouts: Timeouts
+    private let state = Mutex(State())
+
+    init(_ opened: OpenedStream, role: Role, options: ConnectOptions) {
+        stream = opened.stream
+        timeouts = options.timeouts
+        sender = Sender(stream: stream, role: role, makeMaskingKey: options.maskingKey)
+        receiver = Receiver(
+            stream: stream,
+            sender: sender,
+            decoder: MessageDecoder(
+                role: role, limits: options.limits, validatesUTF8: options.validatesUTF8))
+        receiver.prepend(opened.rest)
+    }
+
+    // MARK: The end
+
+    /// Why nothing more can be done, once that is so.
+    var end: WebSocketError? { state.withLock { $0.end } }
+
+    /// The peer's close frame, once it came.
+    var closeReceived: ClosePayload? { state.withLock { $0.closeReceived } }
+
+    /// Ends the connection at once, from any thread; calls in flight throw ``WebSocketError/aborted``.
+    func abort() {
+        finish(.aborted)
+        stream.abort()
+    }
+
+    /// Remembers the first reason for the end.
+    @discardableResult
+    private func finish(_ error: WebSocketError) -> WebSocketError {
+        state.withLock { state in
+            if let end = state.end { return end }
+            state.end = error
+            return error
+        }
+    }
+
+    private func closure(cause: String? = nil) -> Closure {
+        state.withLock {
+            Closure(received: $0.closeReceived, sent: $0.closeSent, cause: cause)
+        }
+    }
+
+    // MARK: Sending
+
+    func send(_ frame: OutgoingFrame, timeout: Duration?) throws(WebSocketError) {
+        do throws(SendFailure) {
+            try sender.send(frame, timeout: timeout)
+        } catch {
+            throw sendError(error)
+        }
+    }
+
+    /// A time-out leaves the connection usable; anything else ends its sending half. What the peer
+    /// sent before, a close frame perhaps, can still be received.
+    func sendError(_ failure: SendFailure) -> WebSocketError {
+        if let end { return end }
+        switch failure {
+        case .closing: return .connectionClosed(closure())
+        case .invalidUTF8(let offset): return .invalidPayload(offset: offset)
+        case .transport(.timedOut, let isAccepted):
+            return .timedOut(.sending(isAccepted: isAccepted))
+        case .transport(.aborted, _): return .aborted
+        case .transport(let error, _): return .connectionClosed(closure(cause: error.description))
+        }
+    }
+
+    // MARK: Receiving
+
+    /// Takes the receiving turn, runs `body`, and returns the turn.
+    func withReceivingTurn<Result>(
+        _ deadline: inout LazyDeadline,
+        _ body: (inout LazyDeadline) throws(WebSocketError) -> Result
+    ) throws(WebSocketError) -> Result {
+        if !receiver.turn.tryLock() {
+            guard receiver.turn.lock(until: deadline.value) else { throw .timedOut(.receiving) }
+        }
+        defer { receiver.leave() }
+        if let end { throw end }
+        return try body(&deadline)
+    }
+
+    /// The next message, or control frame after it has been answered. In turn only.
+    func nextEvent(_ deadline: inout LazyDeadline) throws(WebSocketError) -> DecodedEvent {
+        guard !receiver.isInsideFrame else {
+            throw .invalidArgument("A frame has arrived in part; go on with receiveFrame().")
+        }
+        do throws(ReceiveFailure) {
+            return try receiver.nextEvent(&deadline)
+        } catch {
+            throw receiveError(error)
+        }
+    }
+
+    /// The next frame, unanswered. In turn only.
+    func nextFrame(_ deadline: inout LazyDeadline) throws(WebSocketError) -> Frame {
+        guard !receiver.isInsideMessageFrame else {
+            throw .invalidArgument("A message has arrived in part; go on with receive().")
+        }
+        do throws(ReceiveFailure) {
+            return try receiver.nextFrame(&deadline)
+        } catch {
+            throw receiveError(error)
+        }
+    }
+
+    /// Answers a ping, and a close frame, which ends the connection (RFC 6455 §5.5). In turn only.
+    func answer(
+        _ opcode: Opcode,
+        _ payload: UnsafeRawBufferPointer
+    ) throws(WebSocketError) {
+        switch opcode {
+        case .ping:
+            // Never waits: a peer that doesn't read its pongs must not stop this end from reading.
+            try? sender.sendWithoutWaiting(OutgoingFrame(opcode: .pong, payload: payload))
+        case .close:
+            try answerClose(payload)
+        default:
+            break
+        }
+    }
+
+    private func answerClose(_ payload: UnsafeRawBufferPointer) throws(WebSocketError) {
+        let received: ClosePayload
+        do throws(ProtocolViolation) {
+            received = try ClosePayload(decoding: payload)
+        } catch {
+            throw fail(error)
+        }
+        state.withLock { $0.closeReceived = received }
+        // RFC 6455 §5.5.1: "the endpoint typically echos the status code it received".
+        tellClose(ClosePayload(code: received.code), timeout: timeouts.close)
+        awaitEnd(timeout: timeouts.close)
+        throw finish(.connectionClosed(closure()))
+    }
+
+    /// Fails the connection: tells the peer which rule it broke, and ends (RFC 6455 §7.1.7).
+    ///
+    /// In turn only.
+    func fail(_ violation: ProtocolViolation) -> WebSocketError {
+        tellClose(ClosePayload(code: violation.closeCode), timeout: timeouts.close)
+        awaitEnd(timeout: timeouts.close)
+        if case .invalidUTF8(let offset) = violation.rule {
+            return finish(.invalidPayload(offset: offset))
+        }
+        return finish(.protocolViolation(violation))
+    }
+
+    private func receiveError(_ failure: ReceiveFailure) -> WebSocketError {
+        switch failure {
+        case .violation(let violation):
+            return fail(violation)
+        case .transport(.timedOut):
+            return .timedOut(.receiving)
+        case .transport(.aborted):
+            return finish(.aborted)
+        case .transport(let error):
+            return finish(.connectionClosed(closure(cause: error.description)))
+        case .endOfStream:
+            let cause = "the peer ended it without a close frame"
+            return finish(.connectionClosed(closure(cause: cause)))
+        }
+    }
+
+    // MARK: Closing
+
+    /// Sends a close frame, unless one has been sent.
+    func sendClose(_ payload: ClosePayload, timeout: Duration?) throws(WebSocketError) {
+        do throws(SendFailure) {
+            if try sender.sendClose(payload, timeout: timeout) {
+                state.withLock { $0.closeSent = payload }
+            }
+        } catch {
+            throw sendError(error)
+        }
+    }
+
+    /// The same at the end, when a failure changes nothing any more.
+    private func tellClose(_ payload: ClosePayload, timeout: Duration) {
+        try? sendClose(payload, timeout: timeout)
+    }
+
+    /// RFC 6455 §7.1.1: the server closes the TCP connection first; the client waits for that, but
+    /// not for ever.
+    private func awaitEnd(timeout: Duration) {
+        var deadline = LazyDeadline(timeout)
+        if !receiver.discardUntilEnd(&deadline) { stream.finishWriting() }
+    }
+
+    /// Performs the closing handshake: at most `timeout` in all. Returns the peer's close frame.
+    func close(_ payload: ClosePayload, timeout: Duration) -> ClosePayload? {
+        if end != nil { return closeReceived }
+        var deadline = LazyDeadline(timeout)
+        tellClose(payload, timeout: timeout)
+        do throws(WebSocketError) {
+            try withReceivingTurn(&deadline) { (deadline) throws(WebSocketError) in
+                while true {
+                    switch try receiver.isInsideFrame ? nil : nextEvent(&deadline) {
+                    case .control(.close, let payload): try answerClose(payload)
+                    case .assembledMessage: receiver.decoder.assembler.discard()
+                    case nil: _ = try nextFrame(&deadline)
+                    default: break
+                    }
+                }
+            }
+        } catch {
+            // A reader in another thread has met the end, or this one has, or time is up.
+            finish(error.isEnd ? error : .connectionClosed(closure(cause: "closing timed out")))
+        }
+        stream.finishWriting()
+        stream.abort()
+        return closeReceived
+    }
+}
+
+extension WebSocketError {
+    /// Whether the connection can't be used after it.
+    fileprivate var isEnd: Bool {
+        switch self {
+        case .timedOut, .invalidArgument: false
+        default: true
+        }
+    }
+}

@@ -1,0 +1,36 @@
+/// How long each stage of a connection may take; `nil` waits without end.
+public struct Timeouts: Sendable, Hashable {
+    /// All of connecting, from the name to the last byte of the handshake. Default: 30 s.
+    public var open: Duration? = .seconds(30)
+    /// Resolving the name and opening the TCP connection. Default: 10 s.
+    public var connect: Duration? = .seconds(10)
+    /// The proxy's handshake. Default: 10 s.
+    public var proxy: Duration? = .seconds(10)
+    /// The TLS handshake. Default: 10 s.
+    public var tls: Duration? = .seconds(10)
+    /// The WebSocket handshake. Default: 10 s.
+    public var handshake: Duration? = .seconds(10)
+    /// One call that sends. Default: 60 s, after which a peer that doesn't read is a failed one.
+    public var send: Duration? = .seconds(60)
+    /// One call that receives. Default: none, as silence is normal; see keepalive in
+    /// ``WebSocketApp`` for noticing a peer that has gone.
+    public var receive: Duration?
+    /// The closing handshake. Default: 3 s.
+    public var close: Duration = .seconds(3)
+
+    /// Makes the default time-outs.
+    public init() {}
+
+    /// Makes time-outs of one figure for everything but closing, as websocket-client's `timeout`.
+    ///
+    /// - Parameter timeout: The limit of each stage; `nil` waits without end.
+    public init(all timeout: Duration?) {
+        open = timeout
+        connect = timeout
+        proxy = timeout
+        tls = timeout
+        handshake = timeout
+        send = timeout
+        receive = timeout
+    }
+}

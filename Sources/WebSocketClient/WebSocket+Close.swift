@@ -1,0 +1,46 @@
+import WebSocketProtocol
+
+extension WebSocket {
+    /// Sends a close frame and returns; nothing can be sent after it.
+    ///
+    /// Go on receiving until ``WebSocketError/connectionClosed(_:)`` tells the peer's answer.
+    ///
+    /// - Parameters:
+    ///   - code: The reason as a number.
+    ///   - reason: The reason in words, at most 123 bytes of UTF-8; more is cut.
+    /// - Throws: ``WebSocketError``: `invalidArgument` for a code that may not be sent, `timedOut`,
+    ///   `connectionClosed`, `aborted`.
+    public func sendClose(
+        code: CloseCode = .normalClosure,
+        reason: String = ""
+    ) throws(WebSocketError) {
+        try Self.check(code)
+        try withConnection { (connection, timeouts) throws(WebSocketError) in
+            let payload = ClosePayload(code: code, reason: reason)
+            try connection.sendClose(payload, timeout: timeouts.send)
+        }
+    }
+
+    func closeGracefully(
+        _ payload: ClosePayload,
+        timeout: Duration?
+    ) throws(WebSocketError) -> ClosePayload? {
+        if let code = payload.code { try Self.check(code) }
+        do throws(WebSocketError) {
+            return try withConnection { (connection, timeouts) throws(WebSocketError) in
+                let received = connection.close(payload, timeout: timeout ?? timeouts.close)
+                detach(connection)
+                return received
+            }
+        } catch {
+            // Not connected, or no longer: closing is done.
+            return closeFrame
+        }
+    }
+
+    private static func check(_ code: CloseCode) throws(WebSocketError) {
+        guard code.isValidOnWire else {
+            throw .invalidArgument("The close code \(code) may not be sent.")
+        }
+    }
+}

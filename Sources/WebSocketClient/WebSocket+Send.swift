@@ -1,0 +1,144 @@
+import WebSocketProtocol
+
+extension WebSocket {
+    /// Sends text that is UTF-8 in memory already, as one frame; it is checked in the same pass that
+    /// masks it.
+    ///
+    /// - Parameter utf8: The message.
+    /// - Returns: The length of the frame on the wire, header included.
+    /// - Throws: ``WebSocketError``: `invalidPayload` if it isn't UTF-8 (nothing is sent),
+    ///   `timedOut`, `connectionClosed`, `aborted`.
+    @discardableResult
+    public func send(text utf8: RawSpan) throws(WebSocketError) -> Int {
+        try utf8.withUnsafeBytes { (bytes) throws(WebSocketError) in
+            try send(bytes, opcode: .text, needsUTF8Check: true)
+        }
+    }
+
+    /// Sends a binary message from memory of the caller's, as one frame.
+    ///
+    /// - Parameter bytes: The message.
+    /// - Returns: The length of the frame on the wire, header included.
+    /// - Throws: ``WebSocketError``: `timedOut`, `connectionClosed`, `aborted`.
+    @discardableResult
+    public func send(binary bytes: RawSpan) throws(WebSocketError) -> Int {
+        try bytes.withUnsafeBytes { (bytes) throws(WebSocketError) in
+            try send(bytes, opcode: .binary)
+        }
+    }
+
+    /// Sends a message as one frame.
+    ///
+    /// - Parameter message: The message.
+    /// - Returns: The length of the frame on the wire, header included.
+    /// - Throws: ``WebSocketError``: `timedOut`, `connectionClosed`, `aborted`.
+    @discardableResult
+    public func send(_ message: Message) throws(WebSocketError) -> Int {
+        switch message {
+        case .text(let text): try send(text)
+        case .binary(let bytes): try send(binary: bytes)
+        }
+    }
+
+    /// Sends one unfragmented frame of any kind, as websocket-client's `send(payload, opcode)`.
+    ///
+    /// - Parameters:
+    ///   - payload: The payload; text is sent as it is.
+    ///   - opcode: What it is.
+    /// - Returns: The length of the frame on the wire, header included.
+    /// - Throws: ``WebSocketError``: `invalidArgument` for a control frame of more than 125 bytes,
+    ///   `timedOut`, `connectionClosed`, `aborted`.
+    @discardableResult
+    public func send(_ payload: [UInt8], opcode: Opcode) throws(WebSocketError) -> Int {
+        try send(frame: Frame(opcode: opcode, payload: payload))
+    }
+
+    /// Sends a ping with text; see ``ping(_:)-([UInt8])``.
+    ///
+    /// - Parameter text: At most 125 bytes of UTF-8.
+    /// - Throws: ``WebSocketError``: `invalidArgument` for longer text, `timedOut`,
+    ///   `connectionClosed`, `aborted`.
+    public func ping(_ text: String) throws(WebSocketError) { try ping(Array(text.utf8)) }
+
+    /// Sends an unsolicited pong with text; see ``pong(_:)-([UInt8])``.
+    ///
+    /// - Parameter text: At most 125 bytes of UTF-8.
+    /// - Throws: ``WebSocketError``: `invalidArgument` for longer text, `timedOut`,
+    ///   `connectionClosed`, `aborted`.
+    public func pong(_ text: String) throws(WebSocketError) { try pong(Array(text.utf8)) }
+
+    // MARK: Inside
+
+    func sendText(_ text: String) throws(WebSocketError) -> Int {
+        // Swift's strings are UTF-8 in memory: no copy and no check is needed.
+        var text = text
+        let result = text.withUTF8 { utf8 -> Result<Int, WebSocketError> in
+            do throws(WebSocketError) {
+                return .success(try send(UnsafeRawBufferPointer(utf8), opcode: .text))
+            } catch {
+                return .failure(error)
+            }
+        }
+        return try result.get()
+    }
+
+    func sendBytes(_ bytes: [UInt8], opcode: Opcode) throws(WebSocketError) -> Int {
+        let result = bytes.withUnsafeBytes { bytes -> Result<Int, WebSocketError> in
+            do throws(WebSocketError) {
+                return .success(try send(bytes, opcode: opcode))
+            } catch {
+                return .failure(error)
+            }
+        }
+        return try result.get()
+    }
+
+    /// A subclass sees a frame; otherwise the payload is masked from where it lies.
+    private func send(
+        _ payload: UnsafeRawBufferPointer,
+        opcode: Opcode,
+        needsUTF8Check: Bool = false
+    ) throws(WebSocketError) -> Int {
+        if isSubclass { return try send(frame: Frame(opcode: opcode, payload: Array(payload))) }
+        return try withConnection { (connection, timeouts) throws(WebSocketError) in
+            let frame = OutgoingFrame(
+                opcode: opcode, payload: payload, needsUTF8Check: needsUTF8Check)
+            try connection.send(frame, timeout: timeouts.send)
+            return FrameHeader.frameLength(payload: payload.count, isMasked: true)
+        }
+    }
+
+    func sendFrame(_ frame: Frame) throws(WebSocketError) -> Int {
+        if frame.opcode.isControl {
+            guard frame.payload.count <= FrameHeader.maximumControlPayload, frame.isFinal else {
+                throw .invalidArgument(
+                    "A control frame has at most 125 bytes and is not fragmented.")
+            }
+        }
+        guard frame.opcode != .close else { return try sendCloseFrame(frame) }
+        let result = frame.payload.withUnsafeBytes { bytes -> Result<Int, WebSocketError> in
+            let outgoing = OutgoingFrame(
+                opcode: frame.opcode, payload: bytes, isFinal: frame.isFinal,
+                reservedBits: frame.reservedBits)
+            do throws(WebSocketError) {
+                try withConnection { (connection, timeouts) throws(WebSocketError) in
+                    try connection.send(outgoing, timeout: timeouts.send)
+                }
+                return .success(FrameHeader.frameLength(payload: bytes.count, isMasked: true))
+            } catch {
+                return .failure(error)
+            }
+        }
+        return try result.get()
+    }
+
+    private func sendCloseFrame(_ frame: Frame) throws(WebSocketError) -> Int {
+        guard let payload = frame.closePayload else {
+            throw .invalidArgument("The close frame's payload is malformed.")
+        }
+        try withConnection { (connection, timeouts) throws(WebSocketError) in
+            try connection.sendClose(payload, timeout: timeouts.send)
+        }
+        return FrameHeader.frameLength(payload: frame.payload.count, isMasked: true)
+    }
+}

@@ -1,0 +1,368 @@
+import Synchronization
+import WebSocketProtocol
+
+/// A WebSocket connection whose calls block until they are done (RFC 6455).
+///
+/// ```swift
+/// let socket = try WebSocket.connect(to: "wss://example.com/feed")
+/// try socket.send("hello")
+/// print(try socket.receive())
+/// try socket.close()
+/// ```
+///
+/// Every method may be called from any thread at any time: one thread may receive while others send,
+/// over TLS as well. Calls of one kind take turns. ``close(code:reason:timeout:)`` and ``abort()``
+/// end the calls of the others.
+///
+/// The class is open: a subclass that overrides ``receiveFrame()``, ``send(frame:)`` and the like is
+/// honoured by every higher call, which then goes frame by frame.
+open class WebSocket: @unchecked Sendable {
+    // Safe to send: all that changes is in `state` and `frameAssembler`, each under its lock.
+    // `Sendable` without `@unchecked` is denied to open classes.
+    private enum Link {
+        case unconnected
+        case connecting(WakeUp)
+        case open(Connection)
+        case ended(WebSocketError, closeReceived: ClosePayload?)
+    }
+
+    private struct State {
+        var link = Link.unconnected
+        var options: ConnectOptions
+        var response: HandshakeResponse?
+        var subprotocol: String?
+        var isSecure = false
+    }
+
+    private let state: Mutex<State>
+    /// Joins the frames of a subclass.
+    let frameAssembler: Mutex<MessageAssembler>
+    /// Whether frames go through methods that a subclass may have overridden.
+    let isSubclass: Bool
+
+    /// Makes an unconnected socket.
+    ///
+    /// - Parameter options: What ``connect(to:options:)`` uses unless it is given others.
+    public required init(options: ConnectOptions = ConnectOptions()) {
+        state = Mutex(State(options: options))
+        frameAssembler = Mutex(
+            MessageAssembler(limits: options.limits, validatesUTF8: options.validatesUTF8))
+        isSubclass = type(of: self) != WebSocket.self
+    }
+
+    // MARK: Connecting
+
+    /// Opens a connection: resolves, connects, passes proxies and TLS, shakes hands, and follows
+    /// redirects. Blocks as long as ``ConnectOptions/timeouts`` allow, 30 s by default.
+    ///
+    /// - Parameters:
+    ///   - url: A `ws` or `wss` URL.
+    ///   - options: All that can be chosen.
+    /// - Returns: The connected socket.
+    /// - Throws: ``WebSocketError``: `invalidURL` and `invalidArgument` are the caller's fault,
+    ///   `addressNotFound`, `connectFailed`, `timedOut` and `system` the network's, `proxy` the
+    ///   proxy's, and `tls`, `badStatus` and `handshakeFailed` the server's.
+    public static func connect(
+        to url: String,
+        options: ConnectOptions = ConnectOptions()
+    ) throws(WebSocketError) -> Self {
+        let socket = Self(options: options)
+        try socket.connect(to: url)
+        return socket
+    }
+
+    /// Opens this socket's connection; see ``connect(to:options:)-swift.type.method``.
+    ///
+    /// - Parameters:
+    ///   - url: A `ws` or `wss` URL.
+    ///   - options: What to use in place of the socket's own options, from now on.
+    /// - Throws: ``WebSocketError``; besides those of the static method, `invalidArgument` if it is
+    ///   connected already.
+    open func connect(
+        to url: String,
+        options: ConnectOptions? = nil
+    ) throws(WebSocketError) {
+        let target: WebSocketURL
+        do throws(InvalidURL) {
+            target = try WebSocketURL(url)
+        } catch {
+            throw .invalidURL(error)
+        }
+        let wakeUp: WakeUp
+        do throws(TransportError) { wakeUp = try WakeUp() } catch {
+            throw WebSocketError(error, during: .connecting)
+        }
+        let chosen = try begin(wakeUp, options: options)
+        do throws(WebSocketError) {
+            let opened = try OpeningHandshake(options: chosen, wakeUp: wakeUp).open(target)
+            let connection = Connection(opened, role: .client, options: chosen)
+            state.withLock { state in
+                state.response = opened.response
+                state.subprotocol = opened.negotiated.subprotocol
+                state.isSecure = opened.stream.isSecure
+                state.link = .open(connection)
+            }
+            if wakeUp.isSignalled { connection.abort() }
+        } catch {
+            state.withLock { state in
+                if case .badStatus(let response) = error { state.response = response }
+                state.link = .unconnected
+            }
+            throw error
+        }
+    }
+
+    private func begin(
+        _ wakeUp: WakeUp,
+        options: ConnectOptions?
+    ) throws(WebSocketError) -> ConnectOptions {
+        try state.withLock { state throws(WebSocketError) in
+            switch state.link {
+            case .connecting, .open: throw .invalidArgument("The socket is connected already.")
+            case .unconnected, .ended: break
+            }
+            if let options { state.options = options }
+            state.link = .connecting(wakeUp)
+            return state.options
+        }
+    }
+
+    // MARK: Facts
+
+    /// The options of the connection; changing the time-outs holds from the next call on.
+    public var options: ConnectOptions {
+        get { state.withLock { $0.options } }
+        set { state.withLock { $0.options = newValue } }
+    }
+
+    /// The limit of each call that sends or receives; `nil` waits without end, zero doesn't wait.
+    /// Reading tells the limit of receiving.
+    public var timeout: Duration? {
+        get { state.withLock { $0.options.timeouts.receive } }
+        set {
+            state.withLock { state in
+                state.options.timeouts.send = newValue
+                state.options.timeouts.receive = newValue
+            }
+        }
+    }
+
+    /// Whether the connection is open, as far as has been seen.
+    public var isConnected: Bool {
+        guard let connection else { return false }
+        return connection.end == nil
+    }
+
+    /// The server's answer to the handshake, also after the connection has ended.
+    public var handshakeResponse: HandshakeResponse? { state.withLock { $0.response } }
+
+    /// The HTTP status of the handshake: 101, or that of a refusal.
+    public var status: Int? { handshakeResponse?.statusCode }
+
+    /// The header fields of the server's answer.
+    public var headers: HTTPFields { handshakeResponse?.fields ?? HTTPFields() }
+
+    /// The subprotocol that the server chose, in its own spelling.
+    public var subprotocol: String? { state.withLock { $0.subprotocol } }
+
+    /// Whether the connection is encrypted.
+    public var isSecure: Bool { state.withLock { $0.isSecure } }
+
+    /// The connection's socket, for poll(2) and socket options; never read, write or close it.
+    /// `nil` when not connected.
+    public var fileDescriptor: Int32? { connection?.stream.descriptor }
+
+    /// The peer's close frame, once it has come.
+    public var closeFrame: ClosePayload? {
+        state.withLock { state in
+            switch state.link {
+            case .open(let connection): connection.closeReceived
+            case .ended(_, let closeReceived): closeReceived
+            case .unconnected, .connecting: nil
+            }
+        }
+    }
+
+    // MARK: Sending
+
+    /// Sends a text message as one frame (RFC 6455 §5.6).
+    ///
+    /// Blocks until the operating system has taken the message, at most ``Timeouts/send``; with
+    /// other threads sending at the same time, a small message may be left to them to write.
+    ///
+    /// - Parameter text: The message.
+    /// - Returns: The length of the frame on the wire, header included.
+    /// - Throws: ``WebSocketError``: `timedOut` (see ``WebSocketError/Operation/sending(isAccepted:)``
+    ///   for whether the message will still go out), `connectionClosed`, `aborted`.
+    @discardableResult
+    open func send(_ text: String) throws(WebSocketError) -> Int {
+        try sendText(text)
+    }
+
+    /// Sends a binary message as one frame; otherwise as ``send(_:)-(String)``.
+    ///
+    /// - Parameter bytes: The message.
+    /// - Returns: The length of the frame on the wire, header included.
+    /// - Throws: ``WebSocketError``: `timedOut`, `connectionClosed`, `aborted`.
+    @discardableResult
+    open func send(binary bytes: [UInt8]) throws(WebSocketError) -> Int {
+        try sendBytes(bytes, opcode: .binary)
+    }
+
+    /// Sends one frame as it is: for fragmenting by hand, and the point where a subclass sees every
+    /// frame (RFC 6455 §5.4).
+    ///
+    /// - Parameter frame: The frame; a control frame has at most 125 bytes and is final.
+    /// - Returns: The length of the frame on the wire, header included.
+    /// - Throws: ``WebSocketError``: `invalidArgument` for a frame that no peer would accept,
+    ///   `timedOut`, `connectionClosed`, `aborted`.
+    @discardableResult
+    open func send(frame: Frame) throws(WebSocketError) -> Int {
+        try sendFrame(frame)
+    }
+
+    /// Sends a ping (RFC 6455 §5.5.2). It doesn't wait for the pong.
+    ///
+    /// - Parameter payload: At most 125 bytes, which the pong repeats.
+    /// - Throws: ``WebSocketError``: `invalidArgument` for a longer payload, `timedOut`,
+    ///   `connectionClosed`, `aborted`.
+    open func ping(_ payload: [UInt8] = []) throws(WebSocketError) {
+        try send(frame: Frame(opcode: .ping, payload: payload))
+    }
+
+    /// Sends an unsolicited pong (RFC 6455 §5.5.3); pings are answered by themselves.
+    ///
+    /// - Parameter payload: At most 125 bytes.
+    /// - Throws: ``WebSocketError``: `invalidArgument` for a longer payload, `timedOut`,
+    ///   `connectionClosed`, `aborted`.
+    open func pong(_ payload: [UInt8] = []) throws(WebSocketError) {
+        try send(frame: Frame(opcode: .pong, payload: payload))
+    }
+
+    // MARK: Receiving
+
+    /// Waits for the next message. Pings are answered meanwhile.
+    ///
+    /// Blocks until a message is there, at most ``Timeouts/receive``, which is without limit by
+    /// default. With ``ConnectOptions/deliversFragments``, a message is a fragment.
+    ///
+    /// - Returns: The message.
+    /// - Throws: ``WebSocketError``: `connectionClosed` when the peer closed or was lost,
+    ///   `protocolViolation` and `invalidPayload` when it broke a rule, both after it has been told;
+    ///   `timedOut`, after which the next call goes on where this one stopped; `aborted`.
+    open func receive() throws(WebSocketError) -> Message {
+        try receiveMessage()
+    }
+
+    /// Waits for the next message as bytes; otherwise as ``receive()``.
+    ///
+    /// - Parameter controlFrames: Whether pings and pongs are returned too, pings after they have
+    ///   been answered.
+    /// - Returns: What it is, and the payload; text has been checked.
+    /// - Throws: As ``receive()``.
+    open func receiveData(
+        controlFrames: Bool = false
+    ) throws(WebSocketError) -> (opcode: Opcode, payload: [UInt8]) {
+        let frame = try receiveDataFrame(controlFrames: controlFrames)
+        return (frame.opcode, frame.payload)
+    }
+
+    /// Waits for the next message as one frame, or, with ``ConnectOptions/deliversFragments``, for
+    /// its next fragment; otherwise as ``receive()``. It goes through ``receiveFrame()``.
+    ///
+    /// - Parameter controlFrames: Whether pings and pongs are returned too, pings after they have
+    ///   been answered.
+    /// - Returns: The message as one frame; the frame of the control frame or fragment.
+    /// - Throws: As ``receive()``.
+    open func receiveDataFrame(
+        controlFrames: Bool = false
+    ) throws(WebSocketError) -> Frame {
+        try joinFrames(controlFrames: controlFrames)
+    }
+
+    /// Waits for the next frame, and neither joins nor answers it: the point where a subclass sees
+    /// every frame. Answer pings and close frames yourself if you call it directly.
+    ///
+    /// - Returns: The frame, unmasked; compressed payloads stay compressed, with `rsv1` set.
+    /// - Throws: As ``receive()``; `invalidArgument` inside a message that ``receive()`` began.
+    open func receiveFrame() throws(WebSocketError) -> Frame {
+        try receiveOneFrame()
+    }
+
+    // MARK: The end
+
+    /// Closes the connection with a closing handshake (RFC 6455 §7.1.2).
+    ///
+    /// Sends a close frame, drops what still arrives, and waits for the peer's close frame: at most
+    /// `timeout` in all, whatever the peer does. The descriptor is released in any case. Other
+    /// threads' calls end with ``WebSocketError/connectionClosed(_:)``. A socket that isn't
+    /// connected is left as it is.
+    ///
+    /// - Parameters:
+    ///   - code: The reason as a number; 1000, 1001 or 3000 to 4999 are for applications.
+    ///   - reason: The reason in words, at most 123 bytes of UTF-8; more is cut.
+    ///   - timeout: The limit. Default: ``Timeouts/close``, 3 s.
+    /// - Returns: What the peer's close frame carried; `nil` if none came in time.
+    /// - Throws: ``WebSocketError/invalidArgument(_:)`` for a code that may not be sent.
+    @discardableResult
+    open func close(
+        code: CloseCode = .normalClosure,
+        reason: String = "",
+        timeout: Duration? = nil
+    ) throws(WebSocketError) -> ClosePayload? {
+        try closeGracefully(ClosePayload(code: code, reason: reason), timeout: timeout)
+    }
+
+    /// Ends the connection without a closing handshake, from any thread and at once. Calls in flight
+    /// throw ``WebSocketError/aborted``, a call that is connecting too.
+    open func abort() {
+        switch state.withLock({ $0.link }) {
+        case .connecting(let wakeUp): wakeUp.signal()
+        case .open(let connection):
+            connection.abort()
+            detach(connection)
+        case .unconnected, .ended: break
+        }
+    }
+
+    /// The same as ``abort()``; the name that websocket-client's users know.
+    public func shutdown() { abort() }
+
+    // MARK: Inside
+
+    private var connection: Connection? {
+        state.withLock { state in
+            guard case .open(let connection) = state.link else { return nil }
+            return connection
+        }
+    }
+
+    /// Runs `body` on the open connection, and lets go of the connection if that ends it.
+    func withConnection<Result>(
+        _ body: (Connection, Timeouts) throws(WebSocketError) -> Result
+    ) throws(WebSocketError) -> Result {
+        let (connection, timeouts) = try state.withLock {
+            state throws(WebSocketError) -> (Connection, Timeouts) in
+            switch state.link {
+            case .open(let connection): return (connection, state.options.timeouts)
+            case .ended(let error, _): throw error
+            case .unconnected, .connecting: throw .invalidArgument("The socket is not connected.")
+            }
+        }
+        do throws(WebSocketError) {
+            return try body(connection, timeouts)
+        } catch {
+            if connection.end != nil { detach(connection) }
+            throw error
+        }
+    }
+
+    /// Lets go of a connection that has ended: its descriptor is closed when the last call has left.
+    func detach(_ connection: Connection) {
+        state.withLock { state in
+            guard case .open(let current) = state.link, current === connection else { return }
+            state.link = .ended(
+                connection.end ?? .aborted, closeReceived: connection.closeReceived)
+        }
+    }
+}

@@ -1,0 +1,217 @@
+/// Everything that the client throws.
+///
+/// websocket-client's exceptions have a case each, so that porting is renaming. The facts are in the
+/// cases; no text needs to be parsed.
+#if hasAttribute(nonexhaustive)
+    @nonexhaustive
+#endif
+public indirect enum WebSocketError: Error, Sendable {
+    /// The caller's argument or option can't be used; nothing has been sent. (`ValueError`)
+    case invalidArgument(String)
+    /// The text is no WebSocket URL. (`ValueError`)
+    case invalidURL(InvalidURL)
+    /// The host has no address; `code` is getaddrinfo's. (`WebSocketAddressException`)
+    case addressNotFound(host: String, code: Int32, description: String)
+    /// No address of the host could be connected to; one line an address. (`ConnectionRefusedError`)
+    case connectFailed(host: String, attempts: [String])
+    /// The proxy refused or failed. (`WebSocketProxyException`)
+    case proxy(ProxyError)
+    /// TLS failed. (`ssl.SSLError`)
+    case tls(TLSError)
+    /// The server's answer opens no connection. (`WebSocketException`)
+    case handshakeFailed(HandshakeFailure)
+    /// The server answered with a status other than 101. (`WebSocketBadStatusException`)
+    case badStatus(HandshakeResponse)
+    /// The peer broke the protocol or a limit; it has been told with the violation's close code.
+    /// (`WebSocketProtocolException`)
+    case protocolViolation(ProtocolViolation)
+    /// Text wasn't UTF-8; `offset` is that of the first byte that can't be right. From the peer,
+    /// it has been told with 1007; from the caller, nothing has been sent.
+    /// (`WebSocketPayloadException`)
+    case invalidPayload(offset: Int)
+    /// The connection has ended. (`WebSocketConnectionClosedException`)
+    case connectionClosed(Closure)
+    /// Time ran out; the connection can be used further unless the operation was connecting.
+    /// (`WebSocketTimeoutException`)
+    case timedOut(Operation)
+    /// `abort()` or `shutdown()` ended the call.
+    case aborted
+    /// A batch was interrupted; `sent` messages of it have gone out or will.
+    case batchInterrupted(sent: Int, cause: WebSocketError)
+    /// A system call failed; `number` is errno.
+    case system(call: String, number: Int32, description: String)
+
+    /// What was being done when time ran out.
+    public enum Operation: Sendable, Hashable {
+        /// Resolving the host's name.
+        case resolution
+        /// Opening the TCP connection.
+        case connecting
+        /// The proxy's handshake.
+        case proxyHandshake
+        /// The TLS handshake.
+        case tlsHandshake
+        /// The WebSocket handshake.
+        case handshake
+        /// Sending. If `isAccepted`, what is left of the message goes out before the next one and it
+        /// must not be sent again; else nothing of it has been or will be sent.
+        case sending(isAccepted: Bool)
+        /// Receiving. What has arrived of a message is kept; the next call goes on with it.
+        case receiving
+        /// A pong that answers a keepalive ping.
+        case keepalive
+    }
+}
+
+/// How a connection ended.
+public struct Closure: Sendable, Hashable {
+    /// What the peer's close frame carried; `nil` if none came.
+    public var received: ClosePayload?
+    /// What this end's close frame carried; `nil` if none was sent.
+    public var sent: ClosePayload?
+    /// Why there was no closing handshake, in words; `nil` if there was one.
+    public var cause: String?
+
+    /// Makes the description of an end.
+    ///
+    /// - Parameters:
+    ///   - received: What the peer's close frame carried.
+    ///   - sent: What this end's close frame carried.
+    ///   - cause: Why there was no closing handshake.
+    public init(received: ClosePayload? = nil, sent: ClosePayload? = nil, cause: String? = nil) {
+        self.received = received
+        self.sent = sent
+        self.cause = cause
+    }
+
+    /// The peer's code; 1005 if its close frame had none, 1006 if there was no close frame
+    /// (RFC 6455 §7.1.5).
+    public var code: CloseCode {
+        guard let received else { return .abnormalClosure }
+        return received.code ?? .noStatusReceived
+    }
+
+    /// The peer's reason; empty if it gave none.
+    public var reason: String { received?.reason ?? "" }
+}
+
+/// What a proxy refused, or what was wrong with its answer.
+public struct ProxyError: Error, Sendable, Hashable, CustomStringConvertible {
+    /// The HTTP status of a refused CONNECT, if there was one; 407 asks for credentials.
+    public var statusCode: Int?
+    /// The reply code of a SOCKS proxy, if there was one.
+    public var socksReply: UInt8?
+    /// Whether the proxy wants credentials, or other ones.
+    public var isAuthenticationFailure: Bool
+    /// One sentence that says what happened.
+    public var description: String
+}
+
+/// What went wrong in TLS.
+public struct TLSError: Error, Sendable, Hashable, CustomStringConvertible {
+    /// Whether the peer's certificate or key was refused.
+    public var isVerificationFailure: Bool
+    /// OpenSSL's `X509_V_ERR_…` number of a failed verification, else 0.
+    public var verifyCode: Int
+    /// OpenSSL's packed error code, 0 if there is none.
+    public var code: UInt
+    /// One sentence with OpenSSL's own reason.
+    public var description: String
+}
+
+extension WebSocketError: CustomStringConvertible {
+    /// One sentence that says what failed; it holds no credential and no payload.
+    public var description: String {
+        switch self {
+        case .invalidArgument(let text): text
+        case .invalidURL(let reason): reason.description
+        case .addressNotFound(let host, let code, let text):
+            "The address of \(host) was not found: \(text) (getaddrinfo \(code))."
+        case .connectFailed(let host, let attempts):
+            "No connection to \(host): \(attempts.joined(separator: "; "))."
+        case .proxy(let error): error.description
+        case .tls(let error): error.description
+        case .handshakeFailed(let failure): failure.description
+        case .badStatus(let response): "The server answered with status \(response)."
+        case .protocolViolation(let violation): violation.description
+        case .invalidPayload(let offset): "The text is not UTF-8 at byte \(offset)."
+        case .connectionClosed(let closure): closure.description
+        case .timedOut(let operation): "Time ran out during \(operation)."
+        case .aborted: "The connection was aborted."
+        case .batchInterrupted(let sent, let cause):
+            "The batch was interrupted after \(sent) messages: \(cause)"
+        case .system(let call, _, let text): "\(call) failed: \(text)."
+        }
+    }
+}
+
+extension WebSocketError.Operation: CustomStringConvertible {
+    /// The operation in words.
+    public var description: String {
+        switch self {
+        case .resolution: "name resolution"
+        case .connecting: "connecting"
+        case .proxyHandshake: "the proxy's handshake"
+        case .tlsHandshake: "the TLS handshake"
+        case .handshake: "the WebSocket handshake"
+        case .sending(isAccepted: true): "sending; the rest of the message goes out first next time"
+        case .sending(isAccepted: false): "sending; nothing of the message has been sent"
+        case .receiving: "receiving"
+        case .keepalive: "the wait for a pong"
+        }
+    }
+}
+
+extension Closure: CustomStringConvertible {
+    /// One sentence with the code and the reason, or the cause.
+    public var description: String {
+        if let cause { return "The connection was lost: \(cause)" }
+        let words = reason.isEmpty ? "" : ", \"\(reason)\""
+        return "The connection is closed (code \(code)\(words))."
+    }
+}
+
+extension WebSocketError {
+    /// The one place where the transport's errors become the client's.
+    init(_ error: TransportError, during operation: Operation) {
+        switch error {
+        case .timedOut(.resolution): self = .timedOut(.resolution)
+        case .timedOut(.connecting): self = .timedOut(.connecting)
+        case .timedOut(.proxyHandshake): self = .timedOut(.proxyHandshake)
+        case .timedOut(.tlsHandshake): self = .timedOut(.tlsHandshake)
+        case .timedOut(.transfer): self = .timedOut(operation)
+        case .aborted: self = .aborted
+        case .addressNotFound(let host, let code, let text):
+            self = .addressNotFound(host: host, code: code, description: text)
+        case .connectFailed(let host, let attempts):
+            self = .connectFailed(
+                host: host, attempts: attempts.map { "\($0.address): \($0.error)" })
+        case .system(let call, let number):
+            self = .system(call: call, number: number.rawValue, description: "\(number)")
+        case .tls(let failure):
+            self = .tls(
+                TLSError(
+                    isVerificationFailure: failure.kind == .verification
+                        || failure.kind == .pinMismatch,
+                    verifyCode: failure.verifyCode, code: failure.code,
+                    description: failure.description))
+        case .proxy(let failure): self = .proxy(ProxyError(failure))
+        case .invalidArgument(let text): self = .invalidArgument(text)
+        case .truncated: self = .connectionClosed(Closure(cause: error.description))
+        }
+    }
+}
+
+extension ProxyError {
+    init(_ failure: ProxyFailure) {
+        self.init(isAuthenticationFailure: false, description: failure.description)
+        switch failure {
+        case .authenticationFailed: isAuthenticationFailure = true
+        case .refused(let status, _):
+            statusCode = status
+            isAuthenticationFailure = status == 407
+        case .socksReply(_, let code, _): socksReply = code
+        case .malformedAnswer, .closed, .invalidConfiguration: break
+        }
+    }
+}
