@@ -123,8 +123,13 @@ extension WebSocket {
         let outcome = frameAssembler.withLock { assembler -> Result<Frame?, ProtocolViolation> in
             payload.withUnsafeMutableBytes { bytes in
                 let piece = FramePiece(
-                    bytes: bytes, opcode: frame.opcode, reservedBits: frame.reservedBits,
-                    isFinal: frame.isFinal, startsFrame: true, endsFrame: true)
+                    bytes: bytes,
+                    opcode: frame.opcode,
+                    reservedBits: frame.reservedBits,
+                    isFinal: frame.isFinal,
+                    startsFrame: true,
+                    endsFrame: true
+                )
                 do throws(ProtocolViolation) {
                     guard try assembler.append(piece) else { return .success(nil) }
                     let opcode = assembler.messageOpcode

@@ -102,7 +102,10 @@ extension WebSocket {
         if isSubclass { return try send(frame: Frame(opcode: opcode, payload: Array(payload))) }
         return try withConnection { (connection, timeouts) throws(WebSocketError) in
             let frame = OutgoingFrame(
-                opcode: opcode, payload: payload, needsUTF8Check: needsUTF8Check)
+                opcode: opcode,
+                payload: payload,
+                needsUTF8Check: needsUTF8Check
+            )
             try connection.send(frame, timeout: timeouts.send)
             return FrameHeader.frameLength(payload: payload.count, isMasked: true)
         }
@@ -112,14 +115,18 @@ extension WebSocket {
         if frame.opcode.isControl {
             guard frame.payload.count <= FrameHeader.maximumControlPayload, frame.isFinal else {
                 throw .invalidArgument(
-                    "A control frame has at most 125 bytes and is not fragmented.")
+                    "A control frame has at most 125 bytes and is not fragmented."
+                )
             }
         }
         guard frame.opcode != .close else { return try sendCloseFrame(frame) }
         let result = frame.payload.withUnsafeBytes { bytes -> Result<Int, WebSocketError> in
             let outgoing = OutgoingFrame(
-                opcode: frame.opcode, payload: bytes, isFinal: frame.isFinal,
-                reservedBits: frame.reservedBits)
+                opcode: frame.opcode,
+                payload: bytes,
+                isFinal: frame.isFinal,
+                reservedBits: frame.reservedBits
+            )
             do throws(WebSocketError) {
                 try withConnection { (connection, timeouts) throws(WebSocketError) in
                     try connection.send(outgoing, timeout: timeouts.send)

@@ -46,7 +46,8 @@ open class WebSocket: @unchecked Sendable {
     public required init(options: ConnectOptions = ConnectOptions()) {
         state = Mutex(State(options: options))
         frameAssembler = Mutex(
-            MessageAssembler(limits: options.limits, validatesUTF8: options.validatesUTF8))
+            MessageAssembler(limits: options.limits, validatesUTF8: options.validatesUTF8)
+        )
         isSubclass = type(of: self) != WebSocket.self
     }
 
@@ -362,7 +363,9 @@ open class WebSocket: @unchecked Sendable {
         state.withLock { state in
             guard case .open(let current) = state.link, current === connection else { return }
             state.link = .ended(
-                connection.end ?? .aborted, closeReceived: connection.closeReceived)
+                connection.end ?? .aborted,
+                closeReceived: connection.closeReceived
+            )
         }
     }
 }

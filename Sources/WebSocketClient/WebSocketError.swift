@@ -185,7 +185,9 @@ extension WebSocketError {
             self = .addressNotFound(host: host, code: code, description: text)
         case .connectFailed(let host, let attempts):
             self = .connectFailed(
-                host: host, attempts: attempts.map { "\($0.address): \($0.error)" })
+                host: host,
+                attempts: attempts.map { "\($0.address): \($0.error)" }
+            )
         case .system(let call, let number):
             self = .system(call: call, number: number.rawValue, description: "\(number)")
         case .tls(let failure):
@@ -193,8 +195,11 @@ extension WebSocketError {
                 TLSError(
                     isVerificationFailure: failure.kind == .verification
                         || failure.kind == .pinMismatch,
-                    verifyCode: failure.verifyCode, code: failure.code,
-                    description: failure.description))
+                    verifyCode: failure.verifyCode,
+                    code: failure.code,
+                    description: failure.description
+                )
+            )
         case .proxy(let failure): self = .proxy(ProxyError(failure))
         case .invalidArgument(let text): self = .invalidArgument(text)
         case .truncated: self = .connectionClosed(Closure(cause: error.description))

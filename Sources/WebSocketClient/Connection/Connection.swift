@@ -26,7 +26,11 @@ final class Connection: Sendable {
             stream: stream,
             sender: sender,
             decoder: MessageDecoder(
-                role: role, limits: options.limits, validatesUTF8: options.validatesUTF8))
+                role: role,
+                limits: options.limits,
+                validatesUTF8: options.validatesUTF8
+            )
+        )
         receiver.prepend(opened.rest)
     }
 

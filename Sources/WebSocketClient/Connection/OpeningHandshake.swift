@@ -41,7 +41,11 @@ struct OpeningHandshake {
             throw .handshakeFailed(error)
         }
         return OpenedStream(
-            stream: stream, response: response, negotiated: negotiated, rest: rest)
+            stream: stream,
+            response: response,
+            negotiated: negotiated,
+            rest: rest
+        )
     }
 
     private func makeRequest(_ url: WebSocketURL) throws(WebSocketError) -> HandshakeRequest {
@@ -125,7 +129,8 @@ extension OpeningHandshake {
             let bytes = try read(from: stream, until: deadline)
             guard let bytes else {
                 throw .connectionClosed(
-                    Closure(cause: "the server ended it during the handshake"))
+                    Closure(cause: "the server ended it during the handshake")
+                )
             }
             let taken: Int
             do throws(MalformedHTTP) {
@@ -136,8 +141,10 @@ extension OpeningHandshake {
             guard let head = decoder.head else { continue }
             let rest = Array(bytes[taken...])
             let response = HandshakeResponse(
-                statusCode: head.startLine.statusCode, reasonPhrase: head.startLine.reasonPhrase,
-                fields: head.fields)
+                statusCode: head.startLine.statusCode,
+                reasonPhrase: head.startLine.reasonPhrase,
+                fields: head.fields
+            )
             return (response, rest)
         }
     }

@@ -34,7 +34,8 @@ package struct FramePiece {
 
     /// Whether it is a whole message by itself, not compressed.
     var isWholeMessage: Bool {
-        startsFrame && endsFrame && isFinal && opcode != .continuation && reservedBits == 0
+        (opcode == .text || opcode == .binary) && isFinal && startsFrame && endsFrame
+            && reservedBits == 0
     }
 }
 

@@ -1,0 +1,75 @@
+import Synchronization
+import WebSocketClient
+import WebSocketProtocol
+
+/// A small WebSocket server on this machine, for tests, benchmarks and trying things out.
+///
+/// One thread a connection. What a connection does depends on the path of its URL:
+///
+/// - `/echo`, and every path not named here: returns each message.
+/// - `/sink?count=N`: takes N messages, checks them if there is something to check them against, and
+///   then sends a text that starts with "done", or with "failed".
+/// - `/source?count=N&size=S&type=text`: waits for one message, then sends N messages of S bytes.
+public final class LoopbackServer: Sendable {
+    /// What a connection does once its handshake is done.
+    package typealias Script = @Sendable (ServerConnection) throws -> Void
+
+    private let listener: Listener
+    private let script: Script
+    private let isStopped = Atomic<Bool>(false)
+    private let streams = Mutex<[ObjectIdentifier: any ByteStream]>([:])
+
+    /// Listens on 127.0.0.1 and serves until ``stop()``.
+    ///
+    /// - Parameters:
+    ///   - port: The port; 0 for a free one.
+    ///   - expected: What the messages to `/sink` are checked against, end to end; starts again when
+    ///     it is used up. Empty for no check.
+    /// - Throws: An error with a description if the port can't be listened on.
+    public convenience init(port: UInt16 = 0, expected: [UInt8] = []) throws {
+        let scripts = StandardScripts(expected: expected)
+        try self.init(port: port, script: scripts.run)
+    }
+
+    /// Serves a script of the caller's.
+    package init(port: UInt16 = 0, script: @escaping Script) throws {
+        listener = try Listener(port: port)
+        self.script = script
+        try Threads.start { [self] in acceptConnections() }
+    }
+
+    /// The port it listens on.
+    public var port: UInt16 { listener.port }
+
+    /// The URL of a path on this server.
+    ///
+    /// - Parameter path: The path and query, such as `/echo`.
+    /// - Returns: A `ws` URL.
+    public func url(_ path: String = "/echo") -> String { "ws://127.0.0.1:\(port)\(path)" }
+
+    /// Stops listening and cuts all connections.
+    public func stop() {
+        isStopped.store(true, ordering: .sequentiallyConsistent)
+        listener.close()
+        streams.withLock { $0.values.forEach { $0.abort() } }
+    }
+
+    private func acceptConnections() {
+        while !isStopped.load(ordering: .sequentiallyConsistent) {
+            guard let stream = try? listener.accept(until: .never) else { return }
+            let key = ObjectIdentifier(stream)
+            streams.withLock { $0[key] = stream }
+            try? Threads.start { [self] in
+                // A client that breaks off is the client's business: the next one gets served.
+                try? serve(stream)
+                stream.finishWriting()
+                streams.withLock { $0[key] = nil }
+            }
+        }
+    }
+
+    private func serve(_ stream: any ByteStream) throws {
+        let connection = try ServerConnection(accepting: stream)
+        try script(connection)
+    }
+}

@@ -1,0 +1,56 @@
+#if canImport(Glibc)
+    import Glibc
+#elseif canImport(Musl)
+    import Musl
+#else
+    import Darwin
+#endif
+
+/// Threads that nobody waits for.
+package enum Threads {
+    /// Runs `body` on a thread of its own.
+    package static func start(_ body: @escaping @Sendable () -> Void) throws(TransportError) {
+        let box = Unmanaged.passRetained(Body(body))
+        #if os(Linux)
+            var thread = pthread_t()
+        #else
+            var thread: pthread_t?
+        #endif
+        let code = pthread_create(&thread, nil, run, box.toOpaque())
+        guard code == 0 else {
+            box.release()
+            throw .system(call: "pthread_create", ErrorNumber(rawValue: code))
+        }
+        #if os(Linux)
+            pthread_detach(thread)
+        #else
+            if let thread { pthread_detach(thread) }
+        #endif
+    }
+
+    private final class Body: Sendable {
+        let run: @Sendable () -> Void
+
+        init(_ run: @escaping @Sendable () -> Void) { self.run = run }
+    }
+
+    #if os(Linux)
+        private static let run:
+            @convention(c) (UnsafeMutableRawPointer?) -> UnsafeMutableRawPointer? =
+                { argument in
+                    if let argument { perform(argument) }
+                    return nil
+                }
+    #else
+        private static let run:
+            @convention(c) (UnsafeMutableRawPointer) -> UnsafeMutableRawPointer? =
+                { argument in
+                    perform(argument)
+                    return nil
+                }
+    #endif
+
+    private static func perform(_ argument: UnsafeMutableRawPointer) {
+        Unmanaged<Body>.fromOpaque(argument).takeRetainedValue().run()
+    }
+}

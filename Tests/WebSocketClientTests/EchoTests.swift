@@ -1,0 +1,36 @@
+import LoopbackServer
+import Testing
+import WebSocketClient
+
+@Suite("Messages to and from a server", .timeLimit(.minutes(1)))
+struct EchoTests {
+    private func connect(_ options: ConnectOptions = ConnectOptions()) throws -> (
+        LoopbackServer, WebSocket
+    ) {
+        let server = try LoopbackServer()
+        return (server, try WebSocket.connect(to: server.url(), options: options))
+    }
+
+    @Test("A text comes back as it went", arguments: [0, 1, 125, 126, 65535, 65536, 300_000])
+    func text(count: Int) throws {
+        let (server, socket) = try connect()
+        let text =
+            String(repeating: "é", count: count / 2) + String(repeating: "x", count: count % 2)
+        try socket.send(text)
+        #expect(try socket.receive() == .text(text))
+        try socket.close()
+        server.stop()
+    }
+
+    @Test("Bytes come back as they went", arguments: [0, 1, 125, 126, 65535, 65536, 3_000_000])
+    func binary(count: Int) throws {
+        let (server, socket) = try connect()
+        let bytes = (0..<count).map { UInt8(truncatingIfNeeded: $0 &* 31 &+ $0 >> 8) }
+        try socket.send(binary: bytes)
+        #expect(try socket.receive() == .binary(bytes))
+        let closed = try socket.close(reason: "done")
+        #expect(closed == ClosePayload(code: .normalClosure, reason: "done"))
+        #expect(!socket.isConnected)
+        server.stop()
+    }
+}
