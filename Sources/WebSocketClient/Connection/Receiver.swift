@@ -110,7 +110,8 @@ final class Receiver: @unchecked Sendable {
             borrow()
             decoder.window.compact()
             let room = decoder.window.room
-            if let count = try read(into: room, &deadline) {
+            let transfer = try read(into: room)
+            if let count = try accept(transfer, of: room.count, &deadline) {
                 decoder.window.append(count)
                 return
             }
@@ -121,40 +122,44 @@ final class Receiver: @unchecked Sendable {
         _ deadline: inout LazyDeadline
     ) throws(ReceiveFailure) -> DecodedEvent {
         if isDrained { try wait(for: .read, &deadline) }
-        var waited: Int?
-        var limit = deadline
-        repeat {
-            let count = try decoder.readDirectly(upTo: Self.stride) {
-                (buffer) throws(ReceiveFailure) in
-                waited = try read(into: buffer, &limit)
-                return waited ?? 0
+        while true {
+            var transfer = Transfer.endOfStream
+            var room = 0
+            _ = try decoder.readDirectly(upTo: Self.stride) { (buffer) throws(ReceiveFailure) in
+                room = buffer.count
+                transfer = try read(into: buffer)
+                guard case .bytes(let count) = transfer else { return 0 }
+                return count
             }
-            if waited != nil {
-                deadline = limit
-                do throws(ProtocolViolation) {
-                    return try decoder.received(directly: count)
-                } catch {
-                    throw .violation(error)
-                }
+            guard let count = try accept(transfer, of: room, &deadline) else { continue }
+            do throws(ProtocolViolation) {
+                return try decoder.received(directly: count)
+            } catch {
+                throw .violation(error)
             }
-        } while true
+        }
     }
 
-    /// One read; `nil` when there was nothing and it has waited for something.
     private func read(
-        into buffer: UnsafeMutableRawBufferPointer,
-        _ deadline: inout LazyDeadline
-    ) throws(ReceiveFailure) -> Int? {
-        let transfer: Transfer
+        into buffer: UnsafeMutableRawBufferPointer
+    ) throws(ReceiveFailure) -> Transfer {
         do throws(TransportError) {
-            transfer = try stream.read(into: buffer)
+            return try stream.read(into: buffer)
         } catch {
             throw .transport(error)
         }
+    }
+
+    /// The number of bytes that a read got; `nil` when there was nothing and it has waited.
+    private func accept(
+        _ transfer: Transfer,
+        of room: Int,
+        _ deadline: inout LazyDeadline
+    ) throws(ReceiveFailure) -> Int? {
         switch transfer {
         case .bytes(let count):
             // TLS keeps what it has decrypted, so there polling first would miss it.
-            isDrained = count < buffer.count && !stream.isSecure
+            isDrained = count < room && !stream.isSecure
             receivedBytes.wrappingAdd(UInt64(count), ordering: .relaxed)
             return count
         case .wouldBlock(let interest):
@@ -175,7 +180,7 @@ final class Receiver: @unchecked Sendable {
             while sender.hasUnsentBytes {
                 let ready = try stream.wait(for: interest.union(.write), until: deadline.value)
                 if ready.contains(.write) { sender.flushWithoutWaiting() }
-                if ready.contains(interest) { break }
+                if !ready.isDisjoint(with: interest) { break }
             }
             try stream.wait(for: interest, until: deadline.value)
         } catch {
