@@ -2,11 +2,11 @@
 /// what the compressor does within what was agreed.
 ///
 /// Each connection that compresses holds two zlib streams, made when they are first needed. Their
-/// size follows from the agreed window and ``memoryLevel``:
+/// size follows from the agreed window and ``memoryLevel`` (zlib 1.2.13):
 ///
-/// * sending: 2^(window bits + 2) + 2^(memory level + 9) bytes and about 6 KiB; 262 KiB + 6 KiB by
-///   default, 12 KiB + 6 KiB at the least (9 bits, level 1 is 2 KiB + 1 KiB);
-/// * receiving: 2^(window bits) bytes and about 10 KiB; 42 KiB by default.
+/// * sending: 2^(window bits + 2) + 2^(memory level + 9) + 6,064 bytes; 262 KiB by default, 9 KiB
+///   with 9 window bits and memory level 1;
+/// * receiving: 2^(window bits) + 7,272 bytes; 39 KiB by default, 7.4 KiB with 8 window bits.
 public struct DeflateOptions: Sendable, Hashable {
     /// What zlib is told about the data.
     public enum Strategy: Sendable, Hashable, CaseIterable {

@@ -148,3 +148,25 @@ package struct DeflateAnswer: Sendable, Hashable {
     package var parameters: DeflateParameters
     package var element: ExtensionElement
 }
+
+extension DeflateParameters {
+    /// The compressor of that end.
+    package func deflater(for role: Role, options: DeflateOptions) -> Deflater {
+        Deflater(
+            windowBits: role == .client ? clientMaxWindowBits : serverMaxWindowBits,
+            noContextTakeover: role == .client ? clientNoContextTakeover : serverNoContextTakeover,
+            options: options
+        )
+    }
+
+    /// The decompressor of that end, for what the other one compresses.
+    package func inflater(for role: Role, options: DeflateOptions, limits: Limits) -> Inflater {
+        Inflater(
+            windowBits: role == .client ? serverMaxWindowBits : clientMaxWindowBits,
+            noContextTakeover: role == .client ? serverNoContextTakeover : clientNoContextTakeover,
+            freesIdleStream: options.freesIdleStreams,
+            maximumMessageBytes: limits.maximumMessageBytes,
+            maximumRatio: limits.maximumInflationRatio
+        )
+    }
+}

@@ -1,0 +1,181 @@
+/// Compresses messages for permessage-deflate, RFC 7692 §7.2.1, straight into the caller's memory.
+///
+/// Give a message in any number of pieces, and each piece again, less what was consumed, with more
+/// room until it is complete:
+///
+/// ```swift
+/// repeat {
+///     let progress = try deflater.compress(input, ending: .message, into: room)
+///     input = UnsafeRawBufferPointer(rebasing: input[progress.consumed...])
+///     // progress.produced bytes of room are part of the payload.
+/// } while !progress.isComplete
+/// ```
+///
+/// zlib's memory is allocated with the first message and kept, so that later ones allocate nothing.
+package struct Deflater: ~Copyable, Sendable {
+    /// What comes after a piece.
+    package enum Ending: Sendable {
+        /// More of the message: nothing needs to be put out yet.
+        case none
+        /// More of the message, but the peer shall be able to inflate all that has come so far.
+        case fragment
+        /// The message is complete.
+        case message
+    }
+
+    /// Messages of fewer bytes are not worth compressing.
+    package let threshold: Int
+
+    private var stream: ZlibStream
+    private let takesContextOver: Bool
+    private let freesIdleStream: Bool
+
+    /// Whether the peer can inflate all input so far: nothing is held back, not a bit.
+    private var isFlushed = true
+    /// Whether the context goes before the next input.
+    private var needsReset = false
+    /// The last bytes of a flush, which go out when there is room, the next one lowest.
+    private var staged: UInt64 = 0
+    private var stagedCount = 0
+
+    /// Makes a compressor that looks back 2^`windowBits` bytes, 8 to 15.
+    package init(windowBits: Int, noContextTakeover: Bool, options: DeflateOptions) {
+        stream = ZlibStream(
+            .compressor(
+                level: options.level,
+                windowBits: windowBits,
+                memoryLevel: options.memoryLevel,
+                options.strategy
+            )
+        )
+        threshold = options.threshold ?? (noContextTakeover ? 512 : 128)
+        takesContextOver = !noContextTakeover
+        freesIdleStream = options.freesIdleStreams
+    }
+
+    /// Compresses a piece of a message; any room will do, of one byte too.
+    package mutating func compress(
+        _ input: UnsafeRawBufferPointer,
+        ending: Ending,
+        into output: UnsafeMutableRawBufferPointer
+    ) throws(DeflateFailure) -> DeflateProgress {
+        var progress = DeflateProgress()
+        if stagedCount == 0 {
+            if !input.isEmpty { beginInput() }
+            // Once flushed, an empty piece adds nothing, and zlib would not flush twice.
+            if !isFlushed {
+                let flush = ending == .none ? ZlibStream.Flush.none : .block
+                let done = try stream.compress(input, flush: flush, into: output)
+                progress.consumed = done.consumed
+                progress.produced = done.produced
+                guard progress.consumed == input.count else { return progress }
+                // A full output may have left more behind.
+                guard ending == .none || progress.produced < output.count else { return progress }
+            }
+            guard ending != .none else {
+                progress.isComplete = true
+                return progress
+            }
+            try stageEnd(ending)
+        }
+        progress.produced += putStaged(into: output, at: progress.produced)
+        progress.isComplete = stagedCount == 0 && progress.consumed == input.count
+        return progress
+    }
+
+    /// Compresses a whole message.
+    package mutating func compress(
+        message: UnsafeRawBufferPointer
+    ) throws(DeflateFailure) -> [UInt8] {
+        var output = [UInt8](
+            repeating: 0,
+            count: Self.maximumCompressedBytes(message.count)
+        )
+        var consumed = 0
+        var count = 0
+        while true {
+            if count == output.count { output += [UInt8](repeating: 0, count: count) }
+            let rest = UnsafeRawBufferPointer(rebasing: message[consumed...])
+            let result = output.withUnsafeMutableBytes { bytes in
+                Result { () throws(DeflateFailure) in
+                    try compress(
+                        rest,
+                        ending: .message,
+                        into: UnsafeMutableRawBufferPointer(rebasing: bytes[count...])
+                    )
+                }
+            }
+            let progress = try result.get()
+            consumed += progress.consumed
+            count += progress.produced
+            guard !progress.isComplete else { break }
+        }
+        output.removeSubrange(count...)
+        return output
+    }
+
+    /// Forgets the messages so far: what follows refers to none of them.
+    ///
+    /// For use between messages, after one that this compressor hasn't compressed: the peer's context
+    /// has it, and this one hasn't.
+    package mutating func resetContext() { needsReset = true }
+
+    /// The most bytes that a message of `count` bytes compresses to, for sizing an output.
+    package static func maximumCompressedBytes(_ count: Int) -> Int {
+        // deflateBound's formula for any window and memory level, and the end of a message.
+        count + (count + 7) >> 3 + (count + 63) >> 6 + 16
+    }
+
+    private mutating func beginInput() {
+        isFlushed = false
+        guard needsReset else { return }
+        needsReset = false
+        stream.reset()
+    }
+
+    /// Ends on a byte.
+    ///
+    /// zlib does that with an empty block without compression, whose last four bytes
+    /// RFC 7692 §7.2.1 removes from the end of a message: "Remove 4 octets (that are 0x00 0x00 0xff
+    /// 0xff) from the tail end." It is written aside, so that it needn't be taken back out of an
+    /// output that may have gone already.
+    private mutating func stageEnd(_ ending: Ending) throws(DeflateFailure) {
+        if !isFlushed {
+            try stageFlush()
+            isFlushed = true
+            if ending == .message { stagedCount -= 4 }
+        } else if ending == .message {
+            // On a whole byte, the beginning of an empty block is a zero byte (§7.2.3.6).
+            staged = 0
+            stagedCount = 1
+        }
+        guard ending == .message, !takesContextOver else { return }
+        if freesIdleStream { stream.close() } else { needsReset = true }
+    }
+
+    private mutating func stageFlush() throws(DeflateFailure) {
+        // Up to ten bits of the block before and of the empty one's header, and its four bytes.
+        var scratch: (UInt64, UInt64) = (0, 0)
+        stagedCount = try withUnsafeMutableBytes(of: &scratch) { bytes throws(DeflateFailure) in
+            let nothing = UnsafeRawBufferPointer(start: nil, count: 0)
+            return try stream.compress(nothing, flush: .sync, into: bytes).produced
+        }
+        staged = UInt64(littleEndian: scratch.0)
+        guard (5...8).contains(stagedCount), staged >> (8 * (stagedCount - 4)) == 0xFFFF_0000 else {
+            throw .library(code: 0)
+        }
+    }
+
+    private mutating func putStaged(
+        into output: UnsafeMutableRawBufferPointer,
+        at start: Int
+    ) -> Int {
+        let count = min(stagedCount, output.count - start)
+        for offset in 0..<count {
+            output[start + offset] = UInt8(truncatingIfNeeded: staged)
+            staged >>= 8
+        }
+        stagedCount -= count
+        return count
+    }
+}
