@@ -74,6 +74,14 @@ final class Connection: Sendable {
         }
     }
 
+    func writer(timeout: Duration?) throws(WebSocketError) -> FrameWriter {
+        do throws(SendFailure) {
+            return try sender.writer(timeout: timeout)
+        } catch {
+            throw sendError(error)
+        }
+    }
+
     /// A time-out leaves the connection usable; anything else ends its sending half. What the peer
     /// sent before, a close frame perhaps, can still be received.
     func sendError(_ failure: SendFailure) -> WebSocketError {

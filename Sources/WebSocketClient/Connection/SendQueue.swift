@@ -41,11 +41,11 @@ struct SendQueue {
 
     /// Moves the control frames, or else the messages, into an empty array; the arrays change
     /// places, so that their storage is used again.
-    mutating func take(_ bytes: inout [UInt8]) {
-        if control.isEmpty {
-            swap(&messages, &bytes)
-        } else {
+    mutating func take(_ bytes: inout [UInt8], controlOnly: Bool) {
+        if !control.isEmpty {
             swap(&control, &bytes)
+        } else if !controlOnly {
+            swap(&messages, &bytes)
         }
     }
 

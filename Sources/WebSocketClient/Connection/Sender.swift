@@ -112,31 +112,12 @@ final class Sender: @unchecked Sendable {
         return true
     }
 
-    /// Lends a writer that collects frames and sends them with as few calls as the block allows.
-    func withBatch<Result, Failure: Error>(
-        timeout: Duration?,
-        wrap: (SendFailure) -> Failure,
-        _ body: (inout FrameWriter) throws(Failure) -> Result
-    ) throws(Failure) -> Result {
-        var writer = FrameWriter(sender: self, deadline: LazyDeadline(timeout))
-        do throws(SendFailure) {
-            try takeTurn(timeout: timeout)
-        } catch {
-            throw wrap(error)
-        }
-        defer { leave(&writer.deadline) }
-        do throws(SendFailure) {
-            try begin(&writer.deadline)
-        } catch {
-            throw wrap(error)
-        }
-        let result = try body(&writer)
-        do throws(SendFailure) {
-            try flush(&writer.deadline, isAccepted: true)
-        } catch {
-            throw wrap(error)
-        }
-        return result
+    /// Takes the turn for many frames, until the writer is gone.
+    func writer(timeout: Duration?) throws(SendFailure) -> FrameWriter {
+        try takeTurn(timeout: timeout)
+        var writer = FrameWriter(sender: self, timeout: timeout)
+        try begin(&writer.deadline)
+        return writer
     }
 
     // MARK: In turn
@@ -316,7 +297,7 @@ final class Sender: @unchecked Sendable {
     /// Ends a turn: sends what has queued meanwhile, gives the block back, lets the next one in.
     ///
     /// It waits no longer than the call that had the turn may.
-    private func leave(_ deadline: inout LazyDeadline) {
+    fileprivate func leave(_ deadline: inout LazyDeadline) {
         while true {
             // A failure here concerns frames whose senders have returned: they stay held, and the
             // next call meets the same condition and reports it.
@@ -360,36 +341,61 @@ final class Sender: @unchecked Sendable {
         }
     }
 
-    private func drainQueue(_ deadline: inout LazyDeadline) throws(SendFailure) {
+    /// Sends what has queued; `controlOnly` while a fragmented message is under way, which no other
+    /// message may interrupt (RFC 6455 §5.4).
+    private func drainQueue(
+        _ deadline: inout LazyDeadline,
+        controlOnly: Bool = false
+    ) throws(SendFailure) {
         while spilled.isEmpty, queuedBytes.load(ordering: .relaxed) > 0 {
             queue.withLock { queue in
-                queue.take(&spilled)
+                queue.take(&spilled, controlOnly: controlOnly)
                 queuedBytes.store(queue.count, ordering: .relaxed)
             }
+            if spilled.isEmpty { return }
             try flush(&deadline, isAccepted: false)
         }
     }
 
-    /// Lets control frames out between the frames of a batch.
-    fileprivate func yield(_ deadline: inout LazyDeadline) throws(SendFailure) {
+    /// Lets others' frames out between the frames of a batch.
+    fileprivate func yield(
+        _ deadline: inout LazyDeadline,
+        controlOnly: Bool
+    ) throws(SendFailure) {
         guard queuedBytes.load(ordering: .relaxed) > 0 else { return }
         try flush(&deadline, isAccepted: true)
-        try drainQueue(&deadline)
+        try drainQueue(&deadline, controlOnly: controlOnly)
     }
 }
 
-/// Collects frames for one write; lent by ``Sender/withBatch(timeout:wrap:_:)``.
+/// Collects frames and sends them with as few calls as the block allows; has the turn while it lives.
 struct FrameWriter: ~Copyable {
-    fileprivate let sender: Sender
+    private let sender: Sender
     fileprivate var deadline: LazyDeadline
+    private let timeout: Duration?
+    private var isInsideMessage = false
+
+    fileprivate init(sender: Sender, timeout: Duration?) {
+        self.sender = sender
+        self.timeout = timeout
+        deadline = LazyDeadline(timeout)
+    }
+
+    deinit {
+        var deadline = deadline
+        sender.leave(&deadline)
+    }
 
     mutating func append(_ frame: OutgoingFrame) throws(SendFailure) {
-        try sender.yield(&deadline)
+        deadline = LazyDeadline(timeout)
+        try sender.yield(&deadline, controlOnly: isInsideMessage)
         try sender.append(frame, &deadline)
+        if !frame.opcode.isControl { isInsideMessage = !frame.isFinal }
     }
 
     /// Sends what has been collected so far.
     mutating func flush() throws(SendFailure) {
+        deadline = LazyDeadline(timeout)
         try sender.flush(&deadline, isAccepted: true)
     }
 }

@@ -1,0 +1,184 @@
+import WebSocketProtocol
+
+/// Messages that go out together; lent by ``WebSocket/withBatch(_:)``.
+///
+/// They are masked into one buffer, which is sent whenever it is full (256 KiB) and at the end.
+public struct Batch: ~Copyable {
+    private let socket: WebSocket
+    private let connection: Connection
+    private var writer: FrameWriter?
+    /// How many messages the batch has taken so far.
+    public private(set) var count = 0
+
+    fileprivate init(socket: WebSocket, connection: Connection, writer: consuming FrameWriter?) {
+        self.socket = socket
+        self.connection = connection
+        self.writer = writer
+    }
+
+    /// Adds a text message.
+    ///
+    /// - Parameter text: The message.
+    /// - Throws: ``WebSocketError``, as ``WebSocket/send(_:)-(String)``.
+    public mutating func send(_ text: String) throws(WebSocketError) {
+        var text = text
+        let result = text.withUTF8 { utf8 -> Result<Void, WebSocketError> in
+            do throws(WebSocketError) {
+                return .success(
+                    try append(OutgoingFrame(opcode: .text, payload: UnsafeRawBufferPointer(utf8)))
+                )
+            } catch {
+                return .failure(error)
+            }
+        }
+        try result.get()
+    }
+
+    /// Adds a binary message.
+    ///
+    /// - Parameter bytes: The message.
+    /// - Throws: ``WebSocketError``, as ``WebSocket/send(binary:)-([UInt8])``.
+    public mutating func send(binary bytes: [UInt8]) throws(WebSocketError) {
+        try send(binary: bytes.span.bytes)
+    }
+
+    /// Adds a binary message from memory of the caller's, which is free again on return.
+    ///
+    /// - Parameter bytes: The message.
+    /// - Throws: ``WebSocketError``, as ``WebSocket/send(binary:)-([UInt8])``.
+    public mutating func send(binary bytes: RawSpan) throws(WebSocketError) {
+        try bytes.withUnsafeBytes { (bytes) throws(WebSocketError) in
+            try append(OutgoingFrame(opcode: .binary, payload: bytes))
+        }
+    }
+
+    /// Adds text that is UTF-8 in memory already; it is checked in the pass that masks it.
+    ///
+    /// - Parameter utf8: The message.
+    /// - Throws: ``WebSocketError``: `invalidPayload` if it isn't UTF-8, which leaves the batch as it
+    ///   was; otherwise as ``WebSocket/send(_:)-(String)``.
+    public mutating func send(text utf8: RawSpan) throws(WebSocketError) {
+        try utf8.withUnsafeBytes { (bytes) throws(WebSocketError) in
+            try append(OutgoingFrame(opcode: .text, payload: bytes, needsUTF8Check: true))
+        }
+    }
+
+    /// Adds a message.
+    ///
+    /// - Parameter message: The message.
+    /// - Throws: ``WebSocketError``, as ``WebSocket/send(_:)-(Message)``.
+    public mutating func send(_ message: Message) throws(WebSocketError) {
+        switch message {
+        case .text(let text): try send(text)
+        case .binary(let bytes): try send(binary: bytes)
+        }
+    }
+
+    /// Sends what has been collected so far.
+    ///
+    /// - Throws: ``WebSocketError``: `timedOut`, `connectionClosed`, `aborted`.
+    public mutating func flush() throws(WebSocketError) {
+        do throws(SendFailure) { try writer?.flush() } catch { throw connection.sendError(error) }
+    }
+
+    /// Adds a fragment, of which only the last counts as a message.
+    mutating func append(_ frame: OutgoingFrame) throws(WebSocketError) {
+        if writer == nil {
+            // A subclass sees each frame.
+            var copy = Frame(
+                opcode: frame.opcode,
+                payload: Array(frame.payload),
+                isFinal: frame.isFinal
+            )
+            copy.reservedBits = frame.reservedBits
+            try socket.send(frame: copy)
+        } else {
+            do throws(SendFailure) {
+                try writer?.append(frame)
+            } catch {
+                if case .transport(_, isAccepted: true) = error, frame.isFinal { count += 1 }
+                throw connection.sendError(error)
+            }
+        }
+        if frame.isFinal { count += 1 }
+    }
+}
+
+extension WebSocket {
+    /// Sends all messages with as few system calls as their size allows: for many small messages,
+    /// dozens of times faster than one call each.
+    ///
+    /// Blocks until the operating system has taken them, each wait at most ``Timeouts/send``. It
+    /// needs no more memory than one buffer, however many there are.
+    ///
+    /// - Parameter messages: The messages, in order.
+    /// - Returns: How many were sent.
+    /// - Throws: ``WebSocketError/batchInterrupted(sent:cause:)``, which tells how many messages have
+    ///   gone out or will.
+    @discardableResult
+    public func sendBatch(_ messages: some Sequence<Message>) throws(WebSocketError) -> Int {
+        try withBatch { (batch) throws(WebSocketError) in
+            for message in messages { try batch.send(message) }
+            return batch.count
+        }
+    }
+
+    /// Sends binary messages; see ``sendBatch(_:)-(Sequence<Message>)``.
+    ///
+    /// - Parameter messages: The messages, in order.
+    /// - Returns: How many were sent.
+    /// - Throws: ``WebSocketError/batchInterrupted(sent:cause:)``.
+    @discardableResult
+    public func sendBatch(binary messages: some Sequence<[UInt8]>) throws(WebSocketError) -> Int {
+        try withBatch { (batch) throws(WebSocketError) in
+            for message in messages { try batch.send(binary: message) }
+            return batch.count
+        }
+    }
+
+    /// Sends text messages; see ``sendBatch(_:)-(Sequence<Message>)``.
+    ///
+    /// - Parameter messages: The messages, in order.
+    /// - Returns: How many were sent.
+    /// - Throws: ``WebSocketError/batchInterrupted(sent:cause:)``.
+    @discardableResult
+    public func sendBatch(_ messages: some Sequence<String>) throws(WebSocketError) -> Int {
+        try withBatch { (batch) throws(WebSocketError) in
+            for message in messages { try batch.send(message) }
+            return batch.count
+        }
+    }
+
+    /// Collects what `body` sends into the batch and sends it together, at the end at the latest.
+    ///
+    /// Other threads' control frames pass in between; their messages wait.
+    ///
+    /// ```swift
+    /// try socket.withBatch { batch in
+    ///     for price in prices { try batch.send(price.json) }
+    /// }
+    /// ```
+    ///
+    /// - Parameter body: Sends to the batch; on the socket itself it must not call anything that
+    ///   sends.
+    /// - Returns: What `body` returns.
+    /// - Throws: ``WebSocketError/batchInterrupted(sent:cause:)`` with the error that stopped it.
+    public func withBatch<Result>(
+        _ body: (inout Batch) throws(WebSocketError) -> Result
+    ) throws(WebSocketError) -> Result {
+        try withConnection { (connection, timeouts) throws(WebSocketError) in
+            var batch = Batch(
+                socket: self,
+                connection: connection,
+                writer: isSubclass ? nil : try connection.writer(timeout: timeouts.send)
+            )
+            do throws(WebSocketError) {
+                let result = try body(&batch)
+                try batch.flush()
+                return result
+            } catch {
+                throw .batchInterrupted(sent: batch.count, cause: error)
+            }
+        }
+    }
+}

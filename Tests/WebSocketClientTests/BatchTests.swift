@@ -1,0 +1,81 @@
+import LoopbackServer
+import Testing
+import WebSocketClient
+
+@Suite("Batches", .timeLimit(.minutes(1)))
+struct BatchTests {
+    @Test("A batch arrives whole and in order, whatever the sizes")
+    func order() throws {
+        var sizes = [0, 1, 125, 126, 300_000, 7, 65536, 262_144, 262_130]
+        sizes += Array(0..<2000)
+        let messages = sizes.map { size in
+            (0..<size).map { UInt8(truncatingIfNeeded: $0 &+ size) }
+        }
+        let server = try LoopbackServer(expected: messages.flatMap { $0 })
+        defer { server.stop() }
+        let socket = try WebSocket.connect(to: server.url("/sink?count=\(sizes.count)"))
+        #expect(try socket.sendBatch(binary: messages) == sizes.count)
+        guard case .text(let verdict) = try socket.receive() else { return }
+        #expect(verdict.hasPrefix("done \(sizes.count) messages"))
+        try socket.close()
+    }
+
+    @Test("Text in a batch that is not UTF-8 is refused alone, and the count says what went out")
+    func invalidText() throws {
+        let server = try LoopbackServer()
+        defer { server.stop() }
+        let socket = try WebSocket.connect(to: server.url())
+        do {
+            try socket.withBatch { (batch) throws(WebSocketError) in
+                try batch.send("one")
+                let bytes: [UInt8] = [0x61, 0xFF]
+                try batch.send(text: bytes.span.bytes)
+            }
+            Issue.record("the batch was not interrupted")
+        } catch {
+            guard case .batchInterrupted(sent: 1, cause: .invalidPayload(offset: 1)) = error else {
+                Issue.record("\(error)")
+                return
+            }
+        }
+        #expect(try socket.receive() == .text("one"))
+        try socket.send("two")
+        #expect(try socket.receive() == .text("two"))
+        try socket.close()
+    }
+
+    @Test("A subclass sees each message of a batch as a frame")
+    func subclass() throws {
+        final class Counting: WebSocket, @unchecked Sendable {
+            nonisolated(unsafe) var frames = 0
+            override func send(frame: Frame) throws(WebSocketError) -> Int {
+                frames += 1
+                return try super.send(frame: frame)
+            }
+        }
+        let server = try LoopbackServer()
+        defer { server.stop() }
+        let socket = try Counting.connect(to: server.url())
+        #expect(try socket.sendBatch(["a", "b", "c"]) == 3)
+        #expect(socket.frames == 3)
+        for expected in ["a", "b", "c"] { #expect(try socket.receive() == .text(expected)) }
+        try socket.close()
+    }
+
+    @Test("forEachMessage lends every message, whole or in pieces")
+    func forEach() throws {
+        let server = try LoopbackServer()
+        defer { server.stop() }
+        let socket = try WebSocket.connect(to: server.url("/source?count=50&size=70000&type=text"))
+        try socket.send("go")
+        var count = 0
+        try socket.forEachMessage { (opcode, bytes) throws(WebSocketError) in
+            #expect(opcode == .text)
+            #expect(bytes.byteCount == 70000)
+            count += 1
+            return count < 50
+        }
+        #expect(count == 50)
+        try socket.close()
+    }
+}
