@@ -120,9 +120,15 @@ let package = Package(
             dependencies: ["WebSocketProtocol"],
             swiftSettings: strict
         ),
+        .target(
+            name: "TestSupport",
+            dependencies: ["WebSocketClient"],
+            path: "Tests/Support",
+            swiftSettings: strict
+        ),
         .testTarget(
             name: "WebSocketClientTests",
-            dependencies: ["WebSocketClient", "LoopbackServer"],
+            dependencies: ["WebSocketClient", "LoopbackServer", "TestSupport"],
             swiftSettings: strict
         ),
     ],

@@ -1,3 +1,5 @@
+import WebSocketProtocol
+
 /// How a connection is secured with TLS: on the system's OpenSSL, strict by default.
 ///
 /// Without options the peer must present a certificate that a certificate authority of the system
@@ -122,7 +124,7 @@ extension TLSOptions {
         /// openssl dgst -sha256 -binary | base64` prints it.
         public init?(base64 text: String) {
             let digits = text.hasPrefix("sha256/") ? text.dropFirst(7) : text[...]
-            guard let bytes = Base64.decode(digits) else { return nil }
+            guard let bytes = Base64.decode(String(digits)) else { return nil }
             self.init(sha256: bytes)
         }
     }

@@ -41,7 +41,14 @@ package enum Connector {
         _ plan: ConnectPlan,
         wakeUp: WakeUp
     ) throws(TransportError) -> any ByteStream {
-        SocketStream(try openSocket(plan, wakeUp: wakeUp), wakeUp: wakeUp)
+        let stream = SocketStream(try openSocket(plan, wakeUp: wakeUp), wakeUp: wakeUp)
+        guard let tls = plan.tls else { return stream }
+        return try TLSStream.connect(
+            over: stream,
+            to: TLSPeer(name: tls.serverName ?? plan.serverName, endpoint: "\(plan.target)"),
+            options: tls,
+            until: plan.deadline.earlier(Deadline(plan.tlsTimeout))
+        )
     }
 
     private static func openSocket(

@@ -1,5 +1,3 @@
-import Synchronization
-
 #if canImport(Glibc)
     import Glibc
 #elseif canImport(Musl)
@@ -42,7 +40,7 @@ private final class Query: Sendable {
     let done: WakeUp
     private let host: String
     private let port: UInt16
-    private let answer = Mutex<Result<[SocketAddress], TransportError>?>(nil)
+    private let answer = Locked<Result<[SocketAddress], TransportError>?>(nil)
 
     init(host: String, port: UInt16) throws(TransportError) {
         done = try WakeUp()

@@ -31,6 +31,12 @@ package struct SocketAddress: Sendable, Hashable {
         bytes = withUnsafeBytes(of: &address) { [UInt8]($0) }
     }
 
+    /// Whether `host` is an IPv4 or IPv6 address, and no name.
+    static func isNumeric(_ host: String) -> Bool {
+        var address = in6_addr()
+        return inet_pton(AF_INET, host, &address) == 1 || inet_pton(AF_INET6, host, &address) == 1
+    }
+
     var family: Int32 {
         Int32(withSockaddr { address, _ in address.pointee.sa_family })
     }

@@ -97,6 +97,28 @@ enum SystemCalls {
         }
     }
 
+    /// A descriptor that becomes readable with the first write to the other, which may be the same.
+    static func makeEvent() throws(TransportError) -> (reader: Int32, writer: Int32) {
+        #if os(Linux)
+            let descriptor = eventfd(0, Int32(EFD_CLOEXEC) | Int32(EFD_NONBLOCK))
+            guard descriptor >= 0 else { throw .system(call: "eventfd", .current) }
+            return (descriptor, descriptor)
+        #else
+            var ends: [Int32] = [-1, -1]
+            guard pipe(&ends) == 0 else { throw .system(call: "pipe", .current) }
+            for end in ends {
+                try setCloseOnExec(end)
+                try setNonBlocking(end)
+            }
+            return (ends[0], ends[1])
+        #endif
+    }
+
+    static func signalEvent(_ writer: Int32) {
+        var one: UInt64 = 1
+        _ = retrying { write(writer, &one, MemoryLayout.size(ofValue: one)) }
+    }
+
     /// The value of an environment variable; `nil` if it is unset.
     static func environmentVariable(_ name: String) -> String? {
         getenv(name).map { String(cString: $0) }

@@ -1,8 +1,10 @@
+import TestSupport
 import Testing
+import WebSocketProtocol
 
 @testable import WebSocketClient
 
-@Suite("Digests, base64 and random bytes")
+@Suite("Digests and random bytes")
 struct DigestTests {
     @Test("SHA-1 of the sample of RFC 6455 §1.3")
     func sha1() {
@@ -15,23 +17,6 @@ struct DigestTests {
         #expect(
             Base64.encode(SHA256.digest([])) == "47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU="
         )
-    }
-
-    @Test(
-        "Base64 of RFC 4648 §10",
-        arguments: [
-            ("", ""), ("f", "Zg=="), ("fo", "Zm8="), ("foo", "Zm9v"), ("foob", "Zm9vYg=="),
-            ("fooba", "Zm9vYmE="), ("foobar", "Zm9vYmFy"),
-        ]
-    )
-    func base64(plain: String, encoded: String) {
-        #expect(Base64.encode(plain.utf8) == encoded)
-        #expect(Base64.decode(encoded) == Array(plain.utf8))
-    }
-
-    @Test("What isn't padded base64 is none", arguments: ["Zg", "Zg=", "Z===", "Zm9v!A==", "===="])
-    func badBase64(text: String) {
-        #expect(Base64.decode(text) == nil)
     }
 
     @Test(

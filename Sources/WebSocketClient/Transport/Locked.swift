@@ -1,0 +1,36 @@
+/// A value that one thread at a time may use.
+///
+/// What `Synchronization.Mutex` does, but visible to ThreadSanitizer, which on Linux reports every
+/// access under a `Mutex` as a race.
+package struct Locked<Value: ~Copyable>: ~Copyable, @unchecked Sendable {
+    // Unchecked because of the pointer: it is followed under the lock only.
+    private let lock = TimedLock()
+    private let value: UnsafeMutablePointer<Value>
+
+    package init(_ value: consuming sending Value) {
+        self.value = .allocate(capacity: 1)
+        self.value.initialize(to: value)
+    }
+
+    deinit {
+        value.deinitialize(count: 1)
+        value.deallocate()
+    }
+
+    package borrowing func withLock<Result: ~Copyable, Failure>(
+        _ body: (inout sending Value) throws(Failure) -> sending Result
+    ) throws(Failure) -> sending Result {
+        _ = lock.lock(until: .never)
+        defer { lock.unlock() }
+        return try body(&value.pointee)
+    }
+
+    /// The same, unless somebody else uses the value: then nothing happens.
+    package borrowing func withLockIfAvailable<Result, Failure>(
+        _ body: (inout sending Value) throws(Failure) -> sending Result
+    ) throws(Failure) -> sending Result? {
+        guard lock.tryLock() else { return nil }
+        defer { lock.unlock() }
+        return try body(&value.pointee)
+    }
+}

@@ -1,0 +1,63 @@
+/// Ciphertext in the order of arrival: appended at one end, taken at the other.
+struct TLSBuffer: ~Copyable, @unchecked Sendable {
+    // Unchecked because of the pointer, which nobody else has.
+    private var storage = UnsafeMutableRawBufferPointer(start: nil, count: 0)
+    private var start = 0
+    private var end = 0
+
+    deinit {
+        storage.deallocate()
+    }
+
+    var count: Int { end - start }
+    var isEmpty: Bool { start == end }
+
+    /// What has not been taken; valid until the next change.
+    var bytes: UnsafeRawBufferPointer {
+        UnsafeRawBufferPointer(rebasing: storage[start..<end])
+    }
+
+    /// Forgets bytes from the front.
+    mutating func removeFirst(_ count: Int) {
+        start += count
+        if start == end {
+            start = 0
+            end = 0
+        }
+    }
+
+    /// Free space behind the bytes, at least `minimum`; to be followed by `didAppend`.
+    mutating func space(atLeast minimum: Int) -> UnsafeMutableRawBufferPointer {
+        if storage.count - end < minimum { makeSpace(minimum) }
+        return UnsafeMutableRawBufferPointer(rebasing: storage[end...])
+    }
+
+    /// Counts bytes that were written to the start of `space`.
+    mutating func didAppend(_ count: Int) {
+        end += count
+    }
+
+    mutating func append(_ bytes: UnsafeRawBufferPointer) {
+        space(atLeast: bytes.count).copyMemory(from: bytes)
+        didAppend(bytes.count)
+    }
+
+    private mutating func makeSpace(_ minimum: Int) {
+        let needed = count + minimum
+        // Moving is worth it if it frees half; otherwise a buffer that is nearly full would be
+        // moved again and again.
+        let target =
+            needed <= storage.count / 2
+            ? storage
+            : UnsafeMutableRawBufferPointer.allocate(
+                byteCount: max(needed, storage.count * 2, 4096),
+                alignment: 64
+            )
+        target.copyMemory(from: bytes)
+        (start, end) = (0, count)
+        if target.baseAddress != storage.baseAddress {
+            storage.deallocate()
+            storage = target
+        }
+    }
+}

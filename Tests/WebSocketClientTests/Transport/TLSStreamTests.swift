@@ -1,0 +1,288 @@
+import Glibc
+import Synchronization
+import TestSupport
+import Testing
+
+@testable import WebSocketClient
+
+@Suite("TLS streams", .timeLimit(.minutes(3)))
+struct TLSStreamTests {
+    private let certificates: Certificates
+
+    init() throws {
+        certificates = try Certificates.shared.get()
+    }
+
+    private func connect(
+        maximumVersion: TLSOptions.Version? = nil
+    ) throws -> (client: TLSStream, server: TLSStream) {
+        try TLSPair(certificates.server, maximumVersion: maximumVersion)
+            .connect(certificates.trusting)
+    }
+
+    @Test(
+        "Sizes around those of a record arrive whole",
+        arguments: [TLSOptions.Version.tls12, .tls13]
+    )
+    func sizes(version: TLSOptions.Version) throws {
+        let (client, server) = try connect(maximumVersion: version)
+        for size in [1, 16383, 16384, 16385, 245_759, 245_760, 245_761, 1_000_000] {
+            let bytes = (0..<size).map { UInt8(truncatingIfNeeded: $0 &* 7 &+ $0 >> 8) }
+            let reader = Background { try server.readExactly(size) }
+            try client.writeAll(bytes)
+            #expect(try reader.join() == bytes)
+        }
+    }
+
+    @Test("A small read leaves the rest for the next, and the wait for it returns at once")
+    func buffered() throws {
+        let (client, server) = try connect()
+        try server.writeAll([1, 2, 3, 4, 5])
+        #expect(try client.readSome(2) == [1, 2])
+        try client.wait(for: .read, until: .after(.zero))
+        #expect(try client.readSome(2) == [3, 4])
+        #expect(try client.readSome(2) == [5])
+        #expect(throws: TransportError.timedOut(.transfer)) {
+            try client.wait(for: .read, until: .after(.milliseconds(20)))
+        }
+    }
+
+    @Test("Empty buffers move nothing")
+    func empty() throws {
+        let (client, _) = try connect()
+        #expect(
+            try client.read(into: UnsafeMutableRawBufferPointer(start: nil, count: 0)) == .bytes(0)
+        )
+        #expect(try client.write(UnsafeRawBufferPointer(start: nil, count: 0)) == .bytes(0))
+    }
+
+    @Test("close_notify is a clean end, and its lack is told apart")
+    func ends() throws {
+        let (client, server) = try connect()
+        try server.writeAll([1])
+        server.finishWriting()
+        #expect(try client.readSome() == [1])
+        #expect(try client.readSome() == nil)
+        #expect(try client.readSome() == nil)
+        // The other direction is still open.
+        try client.writeAll([2])
+        #expect(try server.readSome() == [2])
+
+        let (victim, attacker) = try connect()
+        try attacker.writeAll([1])
+        shutdown(attacker.descriptor, Int32(SHUT_WR))
+        #expect(try victim.readSome() == [1])
+        #expect(throws: TransportError.truncated) { try victim.readSome() }
+        #expect(throws: TransportError.truncated) { try victim.readSome() }
+    }
+
+    @Test("Bytes that are no TLS break the connection, for reading and for writing")
+    func garbage() throws {
+        let (client, server) = try connect()
+        try server.writeAll([1])
+        let bytes = [UInt8](repeating: 0x41, count: 64)
+        #expect(send(server.descriptor, bytes, bytes.count, 0) == bytes.count)
+        #expect(try client.readSome() == [1])
+        for _ in 0..<2 {
+            let error = #expect(throws: TransportError.self) { try client.readSome() }
+            guard case .tls(let failure) = error else {
+                throw SupportError("got \(String(describing: error))")
+            }
+            #expect(failure.kind == .connection)
+        }
+        #expect(throws: TransportError.self) { try client.writeAll([1]) }
+    }
+
+    @Test("A server that isn't one of TLS fails the handshake; one that closes, too")
+    func noTLS() throws {
+        let certificates = certificates
+        func attempt(_ serve: @escaping @Sendable (any ByteStream) throws -> Void) throws
+            -> TLSFailure
+        {
+            let listener = try Listener()
+            let serving = Background {
+                try serve(try listener.accept(until: .after(.seconds(30))))
+            }
+            var plan = ConnectPlan(
+                target: .host("127.0.0.1", port: listener.port),
+                serverName: "localhost"
+            )
+            plan.tls = certificates.trusting
+            let error = #expect(throws: TransportError.self) {
+                try Connector.connect(plan, wakeUp: WakeUp())
+            }
+            try serving.join()
+            guard case .tls(let failure) = error else {
+                throw SupportError("got \(String(describing: error))")
+            }
+            return failure
+        }
+        let wrong = try attempt { stream in
+            _ = try stream.readSome()
+            try stream.writeAll(Array("HTTP/1.1 400 Bad Request\r\n\r\n".utf8))
+            _ = try? stream.readSome()
+        }
+        #expect(wrong.kind == .handshake && wrong.reason == "wrong version number")
+        let closed = try attempt { stream in _ = try stream.readSome() }
+        #expect(closed.kind == .handshake && closed.reason.contains("closed the connection"))
+    }
+
+    @Test("A server that says nothing ends in a time-out of the handshake, of its own or the total")
+    func silentServer() throws {
+        let listener = try Listener()
+        var plan = ConnectPlan(
+            target: .host("127.0.0.1", port: listener.port),
+            serverName: "localhost"
+        )
+        plan.tls = certificates.trusting
+        plan.tlsTimeout = .milliseconds(50)
+        #expect(throws: TransportError.timedOut(.tlsHandshake)) {
+            try Connector.connect(plan, wakeUp: WakeUp())
+        }
+        plan.tlsTimeout = nil
+        plan.deadline = .after(.milliseconds(50))
+        #expect(throws: TransportError.timedOut(.tlsHandshake)) {
+            try Connector.connect(plan, wakeUp: WakeUp())
+        }
+    }
+
+    @Test("abort ends a handshake, a blocked reader and a blocked writer")
+    func abort() throws {
+        let listener = try Listener()
+        var plan = ConnectPlan(
+            target: .host("127.0.0.1", port: listener.port),
+            serverName: "localhost"
+        )
+        plan.tls = certificates.trusting
+        let wakeUp = try WakeUp()
+        let connecting = Background { [plan] in _ = try Connector.connect(plan, wakeUp: wakeUp) }
+        pause(.milliseconds(20))
+        wakeUp.signal()
+        #expect(throws: TransportError.aborted) { try connecting.join() }
+
+        let (client, server) = try connect()
+        let reader = Background { try client.readSome(until: .never) }
+        let writer = Background {
+            let bytes = [UInt8](repeating: 1, count: 1 << 20)
+            while true { try client.writeAll(bytes, until: .never) }
+        }
+        pause(.milliseconds(50))
+        client.abort()
+        #expect(throws: TransportError.aborted) { try reader.join() }
+        #expect(throws: TransportError.aborted) { () throws in try writer.join() }
+        withExtendedLifetime(server) {}
+    }
+
+    @Test("A write that the deadline interrupted goes on where it was")
+    func interruptedWrite() throws {
+        let (client, server) = try connect()
+        let bytes = (0..<8_000_000).map { UInt8(truncatingIfNeeded: $0 / 3) }
+        var sent = 0
+        var interruptions = 0
+        let reader = Background { () throws -> [UInt8] in
+            pause(.milliseconds(100))
+            return try server.readExactly(bytes.count)
+        }
+        while sent < bytes.count {
+            let transfer = try bytes[sent...].withUnsafeBytes { try client.write($0) }
+            switch transfer {
+            case .bytes(let count): sent += count
+            case .wouldBlock(let interest):
+                let isReady = try? client.wait(for: interest, until: .after(.milliseconds(10)))
+                if isReady == nil { interruptions += 1 }
+            case .endOfStream: throw SupportError("end of stream")
+            }
+        }
+        #expect(try reader.join() == bytes)
+        #expect(interruptions > 0)
+    }
+
+    @Test(
+        "Both directions run at full speed at once, with a peer that stalls at random",
+        arguments: [TLSOptions.Version.tls12, .tls13]
+    )
+    func fullDuplex(version: TLSOptions.Version) throws {
+        let (client, server) = try connect(maximumVersion: version)
+        let total = 48 << 20
+        let pattern = Pattern()
+        let echo = Background { () throws in
+            while let bytes = try server.readSome(100_000) {
+                if Int.random(in: 0..<64) == 0 { pause(.microseconds(Int.random(in: 0...3000))) }
+                try server.writeAll(bytes)
+            }
+            server.finishWriting()
+        }
+        let writer = Background { () throws in
+            var sent = 0
+            while sent < total {
+                let size = min(Int.random(in: 1...Pattern.longest), total - sent)
+                try client.writeAll(pattern.bytes(at: sent, count: size))
+                sent += size
+            }
+            client.finishWriting()
+        }
+        var received = 0
+        while let bytes = try client.readSome(200_000) {
+            guard bytes == pattern.bytes(at: received, count: bytes.count) else {
+                Issue.record("the bytes from \(received) on are others")
+                break
+            }
+            received += bytes.count
+        }
+        try writer.join()
+        try echo.join()
+        #expect(received == total)
+    }
+
+    @Test("A blocked reader doesn't keep a writer from writing")
+    func independence() throws {
+        let (client, server) = try connect()
+        let reader = Background { try client.readSome(until: .after(.seconds(30))) }
+        pause(.milliseconds(20))
+        for value in 0..<50 {
+            try client.writeAll([UInt8(value)])
+            #expect(try server.readSome(1) == [UInt8(value)])
+        }
+        try server.writeAll([9])
+        #expect(try reader.join() == [9])
+    }
+
+    @Test("TLS runs within TLS")
+    func nested() throws {
+        let (outerClient, outerServer) = try connect()
+        let server = try TLSServer(
+            certificateFile: certificates.server.certificate,
+            keyFile: certificates.server.key
+        )
+        let accepting = Background {
+            try server.accept(over: outerServer, until: .after(.seconds(30)))
+        }
+        let client = try TLSStream.connect(
+            over: outerClient,
+            to: TLSPeer(name: "localhost", endpoint: "nested"),
+            options: certificates.trusting,
+            until: .after(.seconds(30))
+        )
+        let inner = try accepting.join()
+        let bytes = (0..<3_000_000).map { UInt8(truncatingIfNeeded: $0 / 17) }
+        let reader = Background { try inner.readExactly(bytes.count) }
+        try client.writeAll(bytes)
+        #expect(try reader.join() == bytes)
+        inner.finishWriting()
+        #expect(try client.readSome() == nil)
+    }
+}
+
+/// A long stream of bytes in which a piece that is missing, or in the wrong place, shows.
+private struct Pattern: Sendable {
+    static let longest = 300_000
+    private static let period = 251 * 256
+    private let block = (0..<Self.period + Self.longest).map {
+        UInt8(truncatingIfNeeded: $0 % Self.period / 251)
+    }
+
+    func bytes(at offset: Int, count: Int) -> [UInt8] {
+        let start = offset % Pattern.period
+        return Array(block[start..<start + count])
+    }
+}
