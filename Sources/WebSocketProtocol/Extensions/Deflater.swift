@@ -26,7 +26,7 @@ package struct Deflater: ~Copyable, Sendable {
     /// Messages of fewer bytes are not worth compressing.
     package let threshold: Int
 
-    private var stream: ZlibStream
+    private var stream: DeflateStream
     private let takesContextOver: Bool
     private let freesIdleStream: Bool
 
@@ -40,7 +40,7 @@ package struct Deflater: ~Copyable, Sendable {
 
     /// Makes a compressor that looks back 2^`windowBits` bytes, 8 to 15.
     package init(windowBits: Int, noContextTakeover: Bool, options: DeflateOptions) {
-        stream = ZlibStream(
+        stream = DeflateStream(
             .compressor(
                 level: options.level,
                 windowBits: windowBits,
@@ -64,7 +64,7 @@ package struct Deflater: ~Copyable, Sendable {
             if !input.isEmpty { beginInput() }
             // Once flushed, an empty piece adds nothing, and zlib would not flush twice.
             if !isFlushed {
-                let flush = ending == .none ? ZlibStream.Flush.none : .block
+                let flush = ending == .none ? DeflateStream.Flush.none : .block
                 let done = try stream.compress(input, flush: flush, into: output)
                 progress.consumed = done.consumed
                 progress.produced = done.produced

@@ -14,7 +14,7 @@
 ///
 /// A bomb costs no more memory than the room that is given.
 package struct Inflater: ~Copyable, Sendable {
-    private var stream: ZlibStream
+    private var stream: DeflateStream
     private let takesContextOver: Bool
     private let freesIdleStream: Bool
     private let maximumBytes: Int
@@ -42,7 +42,7 @@ package struct Inflater: ~Copyable, Sendable {
         maximumMessageBytes: Int,
         maximumRatio: Int
     ) {
-        stream = ZlibStream(.decompressor(windowBits: windowBits))
+        stream = DeflateStream(.decompressor(windowBits: windowBits))
         takesContextOver = !noContextTakeover
         self.freesIdleStream = freesIdleStream
         // One more than the maximum is counted to.

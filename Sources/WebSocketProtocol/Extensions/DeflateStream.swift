@@ -1,19 +1,19 @@
 // The only file that knows zlib.
 import CZlib
 
-/// What zlib did in one call.
-struct ZlibProgress {
-    var consumed = 0
-    var produced = 0
-}
-
 /// A raw DEFLATE stream of zlib's, made when it is first needed.
 ///
 /// The `z_stream` has a place of its own in memory because zlib keeps a pointer to it.
-struct ZlibStream: ~Copyable, @unchecked Sendable {
+struct DeflateStream: ~Copyable, @unchecked Sendable {
     // Safe to send: one owner has the stream, and zlib ties no stream to a thread.
     private var stream: UnsafeMutablePointer<z_stream>?
     private let kind: Kind
+
+    /// What zlib did in one call.
+    struct Step {
+        var consumed = 0
+        var produced = 0
+    }
 
     enum Kind {
         case compressor(level: Int, windowBits: Int, memoryLevel: Int, DeflateOptions.Strategy)
@@ -86,23 +86,23 @@ struct ZlibStream: ~Copyable, @unchecked Sendable {
         _ input: UnsafeRawBufferPointer,
         flush: Flush,
         into output: UnsafeMutableRawBufferPointer
-    ) throws(DeflateFailure) -> ZlibProgress {
+    ) throws(DeflateFailure) -> Step {
         try open()
         return try run(input, into: output) { stream, isAllInput in
             deflate(stream, isAllInput ? flush.zlib : Z_NO_FLUSH)
-        }.progress
+        }.step
     }
 
     /// Inflates as much as there is input and room for; says whether the DEFLATE stream has ended.
     mutating func decompress(
         _ input: UnsafeRawBufferPointer,
         into output: UnsafeMutableRawBufferPointer
-    ) throws(DeflateFailure) -> (progress: ZlibProgress, isAtEnd: Bool) {
+    ) throws(DeflateFailure) -> (step: Step, isAtEnd: Bool) {
         try open()
-        let (progress, code) = try run(input, into: output) { stream, _ in
+        let (step, code) = try run(input, into: output) { stream, _ in
             inflate(stream, Z_SYNC_FLUSH)
         }
-        return (progress, code == Z_STREAM_END)
+        return (step, code == Z_STREAM_END)
     }
 
     /// Whether a decompressor stands between two blocks and on a whole byte.
@@ -117,9 +117,9 @@ struct ZlibStream: ~Copyable, @unchecked Sendable {
         _ input: UnsafeRawBufferPointer,
         into output: UnsafeMutableRawBufferPointer,
         _ body: (UnsafeMutablePointer<z_stream>, _ isAllInput: Bool) -> Int32
-    ) throws(DeflateFailure) -> (progress: ZlibProgress, code: Int32) {
+    ) throws(DeflateFailure) -> (step: Step, code: Int32) {
         // zlib takes no null pointer for an output without room.
-        guard let stream, let room = output.baseAddress else { return (ZlibProgress(), Z_OK) }
+        guard let stream, let room = output.baseAddress else { return (Step(), Z_OK) }
         let bytes = input.prefix(Self.maximumCount)
         let source = UnsafeMutableRawPointer(mutating: input.baseAddress)
         stream.pointee.next_in = source?.assumingMemoryBound(to: Bytef.self)
@@ -128,7 +128,7 @@ struct ZlibStream: ~Copyable, @unchecked Sendable {
         stream.pointee.avail_out = uInt(min(output.count, Self.maximumCount))
         let roomCount = stream.pointee.avail_out
         let code = body(stream, bytes.count == input.count)
-        let progress = ZlibProgress(
+        let step = Step(
             consumed: bytes.count - Int(stream.pointee.avail_in),
             produced: Int(roomCount - stream.pointee.avail_out)
         )
@@ -138,7 +138,7 @@ struct ZlibStream: ~Copyable, @unchecked Sendable {
         guard code == Z_OK || code == Z_STREAM_END || code == Z_BUF_ERROR else {
             throw DeflateFailure(code)
         }
-        return (progress, code)
+        return (step, code)
     }
 
     /// zlib counts in 32 bits.
@@ -154,7 +154,7 @@ struct ZlibStream: ~Copyable, @unchecked Sendable {
     }
 }
 
-extension ZlibStream.Flush {
+extension DeflateStream.Flush {
     fileprivate var zlib: Int32 {
         switch self {
         case .none: Z_NO_FLUSH
