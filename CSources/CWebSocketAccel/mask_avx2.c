@@ -26,27 +26,27 @@ AVX2 WSA_INLINE void mask_to_32(uint8_t *to, const uint8_t *from, size_t count, 
   _mm_storeu_si128((__m128i *)(to + count - 16), last);
 }
 
-/// 33 to 128 bytes.
-AVX2 WSA_INLINE void mask_to_128(uint8_t *to, const uint8_t *from, size_t count, uint32_t key) {
+/// 33 bytes and more: `pairs` registers from each end, which meet or overlap.
+AVX2 WSA_INLINE void mask_ends(uint8_t *to, const uint8_t *from, size_t count, uint32_t key,
+                               int pairs) {
   const uint8_t *from_end = from + count;
   uint8_t *to_end = to + count;
   __m256i first_key = wide_key(key);
   __m256i last_key = wide_key(wsa_rotate_key(key, count));
-  __m256i first = load(from);
-  __m256i last = load(from_end - 32);
-  if (count > 64) {
-    __m256i second = load(from + 32);
-    __m256i last_but_one = load(from_end - 64);
-    store_masked(to + 32, second, first_key);
-    store_masked(to_end - 64, last_but_one, last_key);
+  __m256i first[4], last[4];
+  for (int i = 0; i < pairs; i++) {
+    first[i] = load(from + 32 * i);
+    last[i] = load(from_end - 32 * (i + 1));
   }
-  store_masked(to, first, first_key);
-  store_masked(to_end - 32, last, last_key);
+  for (int i = 0; i < pairs; i++) {
+    store_masked(to + 32 * i, first[i], first_key);
+    store_masked(to_end - 32 * (i + 1), last[i], last_key);
+  }
 }
 
-/// More than 128 bytes. The loop's stores are aligned: of loads and stores that straddle cache lines
-/// the stores cost more. What the loop leaves out at both ends is loaded before it and stored after
-/// it, for in place the loop overwrites some of it.
+/// More than 256 bytes. The loop's stores are aligned: of loads and stores that straddle cache
+/// lines the stores cost more. What the loop leaves out at both ends is loaded before it and stored
+/// after it, for in place the loop overwrites some of it.
 AVX2 WSA_INLINE void mask_long(uint8_t *to, const uint8_t *from, size_t count, uint32_t key) {
   size_t offset = 32 - ((uintptr_t)to & 31);
   size_t tail = count - 128;
@@ -74,14 +74,20 @@ AVX2 WSA_INLINE void mask_long(uint8_t *to, const uint8_t *from, size_t count, u
 }
 
 AVX2 uint32_t wsa_mask_avx2(void *destination, const void *source, size_t count, uint32_t key) {
-  if (count <= 16) {
-    wsa_mask_short(destination, source, count, key);
-  } else if (count <= 32) {
-    mask_to_32(destination, source, count, key);
-  } else if (count <= 128) {
-    mask_to_128(destination, source, count, key);
-  } else {
+  if (count > 256) {
     mask_long(destination, source, count, key);
+  } else if (count > 192) {
+    mask_ends(destination, source, count, key, 4);
+  } else if (count > 128) {
+    mask_ends(destination, source, count, key, 3);
+  } else if (count > 64) {
+    mask_ends(destination, source, count, key, 2);
+  } else if (count > 32) {
+    mask_ends(destination, source, count, key, 1);
+  } else if (count > 16) {
+    mask_to_32(destination, source, count, key);
+  } else {
+    wsa_mask_short(destination, source, count, key);
   }
   return wsa_rotate_key(key, count);
 }

@@ -23,56 +23,66 @@ const uint64_t wsa_utf8_transitions[256] = {
     [0x90 ... 0x9f] = CONTINUATION_90, // after E0: overlong; after F4: above U+10FFFF
     [0xa0 ... 0xbf] = CONTINUATION_A0, // after ED: surrogate; after F4: above U+10FFFF
     [0xc0 ... 0xc1] = REJECT_BUT(0),   // overlong
-    [0xc2 ... 0xdf] = LEAD(2),
-    [0xe0] = LEAD(4),
-    [0xe1 ... 0xec] = LEAD(3),
-    [0xed] = LEAD(5),
-    [0xee ... 0xef] = LEAD(3),
-    [0xf0] = LEAD(6),
-    [0xf1 ... 0xf3] = LEAD(7),
-    [0xf4] = LEAD(8),
+    [0xc2 ... 0xdf] = LEAD(2),         [0xe0] = LEAD(4),
+    [0xe1 ... 0xec] = LEAD(3),         [0xed] = LEAD(5),
+    [0xee ... 0xef] = LEAD(3),         [0xf0] = LEAD(6),
+    [0xf1 ... 0xf3] = LEAD(7),         [0xf4] = LEAD(8),
     [0xf5 ... 0xff] = REJECT_BUT(0), // above U+10FFFF
 };
 
 #define BLOCK 16
 
-WSA_INLINE int is_ascii(const uint8_t *bytes) {
-  uint64_t words[2];
-  memcpy(words, bytes, BLOCK);
-  return ((words[0] | words[1]) & 0x8080808080808080) == 0;
+/// Whether at most a block of bytes is ASCII. Two loads that overlap as far as they must.
+WSA_INLINE int is_ascii(const uint8_t *bytes, size_t count) {
+  uint64_t first = 0, last = 0;
+  if (count >= 8) {
+    memcpy(&first, bytes, 8);
+    memcpy(&last, bytes + count - 8, 8);
+  } else if (count >= 4) {
+    memcpy(&first, bytes, 4);
+    memcpy(&last, bytes + count - 4, 4);
+  } else if (count > 0) {
+    first = bytes[0] | bytes[count >> 1];
+    last = bytes[count - 1];
+  }
+  return ((first | last) & 0x8080808080808080) == 0;
 }
 
-/// A rejection stays to the end of its block, where it is looked for; the walk from the block's
+/// A rejection stays to the end of its block, where it is looked for; a walk from the block's
 /// beginning then finds the byte.
 ptrdiff_t wsa_validate_scalar(const void *bytes, size_t count, uint32_t *state) {
   const uint8_t *from = bytes;
   uint64_t current = *state;
+  size_t offset = 0;
   if (current == WSA_UTF8_REJECTED) {
     return 0;
   }
-  size_t offset = 0;
   for (; count - offset >= BLOCK; offset += BLOCK) {
-    if (current == WSA_UTF8_BOUNDARY && is_ascii(from + offset)) {
+    if (current == WSA_UTF8_BOUNDARY && is_ascii(from + offset, BLOCK)) {
       continue;
     }
-    uint32_t before = (uint32_t)current;
+    uint64_t before = current;
     for (int i = 0; i < BLOCK; i++) {
       current = wsa_utf8_step(current, from[offset + i]);
     }
     current &= 63;
     if (current == WSA_UTF8_REJECTED) {
-      *state = before;
-      return (ptrdiff_t)offset + wsa_utf8_walk(from + offset, BLOCK, state);
+      current = before;
+      break;
     }
   }
   *state = (uint32_t)current;
+  if (current == WSA_UTF8_BOUNDARY && count - offset <= BLOCK &&
+      is_ascii(from + offset, count - offset)) {
+    return -1;
+  }
   ptrdiff_t failure = wsa_utf8_walk(from + offset, count - offset, state);
   return failure < 0 ? failure : (ptrdiff_t)offset + failure;
 }
 
 /// In pieces that are still in the first-level cache when the second loop comes to them.
 ptrdiff_t wsa_mask_validating_scalar(void *destination, const void *source, size_t count,
-                                            uint32_t *key, uint32_t *state) {
+                                     uint32_t *key, uint32_t *state) {
   const size_t piece = 4096;
   const uint8_t *from = source;
   uint8_t *to = destination;

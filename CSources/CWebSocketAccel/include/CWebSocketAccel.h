@@ -1,5 +1,6 @@
-// The hot loops of a WebSocket connection: mask (RFC 6455 section 5.3), validate UTF-8 (section 8.1),
-// and both in one pass over memory. No allocation, no I/O, no reads or writes outside the given ranges.
+// The hot loops of a WebSocket connection: mask (RFC 6455 section 5.3), validate UTF-8
+// (section 8.1), and both in one pass over memory. No allocation, no I/O, no reads or writes
+// outside the given ranges.
 //
 // A key is a uint32_t whose bytes in memory are the masking key in wire order. What continues a
 // stream is returned: the key rotated for the byte that follows, and the validation state.
@@ -58,13 +59,13 @@ uint32_t wsa_mask_any(void *destination, const void *source, size_t count, uint3
 /// *state continues the stream; on one already rejected the answer is 0.
 ptrdiff_t wsa_validate(const void *bytes, size_t count, uint32_t *state);
 
-/// wsa_validate of the source and wsa_mask of it to the destination in one pass. The ranges must not
-/// overlap. After a failure the destination's contents and *key are unspecified.
+/// wsa_validate of the source and wsa_mask of it to the destination in one pass. The ranges must
+/// not overlap. After a failure the destination's contents and *key are unspecified.
 ptrdiff_t wsa_mask_validating(void *destination, const void *source, size_t count, uint32_t *key,
                               uint32_t *state);
 
 /// The key for the byte that follows `count` bytes.
-static inline uint32_t wsa_rotate_key(uint32_t key, size_t count) {
+static inline __attribute__((always_inline)) uint32_t wsa_rotate_key(uint32_t key, size_t count) {
   unsigned shift = 8 * (unsigned)(count & 3);
 #if __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__
   return key >> shift | key << (-shift & 31);
@@ -75,8 +76,8 @@ static inline uint32_t wsa_rotate_key(uint32_t key, size_t count) {
 
 /// Masks at most 16 bytes: two loads and two stores that overlap as far as they must. Both loads
 /// come before the first store, for the ranges may be the same.
-static inline void wsa_mask_short(void *destination, const void *source, size_t count,
-                                  uint32_t key) {
+static inline __attribute__((always_inline)) void
+wsa_mask_short(void *destination, const void *source, size_t count, uint32_t key) {
   const uint8_t *from = (const uint8_t *)source;
   uint8_t *to = (uint8_t *)destination;
   uint32_t last_key = wsa_rotate_key(key, count);
