@@ -115,15 +115,15 @@ let package = Package(
             dependencies: ["WebSocketAccel", "WebSocketAccelPure", "CWebSocketAccel"],
             swiftSettings: strict
         ),
-        .testTarget(
-            name: "WebSocketProtocolTests",
-            dependencies: ["WebSocketProtocol"],
-            swiftSettings: strict
-        ),
         .target(
             name: "TestSupport",
-            dependencies: ["WebSocketClient"],
+            dependencies: ["WebSocketClient", "LoopbackServer"],
             path: "Tests/Support",
+            swiftSettings: strict
+        ),
+        .testTarget(
+            name: "WebSocketProtocolTests",
+            dependencies: ["WebSocketProtocol", "TestSupport"],
             swiftSettings: strict
         ),
         .testTarget(

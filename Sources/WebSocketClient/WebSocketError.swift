@@ -166,7 +166,8 @@ extension Closure: CustomStringConvertible {
     /// One sentence with the code and the reason, or the cause.
     public var description: String {
         if let cause { return "The connection was lost: \(cause)" }
-        let words = reason.isEmpty ? "" : ", \"\(reason)\""
+        // Escaped: the peer's text ends up in logs and on terminals.
+        let words = reason.isEmpty ? "" : ", \(reason.debugDescription)"
         return "The connection is closed (code \(code)\(words))."
     }
 }

@@ -47,3 +47,11 @@ public struct ClosePayload: Sendable, Hashable {
         return bytes
     }
 }
+
+extension ClosePayload: CustomStringConvertible {
+    /// The code and the reason, on one line whatever the peer wrote.
+    public var description: String {
+        guard let code else { return "none" }
+        return reason.isEmpty ? "\(code)" : "\(code) \(reason.debugDescription)"
+    }
+}

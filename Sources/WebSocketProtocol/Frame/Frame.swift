@@ -73,7 +73,7 @@ extension Frame: CustomStringConvertible {
         let data =
             switch opcode {
             case .text: String(decoding: shown, as: UTF8.self).debugDescription
-            case .close: closePayload.map { "\($0.code?.description ?? "") \($0.reason)" } ?? "?"
+            case .close: closePayload?.description ?? "?"
             default: "[" + shown.map { String($0, radix: 16) }.joined(separator: " ") + "]"
             }
         let more = payload.count > shown.count ? "…" : ""
