@@ -59,6 +59,9 @@ public struct ConnectOptions: Sendable {
     /// speaks TLS over it.
     public var unixSocketPath: String?
 
+    /// Compression with permessage-deflate (RFC 7692), if the server agrees. Default: none, as it
+    /// costs time and memory, and can give away secrets that share a message with an attacker's text.
+    public var compression: DeflateOptions?
     /// What the peer may make this end hold.
     public var limits = Limits()
     /// Whether text is checked to be UTF-8. Default: yes. Without, malformed text is repaired.

@@ -1,4 +1,3 @@
-import Synchronization
 import WebSocketProtocol
 
 extension WebSocket {
@@ -88,7 +87,6 @@ extension WebSocket {
 
     /// The slow road, on which a subclass sees every frame.
     func joinFrames(controlFrames: Bool) throws(WebSocketError) -> Frame {
-        let deliversFragments = options.deliversFragments
         while true {
             let frame = try receiveFrame()
             switch frame.opcode {
@@ -100,53 +98,47 @@ extension WebSocket {
             case .close:
                 try answerClose(frame)
             case .text, .binary, .continuation:
-                if deliversFragments { return frame }
                 if let message = try join(frame) { return message }
             }
         }
     }
 
     private func answerClose(_ frame: Frame) throws(WebSocketError) {
-        try withConnection { (connection, timeouts) throws(WebSocketError) in
-            var deadline = LazyDeadline(timeouts.close)
-            try connection.withReceivingTurn(&deadline) { (_) throws(WebSocketError) in
-                let result = frame.payload.withUnsafeBytes { bytes in
-                    Result { () throws(WebSocketError) in try connection.answer(.close, bytes) }
-                }
-                try result.get()
+        try withDecoder { (connection) throws(WebSocketError) in
+            let result = frame.payload.withUnsafeBytes { bytes in
+                Result { () throws(WebSocketError) in try connection.answer(.close, bytes) }
             }
+            try result.get()
         }
     }
 
+    /// Joins a frame to its message; with `deliversFragments`, it is delivered by itself, inflated.
     private func join(_ frame: Frame) throws(WebSocketError) -> Frame? {
-        var payload = frame.payload
-        let outcome = frameAssembler.withLock { assembler -> Result<Frame?, ProtocolViolation> in
-            payload.withUnsafeMutableBytes { bytes in
-                let piece = FramePiece(
-                    bytes: bytes,
-                    opcode: frame.opcode,
-                    reservedBits: frame.reservedBits,
-                    isFinal: frame.isFinal,
-                    startsFrame: true,
-                    endsFrame: true
-                )
-                do throws(ProtocolViolation) {
-                    guard try assembler.append(piece) else { return .success(nil) }
-                    let opcode = assembler.messageOpcode
-                    return .success(Frame(opcode: opcode, payload: assembler.takeBytes()))
-                } catch {
-                    return .failure(error)
-                }
+        let deliversFragments = options.deliversFragments
+        return try withDecoder { (connection) throws(WebSocketError) in
+            let receiver = connection.receiver
+            do throws(ProtocolViolation) {
+                let isComplete = try receiver.decoder.join(frame)
+                guard isComplete || deliversFragments else { return nil }
+            } catch {
+                throw connection.fail(error)
             }
+            let opcode = deliversFragments ? frame.opcode : receiver.decoder.assembler.messageOpcode
+            return Frame(
+                opcode: opcode,
+                payload: receiver.decoder.assembler.takeBytes(),
+                isFinal: frame.isFinal
+            )
         }
-        switch outcome {
-        case .success(let message): return message
-        case .failure(let violation):
-            throw try withConnection { (connection, timeouts) throws(WebSocketError) in
-                var deadline = LazyDeadline(timeouts.close)
-                return try connection.withReceivingTurn(&deadline) { (_) throws(WebSocketError) in
-                    throw connection.fail(violation)
-                }
+    }
+
+    private func withDecoder<Result>(
+        _ body: (Connection) throws(WebSocketError) -> Result
+    ) throws(WebSocketError) -> Result {
+        try withConnection { (connection, timeouts) throws(WebSocketError) in
+            var deadline = LazyDeadline(timeouts.receive)
+            return try connection.withReceivingTurn(&deadline) { (_) throws(WebSocketError) in
+                try body(connection)
             }
         }
     }

@@ -17,7 +17,7 @@ import WebSocketProtocol
 /// The class is open: a subclass that overrides ``receiveFrame()``, ``send(frame:)`` and the like is
 /// honoured by every higher call, which then goes frame by frame.
 open class WebSocket: @unchecked Sendable {
-    // Safe to send: all that changes is in `state` and `frameAssembler`, each under its lock.
+    // Safe to send: all that changes is in `state`, under its lock.
     // `Sendable` without `@unchecked` is denied to open classes.
     private enum Link {
         case unconnected
@@ -35,8 +35,6 @@ open class WebSocket: @unchecked Sendable {
     }
 
     private let state: Mutex<State>
-    /// Joins the frames of a subclass.
-    let frameAssembler: Mutex<MessageAssembler>
     /// Whether frames go through methods that a subclass may have overridden.
     let isSubclass: Bool
 
@@ -45,9 +43,6 @@ open class WebSocket: @unchecked Sendable {
     /// - Parameter options: What ``connect(to:options:)`` uses unless it is given others.
     public required init(options: ConnectOptions = ConnectOptions()) {
         state = Mutex(State(options: options))
-        frameAssembler = Mutex(
-            MessageAssembler(limits: options.limits, validatesUTF8: options.validatesUTF8)
-        )
         isSubclass = type(of: self) != WebSocket.self
     }
 

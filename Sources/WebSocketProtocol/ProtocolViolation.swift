@@ -51,6 +51,15 @@ public struct ProtocolViolation: Error, Sendable, Hashable {
     /// - Parameter rule: The rule.
     public init(_ rule: Rule) { self.rule = rule }
 
+    /// What inflating the peer's message ran into.
+    init(inflating failure: DeflateFailure) {
+        switch failure {
+        case .corruptData, .outOfMemory, .library: self.init(.corruptCompression)
+        case .messageTooBig(let maximum): self.init(.messageTooBig(maximum: maximum))
+        case .ratioTooHigh(let maximum): self.init(.inflationRatio(maximum: maximum))
+        }
+    }
+
     /// The close code that tells the peer (§7.4.1).
     public var closeCode: CloseCode {
         switch rule {

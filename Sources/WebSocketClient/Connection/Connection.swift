@@ -21,14 +21,26 @@ final class Connection: Sendable {
     init(_ opened: OpenedStream, role: Role, options: ConnectOptions) {
         stream = opened.stream
         timeouts = options.timeouts
-        sender = Sender(stream: stream, role: role, makeMaskingKey: options.maskingKey)
+        let deflateOptions = options.compression ?? DeflateOptions()
+        let deflate = opened.negotiated.deflate
+        sender = Sender(
+            stream: stream,
+            role: role,
+            makeMaskingKey: options.maskingKey,
+            deflater: deflate?.deflater(for: role, options: deflateOptions)
+        )
         receiver = Receiver(
             stream: stream,
             sender: sender,
             decoder: MessageDecoder(
                 role: role,
                 limits: options.limits,
-                validatesUTF8: options.validatesUTF8
+                validatesUTF8: options.validatesUTF8,
+                inflater: deflate?.inflater(
+                    for: role,
+                    options: deflateOptions,
+                    limits: options.limits
+                )
             )
         )
         receiver.prepend(opened.rest)
@@ -89,6 +101,8 @@ final class Connection: Sendable {
         switch failure {
         case .closing: return .connectionClosed(closure())
         case .invalidUTF8(let offset): return .invalidPayload(offset: offset)
+        case .compression:
+            return .system(call: "deflate", number: 0, description: "out of memory")
         case .transport(.timedOut, let isAccepted):
             return .timedOut(.sending(isAccepted: isAccepted))
         case .transport(.aborted, _): return .aborted

@@ -57,6 +57,7 @@ struct OpeningHandshake {
         choices.requiresSubprotocol = options.requiresSubprotocol
         choices.fields = options.headers
         choices.cookie = options.cookie
+        choices.deflate = options.compression
         let key = try randomKey()
         do throws(InvalidHandshakeRequest) {
             return try HandshakeRequest(url: url, key: key, options: choices)

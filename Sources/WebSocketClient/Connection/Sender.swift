@@ -10,6 +10,10 @@ struct OutgoingFrame {
     var reservedBits: UInt8 = 0
     /// The payload is text that nobody has checked yet: check it in the same pass that masks it.
     var needsUTF8Check = false
+    /// Whether to compress it: always, never, or from the threshold on. Whole messages alone.
+    var compression = Compression.automatic
+
+    enum Compression { case automatic, always, never }
 }
 
 /// Why a frame could not be sent.
@@ -20,6 +24,8 @@ enum SendFailure: Error {
     case closing
     /// The text wasn't UTF-8; nothing of it has been sent.
     case invalidUTF8(offset: Int)
+    /// There was no memory to compress with.
+    case compression
 }
 
 /// The sending half of a connection: frames in, masked bytes out, in order and never a frame in part.
@@ -43,6 +49,9 @@ final class Sender: @unchecked Sendable {
     private var spilled: [UInt8] = []
     private var spilledStart = 0
     private var isClosed = false
+    private var deflater: Deflater?
+    /// Messages of fewer bytes go as they are; all of them if nothing was negotiated.
+    private let compressionThreshold: Int
 
     private let queue = Mutex(SendQueue())
     /// Bytes in the queue and bytes held back here, for those who don't have the turn.
@@ -51,11 +60,20 @@ final class Sender: @unchecked Sendable {
 
     /// The largest payload that may be left in the queue; more waits for its turn.
     private static let maximumQueuedPayload = 64 << 10
+    /// With less room in the block than this, a compressed message begins in the next one.
+    private static let minimumCompressionRoom = 4 << 10
 
-    init(stream: any ByteStream, role: Role, makeMaskingKey: (@Sendable () -> UInt32)?) {
+    init(
+        stream: any ByteStream,
+        role: Role,
+        makeMaskingKey: (@Sendable () -> UInt32)?,
+        deflater: consuming Deflater?
+    ) {
         self.stream = stream
         self.role = role
         self.makeMaskingKey = makeMaskingKey
+        compressionThreshold = deflater?.threshold ?? .max
+        self.deflater = deflater
     }
 
     /// Whether bytes wait that the stream didn't take at once.
@@ -69,7 +87,9 @@ final class Sender: @unchecked Sendable {
     func send(_ frame: OutgoingFrame, timeout: Duration?) throws(SendFailure) {
         if turn.tryLock() {
             try sendInTurn(frame, timeout: timeout)
-        } else if frame.payload.count <= Self.maximumQueuedPayload, try enqueue(frame) {
+        } else if frame.payload.count <= Self.maximumQueuedPayload, !willCompress(frame),
+            try enqueue(frame)
+        {
             var deadline = LazyDeadline(timeout)
             if turn.tryLock() { leave(&deadline) }
         } else {
@@ -153,8 +173,8 @@ final class Sender: @unchecked Sendable {
         _ frame: OutgoingFrame,
         _ deadline: inout LazyDeadline
     ) throws(SendFailure) {
-        let block = self.block ?? Block.borrow()
-        self.block = block
+        if willCompress(frame) { return try appendCompressed(frame, &deadline) }
+        let block = borrow()
         guard let base = block.bytes.baseAddress else { return }
         var rest = frame.payload
         var utf8 = UTF8State()
@@ -206,6 +226,13 @@ final class Sender: @unchecked Sendable {
                 throw error
             }
         }
+    }
+
+    private func borrow() -> Block {
+        if let block { return block }
+        let block = Block.borrow()
+        self.block = block
+        return block
     }
 
     private func check(_ text: UnsafeRawBufferPointer) throws(SendFailure) {
@@ -314,6 +341,109 @@ final class Sender: @unchecked Sendable {
             // the turn free.
             atomicMemoryFence(ordering: .sequentiallyConsistent)
             guard !isStuck, queuedBytes.load(ordering: .relaxed) > 0, turn.tryLock() else { return }
+        }
+    }
+
+    // MARK: Compression (RFC 7692 §7.2.1)
+
+    private func willCompress(_ frame: OutgoingFrame) -> Bool {
+        switch frame.compression {
+        case .never: return false
+        case .always where compressionThreshold == .max: return false
+        case .always: break
+        case .automatic where frame.payload.count < compressionThreshold: return false
+        case .automatic: break
+        }
+        return frame.isFinal && frame.reservedBits == 0
+            && (frame.opcode == .text || frame.opcode == .binary)
+    }
+
+    /// Compresses a message straight into the block; what fills the block goes as a fragment.
+    private func appendCompressed(
+        _ frame: OutgoingFrame,
+        _ deadline: inout LazyDeadline
+    ) throws(SendFailure) {
+        if frame.needsUTF8Check { try check(frame.payload) }
+        let block = borrow()
+        var rest = frame.payload
+        var opcode = frame.opcode
+        var isAccepted = false
+        while true {
+            if Block.size - end < Self.minimumCompressionRoom {
+                do throws(SendFailure) {
+                    try flush(&deadline, isAccepted: isAccepted)
+                } catch {
+                    if isAccepted { try spillCompressed(rest) }
+                    throw error
+                }
+            }
+            let room = UnsafeMutableRawBufferPointer(rebasing: block.bytes[end...])
+            let key = role == .client ? try nextKey(from: block) : nil
+            let (consumed, written, isComplete) = try compress(
+                rest,
+                opcode: opcode,
+                key: key,
+                into: room
+            )
+            end += written
+            if isComplete { return }
+            rest = UnsafeRawBufferPointer(rebasing: rest.dropFirst(consumed))
+            opcode = .continuation
+            isAccepted = true
+        }
+    }
+
+    /// Makes one frame of as much as fits: the room for its header is guessed, and the payload moved
+    /// down where the header came out shorter.
+    private func compress(
+        _ input: UnsafeRawBufferPointer,
+        opcode: Opcode,
+        key: UInt32?,
+        into room: UnsafeMutableRawBufferPointer
+    ) throws(SendFailure) -> (consumed: Int, written: Int, isComplete: Bool) {
+        guard let base = room.baseAddress else { throw .compression }
+        let guess = FrameHeader.maximumLength
+        let output = UnsafeMutableRawBufferPointer(rebasing: room[guess...])
+        let result: DeflateProgress?
+        do throws(DeflateFailure) {
+            result = try deflater?.compress(input, ending: .message, into: output)
+        } catch {
+            throw .compression
+        }
+        guard let progress = result else { throw .compression }
+        let header = FrameHeader(
+            isFinal: progress.isComplete,
+            reservedBits: opcode == .continuation ? 0 : 4,
+            opcode: opcode,
+            maskingKey: key,
+            payloadLength: progress.produced
+        )
+        let length = header.encode(into: base)
+        if length < guess {
+            (base + length).copyMemory(from: base + guess, byteCount: progress.produced)
+        }
+        if let key {
+            let payload = UnsafeMutableRawBufferPointer(
+                start: base + length,
+                count: progress.produced
+            )
+            Kernels.mask(payload, key: key)
+        }
+        return (progress.consumed, length + progress.produced, progress.isComplete)
+    }
+
+    /// Keeps the rest of a compressed message whose first part is on its way.
+    private func spillCompressed(_ rest: UnsafeRawBufferPointer) throws(SendFailure) {
+        var rest = rest
+        let block = Block.borrow()
+        defer { Block.giveBack(block) }
+        var isComplete = false
+        while !isComplete {
+            let key = role == .client ? try nextKey(from: block) : nil
+            let result = try compress(rest, opcode: .continuation, key: key, into: block.bytes)
+            spilled.append(contentsOf: block.bytes.prefix(result.written))
+            rest = UnsafeRawBufferPointer(rebasing: rest.dropFirst(result.consumed))
+            isComplete = result.isComplete
         }
     }
 

@@ -2,22 +2,24 @@ import WebSocketAccel
 
 /// Joins the pieces of a message, inflates it, and checks text as it arrives (RFC 6455 §5.4, §8.1).
 package struct MessageAssembler: ~Copyable, Sendable {
-    private let limits: Limits
     private let validatesUTF8: Bool
 
     private var storage: [UInt8] = []
     private var opcode = Opcode.binary
     private var isCompressed = false
     private var utf8 = UTF8State()
+    private var inflater: Inflater?
 
     /// Storage that is kept for the next message; more is given back.
     private static let keptCapacity = 4 << 10
     /// What is set aside for a frame on the strength of its announced length alone.
     private static let trustedCapacity = 1 << 20
+    /// What is inflated at once: it is still in cache when it is checked.
+    private static let inflationStride = 64 << 10
 
-    package init(limits: Limits, validatesUTF8: Bool) {
-        self.limits = limits
+    package init(validatesUTF8: Bool, inflater: consuming Inflater?) {
         self.validatesUTF8 = validatesUTF8
+        self.inflater = inflater
     }
 
     /// The opcode of the message in progress or just completed.
@@ -31,10 +33,15 @@ package struct MessageAssembler: ~Copyable, Sendable {
 
     /// Adds a piece of a data frame; true when it completes the message.
     package mutating func append(_ piece: FramePiece) throws(ProtocolViolation) -> Bool {
-        try begin(piece)
-        let start = storage.count
-        storage.append(contentsOf: piece.bytes)
-        return try finish(piece, newBytesFrom: start)
+        begin(piece)
+        if isCompressed {
+            try inflate(piece)
+        } else {
+            let start = storage.count
+            storage.append(contentsOf: piece.bytes)
+            try check(newBytesFrom: start)
+        }
+        return try finish(piece)
     }
 
     /// Reads payload with `read` straight into the storage: up to `limit` bytes of the `expected`.
@@ -71,7 +78,8 @@ package struct MessageAssembler: ~Copyable, Sendable {
             decoder.received(directly: UnsafeMutableRawBufferPointer(rebasing: $0[start...]))
         }
         guard let piece else { return false }
-        return try finish(piece, newBytesFrom: start)
+        try check(newBytesFrom: start)
+        return try finish(piece)
     }
 
     /// Checks a message that is whole in one piece, where it stands.
@@ -118,28 +126,74 @@ package struct MessageAssembler: ~Copyable, Sendable {
         return String(copying: unsafe UTF8Span(unchecked: Span(_unsafeElements: checked)))
     }
 
-    private mutating func begin(_ piece: FramePiece) throws(ProtocolViolation) {
+    private mutating func begin(_ piece: FramePiece) {
         guard piece.startsFrame, piece.opcode != .continuation else { return }
         reset()
         opcode = piece.opcode
-        isCompressed = piece.reservedBits & 4 != 0
+        isCompressed = piece.reservedBits & 4 != 0 && inflater != nil
         utf8 = UTF8State()
     }
 
-    private mutating func finish(
-        _ piece: FramePiece,
-        newBytesFrom start: Int
-    ) throws(ProtocolViolation) -> Bool {
-        let isComplete = piece.endsFrame && piece.isFinal
-        guard opcode == .text, validatesUTF8 else { return isComplete }
+    private mutating func check(newBytesFrom start: Int) throws(ProtocolViolation) {
+        guard opcode == .text, validatesUTF8 else { return }
         let offset = storage.withUnsafeBytes {
             Kernels.validate(UnsafeRawBufferPointer(rebasing: $0[start...]), state: &utf8)
         }
         if offset >= 0 { throw ProtocolViolation(.invalidUTF8(offset: start + offset)) }
-        if isComplete, !utf8.isOnBoundary {
+    }
+
+    private func finish(_ piece: FramePiece) throws(ProtocolViolation) -> Bool {
+        guard piece.endsFrame, piece.isFinal else { return false }
+        if opcode == .text, validatesUTF8, !utf8.isOnBoundary {
             throw ProtocolViolation(.invalidUTF8(offset: storage.count))
         }
-        return isComplete
+        return true
+    }
+
+    /// Inflates a piece stride by stride, so that limits and text are checked as output appears.
+    private mutating func inflate(_ piece: FramePiece) throws(ProtocolViolation) {
+        let endsMessage = piece.endsFrame && piece.isFinal
+        var input = UnsafeRawBufferPointer(piece.bytes)
+        var progress = DeflateProgress()
+        repeat {
+            let start = storage.count
+            if storage.capacity == start {
+                storage.reserveCapacity(max(2 * start, min(4 * input.count, 1 << 20), 256))
+            }
+            let room = min(storage.capacity - start, Self.inflationStride)
+            do throws(DeflateFailure) {
+                progress = try inflateStride(input, endsMessage: endsMessage, room: room)
+            } catch {
+                throw ProtocolViolation(inflating: error)
+            }
+            input = UnsafeRawBufferPointer(rebasing: input.dropFirst(progress.consumed))
+            try check(newBytesFrom: start)
+        } while !progress.isComplete
+    }
+
+    private mutating func inflateStride(
+        _ input: UnsafeRawBufferPointer,
+        endsMessage: Bool,
+        room: Int
+    ) throws(DeflateFailure) -> DeflateProgress {
+        // The array leaves the variable while its storage is written to: the closure needs `self`.
+        var bytes: [UInt8] = []
+        swap(&bytes, &storage)
+        defer { swap(&bytes, &storage) }
+        var progress = DeflateProgress()
+        try bytes.append(addingCapacity: room) { (output) throws(DeflateFailure) in
+            try output.withUnsafeMutableBufferPointer { (buffer, count) throws(DeflateFailure) in
+                let free = UnsafeMutableRawBufferPointer(buffer)[count...].prefix(room)
+                progress =
+                    try inflater?.inflate(
+                        input,
+                        endsMessage: endsMessage,
+                        into: UnsafeMutableRawBufferPointer(rebasing: free)
+                    ) ?? progress
+                count += progress.produced
+            }
+        }
+        return progress
     }
 
     private mutating func reset() {

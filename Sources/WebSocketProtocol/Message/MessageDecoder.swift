@@ -23,10 +23,10 @@ package struct MessageDecoder: ~Copyable, Sendable {
         role: Role,
         limits: Limits,
         validatesUTF8: Bool = true,
-        allowsCompression: Bool = false
+        inflater: consuming Inflater? = nil
     ) {
-        frames = FrameDecoder(role: role, limits: limits, allowsCompression: allowsCompression)
-        assembler = MessageAssembler(limits: limits, validatesUTF8: validatesUTF8)
+        frames = FrameDecoder(role: role, limits: limits, allowsCompression: inflater != nil)
+        assembler = MessageAssembler(validatesUTF8: validatesUTF8, inflater: inflater)
     }
 
     /// Decodes up to the next message or control frame.
@@ -66,6 +66,23 @@ package struct MessageDecoder: ~Copyable, Sendable {
             }
         }
         return nil
+    }
+
+    /// Joins a frame of ``nextFrame(partial:)`` to its message; true when that completes it.
+    package mutating func join(_ frame: Frame) throws(ProtocolViolation) -> Bool {
+        var payload = frame.payload
+        let result = payload.withUnsafeMutableBytes { bytes in
+            let piece = FramePiece(
+                bytes: bytes,
+                opcode: frame.opcode,
+                reservedBits: frame.reservedBits,
+                isFinal: frame.isFinal,
+                startsFrame: true,
+                endsFrame: true
+            )
+            return Result { () throws(ProtocolViolation) in try assembler.append(piece) }
+        }
+        return try result.get()
     }
 
     /// How many bytes of payload may be read straight into the message's storage, past the window.

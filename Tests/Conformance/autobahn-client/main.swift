@@ -12,6 +12,7 @@ let agent = CommandLine.arguments[2]
 func connect(_ base: String, _ path: String) throws -> WebSocket {
     var options = ConnectOptions(timeout: .seconds(120))
     options.proxy = .none
+    options.compression = DeflateOptions()
     return try WebSocket.connect(to: base + path, options: options)
 }
 
