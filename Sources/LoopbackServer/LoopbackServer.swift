@@ -1,6 +1,6 @@
 import Synchronization
 import WebSocketClient
-import WebSocketProtocol
+public import WebSocketProtocol
 
 /// A small WebSocket server on this machine, for tests, benchmarks and trying things out.
 ///
@@ -16,6 +16,7 @@ public final class LoopbackServer: Sendable {
 
     private let listener: Listener
     private let script: Script
+    private let compression: DeflateOptions?
     private let isStopped = Atomic<Bool>(false)
     private let streams = Mutex<[ObjectIdentifier: any ByteStream]>([:])
 
@@ -23,17 +24,27 @@ public final class LoopbackServer: Sendable {
     ///
     /// - Parameters:
     ///   - port: The port; 0 for a free one.
+    ///   - compression: permessage-deflate, for clients that offer it; `nil` for none.
     ///   - expected: What the messages to `/sink` are checked against, end to end; starts again when
     ///     it is used up. Empty for no check.
     /// - Throws: An error with a description if the port can't be listened on.
-    public convenience init(port: UInt16 = 0, expected: [UInt8] = []) throws {
+    public convenience init(
+        port: UInt16 = 0,
+        compression: DeflateOptions? = nil,
+        expected: [UInt8] = []
+    ) throws {
         let scripts = StandardScripts(expected: expected)
-        try self.init(port: port, script: scripts.run)
+        try self.init(port: port, compression: compression, script: scripts.run)
     }
 
     /// Serves a script of the caller's.
-    package init(port: UInt16 = 0, script: @escaping Script) throws {
+    package init(
+        port: UInt16 = 0,
+        compression: DeflateOptions? = nil,
+        script: @escaping Script
+    ) throws {
         listener = try Listener(port: port)
+        self.compression = compression
         self.script = script
         try Threads.start { [self] in acceptConnections() }
     }
@@ -69,7 +80,7 @@ public final class LoopbackServer: Sendable {
     }
 
     private func serve(_ stream: any ByteStream) throws {
-        let connection = try ServerConnection(accepting: stream)
+        let connection = try ServerConnection(accepting: stream, compression: compression)
         try script(connection)
     }
 }

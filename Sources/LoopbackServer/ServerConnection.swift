@@ -14,12 +14,16 @@ package final class ServerConnection {
     private var window = ByteWindow()
     private let storage: UnsafeMutableRawBufferPointer
     private var outgoing: [UInt8] = []
+    private var assembler: MessageAssembler
+    private var deflater: Deflater?
+    /// Whether the client agreed to permessage-deflate.
+    package let isCompressing: Bool
 
     private static let storageSize = 256 << 10
     private static let outgoingLimit = 256 << 10
 
     /// Performs the server's side of the opening handshake (RFC 6455 §4.2).
-    init(accepting stream: any ByteStream) throws {
+    init(accepting stream: any ByteStream, compression: DeflateOptions?) throws {
         self.stream = stream
         storage = .allocate(byteCount: Self.storageSize, alignment: 64)
         window.lend(storage)
@@ -27,30 +31,39 @@ package final class ServerConnection {
         limits.maximumFrameBytes = .max
         limits.maximumMessageBytes = .max
         limits.maximumFragments = .max
-        frames = FrameDecoder(role: .server, limits: limits, allowsCompression: false)
-
-        var head = HTTPHeadDecoder<RequestLine>()
-        while head.head == nil {
+        var decoder = HTTPHeadDecoder<RequestLine>()
+        while decoder.head == nil {
             try Self.fill(&window, from: stream)
-            window.consume(try head.receive(UnsafeRawBufferPointer(window.bytes)))
+            window.consume(try decoder.receive(UnsafeRawBufferPointer(window.bytes)))
         }
-        guard let head = head.head, let key = head.fields["Sec-WebSocket-Key"] else {
-            throw Failure.refused("no Sec-WebSocket-Key")
+        guard let head = decoder.head else { throw Failure.endOfStream }
+        let handshake: ReceivedHandshake
+        do throws(HandshakeRejection) {
+            handshake = try ReceivedHandshake(head)
+        } catch {
+            try Self.write(error.response.encode(), to: stream)
+            throw Failure.endOfStream
         }
-        target = head.startLine.target
-        fields = head.fields
-        var response = """
-            HTTP/1.1 101 Switching Protocols\r
-            Upgrade: websocket\r
-            Connection: Upgrade\r
-            Sec-WebSocket-Accept: \(AcceptKey.expected(for: key, digest: SHA1.digest))\r
-
-            """
-        let offered = head.fields.joinedValue(of: "Sec-WebSocket-Protocol")?.split(separator: ",")
-        if let chosen = offered?.first {
-            response += "Sec-WebSocket-Protocol: \(chosen)\r\n"
-        }
-        try write(Array((response + "\r\n").utf8))
+        target = handshake.target
+        fields = handshake.fields
+        let answer = compression?.offers.first?.accept(handshake.extensions)
+        deflater = answer?.parameters.deflater(for: .server, options: compression ?? .init())
+        assembler = MessageAssembler(
+            validatesUTF8: false,
+            inflater: answer?.parameters.inflater(
+                for: .server,
+                options: compression ?? .init(),
+                limits: limits
+            )
+        )
+        isCompressing = answer != nil
+        frames = FrameDecoder(role: .server, limits: limits, allowsCompression: isCompressing)
+        let response = handshake.acceptance(
+            subprotocol: handshake.subprotocols.first,
+            deflate: answer,
+            digest: SHA1.digest
+        )
+        try write(response.encode())
     }
 
     deinit {
@@ -69,19 +82,15 @@ package final class ServerConnection {
         }
     }
 
-    /// The next message; pings and close frames are answered.
+    /// The next message, inflated; pings and close frames are answered.
     package func receive() throws -> (opcode: Opcode, payload: [UInt8]) {
-        var opcode = Opcode.binary
-        var payload: [UInt8] = []
         while true {
             let piece = try nextPiece()
             if piece.opcode.isControl {
                 try answer(piece)
-                continue
+            } else if try assembler.append(piece) {
+                return (assembler.messageOpcode, assembler.takeBytes())
             }
-            if piece.startsFrame, piece.opcode != .continuation { opcode = piece.opcode }
-            payload.append(contentsOf: piece.bytes)
-            if piece.endsFrame, piece.isFinal { return (opcode, payload) }
         }
     }
 
@@ -117,10 +126,12 @@ package final class ServerConnection {
     package func send(
         _ opcode: Opcode,
         _ payload: UnsafeRawBufferPointer,
-        isFinal: Bool = true
+        isFinal: Bool = true,
+        isCompressed: Bool = false
     ) throws {
         let header = FrameHeader(
             isFinal: isFinal,
+            reservedBits: isCompressed ? 4 : 0,
             opcode: opcode,
             maskingKey: nil,
             payloadLength: payload.count
@@ -136,6 +147,17 @@ package final class ServerConnection {
             outgoing.append(contentsOf: payload)
         }
         if outgoing.count >= Self.outgoingLimit { try flush() }
+    }
+
+    /// Collects a message, compressed if that was agreed and is worth it.
+    package func sendMessage(_ opcode: Opcode, _ payload: UnsafeRawBufferPointer) throws {
+        if let threshold = deflater?.threshold, payload.count >= threshold,
+            let compressed = try deflater?.compress(message: payload)
+        {
+            try compressed.withUnsafeBytes { try send(opcode, $0, isCompressed: true) }
+        } else {
+            try send(opcode, payload)
+        }
     }
 
     package func send(text: String) throws {
@@ -160,6 +182,17 @@ package final class ServerConnection {
     }
 
     private func write(_ bytes: UnsafeRawBufferPointer) throws {
+        try Self.write(bytes, to: stream)
+    }
+
+    private static func write(_ bytes: [UInt8], to stream: any ByteStream) throws {
+        try bytes.withUnsafeBytes { try write($0, to: stream) }
+    }
+
+    private static func write(
+        _ bytes: UnsafeRawBufferPointer,
+        to stream: any ByteStream
+    ) throws {
         var position = 0
         while position < bytes.count {
             switch try stream.write(UnsafeRawBufferPointer(rebasing: bytes[position...])) {

@@ -26,7 +26,7 @@ struct StandardScripts {
     private func echo(_ connection: ServerConnection) throws {
         while true {
             let (opcode, payload) = try connection.receive()
-            try payload.withUnsafeBytes { try connection.send(opcode, $0) }
+            try payload.withUnsafeBytes { try connection.sendMessage(opcode, $0) }
         }
     }
 
@@ -35,6 +35,15 @@ struct StandardScripts {
         var bytes = 0
         var isEqual = true
         while messages < count {
+            if connection.isCompressing {
+                let (_, payload) = try connection.receive()
+                if isEqual, !expected.isEmpty {
+                    isEqual = payload.withUnsafeBytes { matches($0, at: bytes) }
+                }
+                bytes += payload.count
+                messages += 1
+                continue
+            }
             let piece = try connection.nextPiece()
             if piece.opcode.isControl {
                 try connection.answer(piece)
@@ -76,7 +85,7 @@ struct StandardScripts {
         _ = try connection.receive()
         try payload.withUnsafeBytes { bytes in
             for _ in 0..<request.number("count") {
-                try connection.send(isText ? .text : .binary, bytes)
+                try connection.sendMessage(isText ? .text : .binary, bytes)
             }
         }
         try connection.flush()

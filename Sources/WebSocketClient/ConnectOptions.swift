@@ -33,8 +33,8 @@ public struct ConnectOptions: Sendable {
     public var connection: String?
     /// Cookies to send besides those of the jar, such as `"a=1; b=2"`.
     public var cookie: String?
-    /// Whether the process's ``CookieJar`` is used. Default: yes.
-    public var usesCookieJar = true
+    /// Where cookies are kept between connections; `nil` for none. Default: the process's jar.
+    public var cookieJar: CookieJar? = .shared
     /// The subprotocols to offer, the preferred one first; compared exactly.
     public var subprotocols: [String] = []
     /// Whether the server must choose one of them. Default: no.

@@ -23,32 +23,57 @@ struct OpeningHandshake {
 
     /// Connects, follows redirects, and returns the stream that speaks WebSocket.
     func open(_ url: WebSocketURL) throws(WebSocketError) -> OpenedStream {
-        let request = try makeRequest(url)
-        let stream = try connect(url)
-        let limit = deadline.earlier(Deadline(options.timeouts.handshake))
-        do throws(TransportError) {
-            try write(request.encode(), to: stream, until: limit)
-        } catch {
-            throw WebSocketError(error, during: .handshake)
-        }
-        let (response, rest) = try readResponse(from: stream, until: limit)
-        guard response.statusCode == 101 else { throw .badStatus(response) }
-        let negotiated: Negotiated
-        do throws(HandshakeFailure) {
-            negotiated = try request.negotiate(response, digest: SHA1.digest)
-        } catch {
-            stream.abort()
-            throw .handshakeFailed(error)
-        }
-        return OpenedStream(
-            stream: stream,
-            response: response,
-            negotiated: negotiated,
-            rest: rest
+        let policy = RedirectPolicy(
+            limit: options.redirectLimit,
+            allowsDowngrade: options.allowsInsecureRedirects
         )
+        var url = url
+        var choices = options
+        var followed = 0
+        while true {
+            let request = try makeRequest(url, choices)
+            let stream = try connect(url)
+            let limit = deadline.earlier(Deadline(options.timeouts.handshake))
+            do throws(TransportError) {
+                try write(request.encode(), to: stream, until: limit)
+            } catch {
+                throw WebSocketError(error, during: .handshake)
+            }
+            let (response, rest) = try readResponse(from: stream, until: limit)
+            options.cookieJar?.store(response.fields, from: url)
+            do throws(RedirectFailure) {
+                if let redirect = try policy.redirect(
+                    from: url,
+                    by: response,
+                    followed: followed
+                ) {
+                    url = redirect.url
+                    followed += 1
+                    if redirect.crossesOrigin { choices.dropCredentials() }
+                    continue
+                }
+            } catch {
+                throw .handshakeFailed(.redirect(error))
+            }
+            guard response.statusCode == 101 else { throw .badStatus(response) }
+            do throws(HandshakeFailure) {
+                let negotiated = try request.negotiate(response, digest: SHA1.digest)
+                return OpenedStream(
+                    stream: stream,
+                    response: response,
+                    negotiated: negotiated,
+                    rest: rest
+                )
+            } catch {
+                throw .handshakeFailed(error)
+            }
+        }
     }
 
-    private func makeRequest(_ url: WebSocketURL) throws(WebSocketError) -> HandshakeRequest {
+    private func makeRequest(
+        _ url: WebSocketURL,
+        _ options: ConnectOptions
+    ) throws(WebSocketError) -> HandshakeRequest {
         var choices = HandshakeRequest.Options()
         choices.host = options.host.fieldChoice
         choices.origin = options.origin.fieldChoice
@@ -56,7 +81,8 @@ struct OpeningHandshake {
         choices.subprotocols = options.subprotocols
         choices.requiresSubprotocol = options.requiresSubprotocol
         choices.fields = options.headers
-        choices.cookie = options.cookie
+        let cookies = [options.cookieJar?.cookieHeader(for: url), options.cookie].compactMap(\.self)
+        choices.cookie = cookies.isEmpty ? nil : cookies.joined(separator: "; ")
         choices.deflate = options.compression
         let key = try randomKey()
         do throws(InvalidHandshakeRequest) {
@@ -120,33 +146,50 @@ extension OpeningHandshake {
         try result.get()
     }
 
-    /// Reads the answer's head and, of a refusal, the body; what follows a 101 are frames.
+    /// Reads the answer: of a refusal, as much of the body as arrives in time; what follows a 101 are
+    /// frames.
     private func readResponse(
         from stream: any ByteStream,
         until deadline: Deadline
     ) throws(WebSocketError) -> (HandshakeResponse, rest: [UInt8]) {
-        var decoder = HTTPHeadDecoder<StatusLine>()
-        while true {
-            let bytes = try read(from: stream, until: deadline)
-            guard let bytes else {
-                throw .connectionClosed(
-                    Closure(cause: "the server ended it during the handshake")
-                )
-            }
-            let taken: Int
-            do throws(MalformedHTTP) {
-                taken = try decoder.receive(bytes)
+        var decoder = HandshakeResponseDecoder()
+        var rest: [UInt8] = []
+        while !decoder.isComplete {
+            do throws(WebSocketError) {
+                guard let bytes = try read(from: stream, until: deadline) else {
+                    try finish(&decoder)
+                    break
+                }
+                let taken = try receive(bytes, &decoder)
+                rest = Array(bytes[taken...])
             } catch {
-                throw .handshakeFailed(.malformedResponse(error))
+                // Half of the words of a refusal are better than none.
+                if let response = decoder.response { return (response, []) }
+                throw error
             }
-            guard let head = decoder.head else { continue }
-            let rest = Array(bytes[taken...])
-            let response = HandshakeResponse(
-                statusCode: head.startLine.statusCode,
-                reasonPhrase: head.startLine.reasonPhrase,
-                fields: head.fields
-            )
-            return (response, rest)
+        }
+        guard let response = decoder.response else {
+            throw .connectionClosed(Closure(cause: "the server ended it during the handshake"))
+        }
+        return (response, rest)
+    }
+
+    private func receive(
+        _ bytes: [UInt8],
+        _ decoder: inout HandshakeResponseDecoder
+    ) throws(WebSocketError) -> Int {
+        do throws(MalformedHTTP) {
+            return try decoder.receive(bytes)
+        } catch {
+            throw .handshakeFailed(.malformedResponse(error))
+        }
+    }
+
+    private func finish(_ decoder: inout HandshakeResponseDecoder) throws(WebSocketError) {
+        do throws(MalformedHTTP) {
+            try decoder.finish()
+        } catch {
+            throw .connectionClosed(Closure(cause: "the server ended it during the handshake"))
         }
     }
 
@@ -177,6 +220,15 @@ extension OpeningHandshake {
         } catch {
             throw WebSocketError(error, during: .handshake)
         }
+    }
+}
+
+extension ConnectOptions {
+    /// What was meant for one origin stays there.
+    fileprivate mutating func dropCredentials() {
+        headers = headers.withoutCredentials
+        cookie = nil
+        host = .automatic
     }
 }
 

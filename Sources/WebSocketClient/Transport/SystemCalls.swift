@@ -66,6 +66,13 @@ enum SystemCalls {
         return Int64(now.tv_sec) * 1_000_000_000 + Int64(now.tv_nsec)
     }
 
+    /// The time of day, for what comes with a date.
+    static func secondsSince1970() -> Int64 {
+        var now = timespec()
+        clock_gettime(CLOCK_REALTIME, &now)
+        return Int64(now.tv_sec)
+    }
+
     static func timespecification(nanoseconds: Int64) -> timespec {
         timespec(
             tv_sec: time_t(nanoseconds / 1_000_000_000),

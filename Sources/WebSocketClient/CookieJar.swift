@@ -1,0 +1,36 @@
+import Synchronization
+import WebSocketProtocol
+
+/// The cookies that servers have set in their handshakes (RFC 6265), kept in memory.
+///
+/// Domain, Path, Secure, Expires and Max-Age are honoured; a cookie without a domain goes back to its
+/// host alone. At most 50 cookies a domain and 3,000 in all are kept. Safe to use from any thread.
+public final class CookieJar: Sendable {
+    /// The jar of the process, which connections use unless told otherwise.
+    public static let shared = CookieJar()
+
+    private let store = Mutex(CookieStore())
+
+    /// Makes an empty jar.
+    public init() {}
+
+    /// The value of the `Cookie` field that a request would carry.
+    ///
+    /// - Parameter url: Where the request goes.
+    /// - Returns: `nil` if no cookie is meant for it.
+    public func cookieHeader(for url: WebSocketURL) -> String? {
+        store.withLock { $0.cookieHeader(for: url, now: SystemCalls.secondsSince1970()) }
+    }
+
+    /// Takes the cookies of a server's answer.
+    ///
+    /// - Parameters:
+    ///   - fields: The answer's header fields.
+    ///   - url: Where it came from.
+    public func store(_ fields: HTTPFields, from url: WebSocketURL) {
+        store.withLock { $0.store(fields, from: url, now: SystemCalls.secondsSince1970()) }
+    }
+
+    /// Removes all cookies.
+    public func clear() { store.withLock { $0.clear() } }
+}

@@ -1,0 +1,94 @@
+import LoopbackServer
+import Testing
+import WebSocketClient
+
+@Suite("Compression on a connection, RFC 7692", .timeLimit(.minutes(2)))
+struct CompressionTests {
+    private static func options(_ offer: (inout DeflateOffer) -> Void = { _ in }) -> ConnectOptions
+    {
+        var options = ConnectOptions(timeout: .seconds(30))
+        var deflate = DeflateOptions()
+        offer(&deflate.offers[0])
+        options.compression = deflate
+        return options
+    }
+
+    @Test(
+        "Messages of all sizes come back equal, whatever was agreed",
+        arguments: [
+            options(), options { $0.clientNoContextTakeover = true },
+            options { $0.serverNoContextTakeover = true }, options { $0.clientMaxWindowBits = 8 },
+            options { $0.serverMaxWindowBits = 9 },
+        ]
+    )
+    func echo(options: ConnectOptions) throws {
+        let server = try LoopbackServer(compression: DeflateOptions())
+        defer { server.stop() }
+        let socket = try WebSocket.connect(to: server.url(), options: options)
+        var generator = SystemRandomNumberGenerator()
+        for size in [0, 1, 127, 128, 129, 5000, 65536, 400_000] {
+            let text = String(repeating: "abc é ", count: size / 7)
+            try socket.send(text)
+            #expect(try socket.receive() == .text(text))
+            let noise = (0..<size).map { _ in UInt8.random(in: 0...255, using: &generator) }
+            try socket.send(binary: noise)
+            #expect(try socket.receive() == .binary(noise))
+        }
+        try socket.close()
+    }
+
+    @Test("A message that compresses to more than the outgoing buffer goes in fragments, unharmed")
+    func fragments() throws {
+        var generator = SystemRandomNumberGenerator()
+        let noise = (0..<900_000).map { _ in UInt8.random(in: 0...255, using: &generator) }
+        let server = try LoopbackServer(compression: DeflateOptions(), expected: noise)
+        defer { server.stop() }
+        let socket = try WebSocket.connect(
+            to: server.url("/sink?count=2"),
+            options: Self.options()
+        )
+        try socket.send(binary: noise)
+        try socket.sendBatch(binary: [noise])
+        guard case .text(let verdict) = try socket.receive() else { return }
+        #expect(verdict.hasPrefix("done 2 messages"))
+        try socket.close()
+    }
+
+    @Test("Receiving frame by frame inflates with the same context as receiving messages")
+    func mixedReceiving() throws {
+        let server = try LoopbackServer(compression: DeflateOptions())
+        defer { server.stop() }
+        let socket = try WebSocket.connect(to: server.url(), options: Self.options())
+        let text = String(repeating: "the same words again and again; ", count: 30)
+        for round in 0..<6 {
+            try socket.send(text + "\(round)")
+            if round % 2 == 0 {
+                #expect(try socket.receive() == .text(text + "\(round)"))
+            } else {
+                #expect(try socket.receiveDataFrame().text == text + "\(round)")
+            }
+        }
+        try socket.close()
+    }
+
+    @Test("A bomb ends with 1009 within the message limit")
+    func bomb() throws {
+        let server = try LoopbackServer(compression: DeflateOptions())
+        defer { server.stop() }
+        var options = Self.options()
+        options.limits.maximumMessageBytes = 1 << 20
+        let socket = try WebSocket.connect(
+            to: server.url("/source?count=1&size=8000000&type=text"),
+            options: options
+        )
+        try socket.send("go")
+        #expect {
+            try socket.receive()
+        } throws: { error in
+            guard case .protocolViolation(let violation)? = error as? WebSocketError else {
+                return false
+            }
+            return violation.closeCode == .messageTooBig
+        }
+    }
+}
