@@ -26,19 +26,19 @@ AVX2 WSA_INLINE void mask_to_32(uint8_t *to, const uint8_t *from, size_t count, 
   _mm_storeu_si128((__m128i *)(to + count - 16), last);
 }
 
-/// 33 bytes and more: `pairs` registers from each end, which meet or overlap.
+/// 33 bytes and more: `registers` from each end, which meet or overlap.
 AVX2 WSA_INLINE void mask_ends(uint8_t *to, const uint8_t *from, size_t count, uint32_t key,
-                               int pairs) {
+                               int registers) {
   const uint8_t *from_end = from + count;
   uint8_t *to_end = to + count;
   __m256i first_key = wide_key(key);
   __m256i last_key = wide_key(wsa_rotate_key(key, count));
   __m256i first[4], last[4];
-  for (int i = 0; i < pairs; i++) {
+  for (int i = 0; i < registers; i++) {
     first[i] = load(from + 32 * i);
     last[i] = load(from_end - 32 * (i + 1));
   }
-  for (int i = 0; i < pairs; i++) {
+  for (int i = 0; i < registers; i++) {
     store_masked(to + 32 * i, first[i], first_key);
     store_masked(to_end - 32 * (i + 1), last[i], last_key);
   }

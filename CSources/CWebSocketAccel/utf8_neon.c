@@ -1,9 +1,165 @@
-#include "accel_internal.h"
+#include "utf8_lookup.h"
+#include "utf8_stream.h"
+
 #ifdef WSA_HAS_NEON
+
+#include <arm_neon.h>
+
+WSA_INLINE uint8x16_t load(const uint8_t *from) { return vld1q_u8(from); }
+
+WSA_INLINE uint8x16_t all(uint8_t byte) { return vdupq_n_u8(byte); }
+
+WSA_INLINE bool is_ascii(uint8x16_t bytes) { return vmaxvq_u8(bytes) < 0x80; }
+
+WSA_INLINE uint8x16_t wide_key(uint32_t key) { return vreinterpretq_u8_u32(vdupq_n_u32(key)); }
+
+WSA_INLINE void store_masked(uint8_t *to, uint8x16_t bytes, uint8x16_t key) {
+  vst1q_u8(to, veorq_u8(bytes, key));
+}
+
+WSA_INLINE uint8x16_t low_nibbles(uint8x16_t bytes) { return vandq_u8(bytes, all(0x0f)); }
+
+WSA_INLINE uint8x16_t high_nibbles(uint8x16_t bytes) { return vshrq_n_u8(bytes, 4); }
+
+WSA_INLINE uint8x16_t look_up(const uint8_t *table, uint8x16_t nibbles) {
+  return vqtbl1q_u8(load(table), nibbles);
+}
+
+/// Adds to `faults` those of 16 bytes, given with the bytes one, two and three places before them.
+WSA_INLINE uint8x16_t check(uint8x16_t faults, uint8x16_t bytes, uint8x16_t one, uint8x16_t two,
+                            uint8x16_t three) {
+  uint8x16_t first = vandq_u8(look_up(wsa_first_high, high_nibbles(one)),
+                              look_up(wsa_first_low, low_nibbles(one)));
+  uint8x16_t pair = vandq_u8(first, look_up(wsa_second_high, high_nibbles(bytes)));
+  // The subtractions leave the top bit to E0 and above, and to F0 and above.
+  uint8x16_t third = vqsubq_u8(two, all(0xe0 - 0x80));
+  uint8x16_t fourth = vqsubq_u8(three, all(0xf0 - 0x80));
+  uint8x16_t is_due = vandq_u8(vorrq_u8(third, fourth), all(TWO_CONTINUATIONS));
+  return vorrq_u8(faults, veorq_u8(pair, is_due));
+}
+
+/// The bytes before come from memory, as in the other validators.
+WSA_INLINE uint8x16_t check_at(uint8x16_t faults, const uint8_t *from, uint8x16_t bytes) {
+  return check(faults, bytes, load(from - 1), load(from - 2), load(from - 3));
+}
+
+/// The same where one byte is known of those before.
+WSA_INLINE uint8x16_t check_after(uint8x16_t faults, uint8_t previous, uint8x16_t bytes) {
+  uint8x16_t before = vsetq_lane_u8(previous, all(0), 15);
+  return check(faults, bytes, vextq_u8(before, bytes, 15), vextq_u8(before, bytes, 14),
+               vextq_u8(before, bytes, 13));
+}
+
+/// Not zero if a code point at the end is incomplete.
+WSA_INLINE uint8x16_t incomplete_end(uint8x16_t bytes) {
+  const uint8x16_t most =
+      vreinterpretq_u8_u32(vsetq_lane_u32(0xbfdfefff, vdupq_n_u32(0xffffffff), 3));
+  return vqsubq_u8(bytes, most);
+}
+
+/// Checks the last 16 bytes of more, some of which were checked.
+WSA_INLINE uint8x16_t check_last(uint8x16_t faults, const uint8_t *from, uint8x16_t bytes,
+                                 size_t bytes_before) {
+  if (bytes_before >= 3) {
+    return check_at(faults, from, bytes);
+  }
+  // There is too little to load before them, but the first three were checked.
+  const uint8x16_t to_check =
+      vreinterpretq_u8_u32(vsetq_lane_u32(0xff000000, vdupq_n_u32(0xffffffff), 0));
+  return vorrq_u8(faults, vandq_u8(check_after(all(0), 0, bytes), to_check));
+}
+
+WSA_INLINE ptrdiff_t check_piece(uint8_t *to, const uint8_t *from, size_t count, uint32_t key,
+                                 uint32_t *state, bool masks) {
+  uint8x16_t key_here = wide_key(key);
+  uint8x16_t faults = all(0);
+  uint8x16_t incomplete = all(0);
+  uint8_t previous = wsa_utf8_previous(*state);
+
+  uint8x16_t bytes = load(from);
+  bool ends_in_ascii = is_ascii(bytes);
+  if (!ends_in_ascii || previous != 0) {
+    faults = check_after(faults, previous, bytes);
+    incomplete = incomplete_end(bytes);
+  }
+  if (masks) {
+    store_masked(to, bytes, key_here);
+  }
+
+  size_t offset = 16;
+  for (size_t end = count > 64 ? count - 64 : 0; offset < end; offset += 64) {
+    uint8x16_t blocks[4];
+    for (int i = 0; i < 4; i++) {
+      blocks[i] = load(from + offset + 16 * i);
+    }
+    uint8x16_t any = vorrq_u8(vorrq_u8(blocks[0], blocks[1]), vorrq_u8(blocks[2], blocks[3]));
+    if (__builtin_expect(is_ascii(any), 1)) {
+      faults = vorrq_u8(faults, incomplete);
+      incomplete = all(0);
+    } else {
+      for (int i = 0; i < 4; i++) {
+        faults = check_at(faults, from + offset + 16 * i, blocks[i]);
+      }
+      incomplete = incomplete_end(blocks[3]);
+    }
+    if (masks) {
+      for (int i = 0; i < 4; i++) {
+        store_masked(to + offset + 16 * i, blocks[i], key_here);
+      }
+    }
+  }
+  for (; count > offset + 16; offset += 16) {
+    bytes = load(from + offset);
+    faults = check_at(faults, from + offset, bytes);
+    incomplete = incomplete_end(bytes);
+    if (masks) {
+      store_masked(to + offset, bytes, key_here);
+    }
+  }
+  if (count > offset) {
+    size_t last = count - 16;
+    bytes = load(from + last);
+    ends_in_ascii = is_ascii(bytes);
+    if (ends_in_ascii) {
+      faults = vorrq_u8(faults, incomplete);
+    } else {
+      faults = check_last(faults, from + last, bytes, last);
+    }
+    if (masks) {
+      store_masked(to + last, bytes, wide_key(wsa_rotate_key(key, count)));
+    }
+  }
+  bool may_be_right = vmaxvq_u8(faults) == 0;
+  if (may_be_right && ends_in_ascii) {
+    *state = WSA_UTF8_BOUNDARY;
+    return -1;
+  }
+  return wsa_end_piece(from, count, may_be_right, state);
+}
+
+static ptrdiff_t validate_neon(const void *bytes, size_t count, uint32_t *state) {
+  if (count < 16 || *state == WSA_UTF8_REJECTED) {
+    return wsa_validate_scalar(bytes, count, state);
+  }
+  return check_piece(NULL, bytes, count, 0, state, false);
+}
+
+static ptrdiff_t mask_validating_neon(void *destination, const void *source, size_t count,
+                                      uint32_t *key, uint32_t *state) {
+  uint32_t first_key = *key;
+  *key = wsa_rotate_key(first_key, count);
+  if (count < 16 || *state == WSA_UTF8_REJECTED) {
+    wsa_mask_neon(destination, source, count, first_key);
+    return wsa_validate_scalar(source, count, state);
+  }
+  return check_piece(destination, source, count, first_key, state, true);
+}
+
 const wsa_kernels wsa_kernels_neon = {
     .name = "c-neon",
-    .mask = wsa_mask_scalar,
-    .validate = wsa_validate_scalar,
-    .mask_validating = wsa_mask_validating_scalar,
+    .mask = wsa_mask_neon,
+    .validate = validate_neon,
+    .mask_validating = mask_validating_neon,
 };
+
 #endif
