@@ -49,24 +49,29 @@ extension HandshakeFailure: CustomStringConvertible {
         case .status(let code): "The server answered with status \(code) instead of 101."
         case .upgrade(nil): "The server's answer has no Upgrade field."
         case .upgrade(let value?):
-            "The server's Upgrade field says \"\(value)\" instead of \"websocket\"."
+            "The server's Upgrade field says \"\(brief(value))\" instead of \"websocket\"."
         case .connection(nil): "The server's answer has no Connection field."
         case .connection(let value?):
-            "The server's Connection field says \"\(value)\" instead of \"Upgrade\"."
+            "The server's Connection field says \"\(brief(value))\" instead of \"Upgrade\"."
         case .missingAccept: "The server's answer has no Sec-WebSocket-Accept field."
         case .wrongAccept: "The server's Sec-WebSocket-Accept doesn't belong to this request."
         case .unofferedSubprotocol(let name):
-            "The server chose the subprotocol \"\(name)\", which was not offered."
+            "The server chose the subprotocol \"\(brief(name))\", which was not offered."
         case .noSubprotocol: "The server chose none of the subprotocols, and one is required."
         case .malformedExtensions:
             "The server's Sec-WebSocket-Extensions field is malformed (close code 1010)."
         case .unofferedExtension(let name):
-            "The server chose the extension \"\(name)\", which was not offered (close code 1010)."
+            "The server chose the extension \"\(brief(name))\", which was not offered (close code 1010)."
         case .unacceptableExtension(let name):
-            "The server's parameters for \"\(name)\" fit none of the offers (close code 1010)."
+            "The server's parameters for \"\(brief(name))\" fit none of the offers (close code 1010)."
         case .redirect(let failure): failure.description
         }
     }
+}
+
+/// What a server wrote, cut to what a sentence can hold.
+private func brief(_ text: String) -> String {
+    text.count <= 80 ? text : text.prefix(80) + "…"
 }
 
 /// Why a redirect wasn't followed.
