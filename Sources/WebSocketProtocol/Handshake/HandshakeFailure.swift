@@ -31,12 +31,14 @@ public enum HandshakeFailure: Error, Sendable, Hashable {
     /// The server redirects to where this client doesn't go.
     case redirect(RedirectFailure)
 
-    /// Whether a WebSocket peer would be told so with close code 1010: it did not negotiate the
-    /// extensions that it has to (RFC 6455 §7.4.1).
-    public var isExtensionFailure: Bool {
+    /// The close code that stands for the failure: 1010 if it is about extensions (RFC 6455 §7.4.1),
+    /// nil otherwise.
+    ///
+    /// No close frame is sent: there is no connection that could carry it.
+    public var closeCode: CloseCode? {
         switch self {
-        case .malformedExtensions, .unofferedExtension, .unacceptableExtension: true
-        default: false
+        case .malformedExtensions, .unofferedExtension, .unacceptableExtension: .mandatoryExtension
+        default: nil
         }
     }
 }

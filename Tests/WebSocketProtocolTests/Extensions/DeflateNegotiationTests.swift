@@ -18,7 +18,7 @@ struct DeflateNegotiationTests {
                 $0["Sec-WebSocket-Extensions"] = answer
             }.deflate
         } catch let failure as HandshakeFailure {
-            #expect(failure.isExtensionFailure)
+            #expect(failure.closeCode == .mandatoryExtension)
             return nil
         }
     }

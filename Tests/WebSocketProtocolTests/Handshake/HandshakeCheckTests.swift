@@ -161,7 +161,9 @@ struct HandshakeCheckTests {
         ]
         #expect(Set(failures.map(\.description)).count == failures.count)
         for failure in failures {
-            #expect(failure.isExtensionFailure == failure.description.contains("1010"))
+            #expect(
+                (failure.closeCode == .mandatoryExtension) == failure.description.contains("1010")
+            )
         }
     }
 }
