@@ -16,6 +16,8 @@ final class Connection: Sendable {
     let sender: Sender
     let receiver: Receiver
     let timeouts: Timeouts
+    /// How messages are compressed, if that was agreed.
+    let deflateChoice: DeflateChoice?
     private let state = Mutex(State())
 
     init(_ opened: OpenedStream, role: Role, options: ConnectOptions) {
@@ -23,6 +25,9 @@ final class Connection: Sendable {
         timeouts = options.timeouts
         let deflateOptions = options.compression ?? DeflateOptions()
         let deflate = opened.negotiated.deflate
+        deflateChoice = deflate.map {
+            DeflateChoice(windowBits: $0.clientMaxWindowBits, options: deflateOptions)
+        }
         sender = Sender(
             stream: stream,
             role: role,
@@ -127,9 +132,7 @@ final class Connection: Sendable {
 
     /// The next message, or control frame after it has been answered. In turn only.
     func nextEvent(_ deadline: inout LazyDeadline) throws(WebSocketError) -> DecodedEvent {
-        guard !receiver.isInsideFrame else {
-            throw .invalidArgument("A frame has arrived in part; go on with receiveFrame().")
-        }
+        try refuseCutting(into: .frame, .parts)
         do throws(ReceiveFailure) {
             return try receiver.nextEvent(&deadline)
         } catch {
@@ -139,14 +142,50 @@ final class Connection: Sendable {
 
     /// The next frame, unanswered. In turn only.
     func nextFrame(_ deadline: inout LazyDeadline) throws(WebSocketError) -> Frame {
-        guard !receiver.isInsideMessageFrame else {
-            throw .invalidArgument("A message has arrived in part; go on with receive().")
-        }
+        try refuseCutting(into: .message, .parts)
         do throws(ReceiveFailure) {
             return try receiver.nextFrame(&deadline)
         } catch {
             throw receiveError(error)
         }
+    }
+
+    /// The next part of a message; control frames are answered. In turn only.
+    func nextPart(
+        into room: UnsafeMutableRawBufferPointer,
+        _ deadline: inout LazyDeadline
+    ) throws(WebSocketError) -> MessagePart {
+        try refuseCutting(into: .message, .frame)
+        while true {
+            let part: DecodedPart
+            do throws(ReceiveFailure) {
+                part = try receiver.nextPart(into: room, &deadline)
+            } catch {
+                throw receiveError(error)
+            }
+            switch part {
+            case .part(let opcode, let count, let isLast):
+                return MessagePart(opcode: opcode, count: count, isLast: isLast)
+            case .control(let opcode, let payload): try answer(opcode, payload)
+            case .needsMoreBytes: continue
+            }
+        }
+    }
+
+    /// What one way of receiving has begun, it has to finish: the others would miss its beginning.
+    private func refuseCutting(
+        into first: Receiver.Unfinished,
+        _ second: Receiver.Unfinished
+    ) throws(WebSocketError) {
+        let unfinished = receiver.unfinished
+        guard unfinished == first || unfinished == second else { return }
+        let way =
+            switch unfinished {
+            case .frame: "A frame has arrived in part; go on with receiveFrame()."
+            case .parts: "A message has been taken in part; go on with receive(into:)."
+            default: "A message has arrived in part; go on with receive()."
+            }
+        throw .invalidArgument(way)
     }
 
     /// Answers a ping, and a close frame, which ends the connection (RFC 6455 §5.5). In turn only.
@@ -239,14 +278,7 @@ final class Connection: Sendable {
         tellClose(payload, timeout: timeout)
         do throws(WebSocketError) {
             try withReceivingTurn(&deadline) { (deadline) throws(WebSocketError) in
-                while true {
-                    switch try receiver.isInsideFrame ? nil : nextEvent(&deadline) {
-                    case .control(.close, let payload): try answerClose(payload)
-                    case .assembledMessage: receiver.decoder.assembler.discard()
-                    case nil: _ = try nextFrame(&deadline)
-                    default: break
-                    }
-                }
+                try awaitClose(&deadline)
             }
         } catch {
             // A reader in another thread has met the end, or this one has, or time is up.
@@ -255,6 +287,27 @@ final class Connection: Sendable {
         stream.finishWriting()
         stream.abort()
         return closeReceived
+    }
+
+    /// Drops what arrives up to the peer's close frame, whichever way it was being received.
+    private func awaitClose(_ deadline: inout LazyDeadline) throws(WebSocketError) {
+        while true {
+            switch receiver.unfinished {
+            case .frame:
+                _ = try nextFrame(&deadline)
+            case .parts:
+                try withUnsafeTemporaryAllocation(byteCount: 4096, alignment: 8) {
+                    (room) throws(WebSocketError) in
+                    _ = try nextPart(into: room, &deadline)
+                }
+            case .nothing, .message:
+                switch try nextEvent(&deadline) {
+                case .control(.close, let payload): try answerClose(payload)
+                case .assembledMessage: receiver.decoder.assembler.discard()
+                default: break
+                }
+            }
+        }
     }
 }
 

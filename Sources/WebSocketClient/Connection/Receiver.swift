@@ -21,6 +21,7 @@ final class Receiver: @unchecked Sendable {
     var decoder: MessageDecoder
     private var block: Block?
     private var partialFrame: Frame?
+    private var isInsideParts = false
     /// The last read got all that had arrived, so the next one would find nothing: wait first.
     private var isDrained = false
 
@@ -78,11 +79,59 @@ final class Receiver: @unchecked Sendable {
         }
     }
 
-    /// Whether a frame has been received in part by ``nextEvent(_:)``.
-    var isInsideMessageFrame: Bool { partialFrame == nil && !decoder.frames.isBetweenFrames }
+    /// Waits for the next part of a message, or a control frame. In turn only.
+    func nextPart(
+        into room: UnsafeMutableRawBufferPointer,
+        _ deadline: inout LazyDeadline
+    ) throws(ReceiveFailure) -> DecodedPart {
+        while true {
+            var part: DecodedPart
+            do throws(ProtocolViolation) {
+                part = try decoder.nextPart(into: room)
+            } catch {
+                throw .violation(error)
+            }
+            if case .needsMoreBytes = part, decoder.directlyReadable >= Self.directThreshold {
+                part = try readPartDirectly(into: room, &deadline)
+            }
+            switch part {
+            case .needsMoreBytes: try fill(&deadline)
+            case .part(_, _, let isLast):
+                isInsideParts = !isLast
+                return part
+            case .control: return part
+            }
+        }
+    }
 
-    /// Whether a frame has been received in part by ``nextFrame(_:)``.
-    var isInsideFrame: Bool { partialFrame != nil }
+    private func readPartDirectly(
+        into room: UnsafeMutableRawBufferPointer,
+        _ deadline: inout LazyDeadline
+    ) throws(ReceiveFailure) -> DecodedPart {
+        if isDrained { try wait(for: .read, &deadline) }
+        let limit = min(room.count, decoder.directlyReadable, Self.stride)
+        let free = UnsafeMutableRawBufferPointer(rebasing: room.prefix(limit))
+        let transfer = try read(into: free)
+        guard let count = try accept(transfer, of: free.count, &deadline) else {
+            return .needsMoreBytes
+        }
+        do throws(ProtocolViolation) {
+            return try decoder.receivedPart(
+                directly: UnsafeMutableRawBufferPointer(rebasing: free.prefix(count))
+            )
+        } catch {
+            throw .violation(error)
+        }
+    }
+
+    /// What a call for the next message, frame or part may not cut into.
+    var unfinished: Unfinished {
+        if partialFrame != nil { return .frame }
+        if isInsideParts { return .parts }
+        return decoder.frames.isBetweenFrames ? .nothing : .message
+    }
+
+    enum Unfinished { case nothing, message, frame, parts }
 
     /// Reads and drops what arrives until the peer ends the stream; false if it didn't in time.
     func discardUntilEnd(_ deadline: inout LazyDeadline) -> Bool {

@@ -13,7 +13,8 @@ struct OutgoingFrame {
     /// Whether to compress it: always, never, or from the threshold on. Whole messages alone.
     var compression = Compression.automatic
 
-    enum Compression { case automatic, always, never }
+    /// `done`: it has been compressed, without reference to other messages.
+    enum Compression { case automatic, always, never, done }
 }
 
 /// Why a frame could not be sent.
@@ -87,7 +88,7 @@ final class Sender: @unchecked Sendable {
     func send(_ frame: OutgoingFrame, timeout: Duration?) throws(SendFailure) {
         if turn.tryLock() {
             try sendInTurn(frame, timeout: timeout)
-        } else if frame.payload.count <= Self.maximumQueuedPayload, !willCompress(frame),
+        } else if mayQueue(frame),
             try enqueue(frame)
         {
             var deadline = LazyDeadline(timeout)
@@ -174,6 +175,7 @@ final class Sender: @unchecked Sendable {
         _ deadline: inout LazyDeadline
     ) throws(SendFailure) {
         if willCompress(frame) { return try appendCompressed(frame, &deadline) }
+        if frame.compression == .done { deflater?.resetContext() }
         let block = borrow()
         guard let base = block.bytes.baseAddress else { return }
         var rest = frame.payload
@@ -344,11 +346,17 @@ final class Sender: @unchecked Sendable {
         }
     }
 
+    /// What is compressed has to keep the order of compressing, so it waits for its turn.
+    private func mayQueue(_ frame: OutgoingFrame) -> Bool {
+        frame.payload.count <= Self.maximumQueuedPayload && frame.compression != .done
+            && !willCompress(frame)
+    }
+
     // MARK: Compression (RFC 7692 §7.2.1)
 
     private func willCompress(_ frame: OutgoingFrame) -> Bool {
         switch frame.compression {
-        case .never: return false
+        case .never, .done: return false
         case .always where compressionThreshold == .max: return false
         case .always: break
         case .automatic where frame.payload.count < compressionThreshold: return false

@@ -51,3 +51,39 @@ final class LogFile: Sendable {
         _ = SystemCalls.retrying { write(descriptor, bytes, bytes.count) }
     }
 }
+
+/// A file that is read from front to back.
+package struct FileReader: ~Copyable {
+    private let descriptor: Int32
+    /// The size when it was opened, in bytes; 0 for what has none, such as a pipe.
+    package let size: Int
+
+    package init(path: String) throws(TransportError) {
+        descriptor = open(path, O_RDONLY | O_CLOEXEC)
+        guard descriptor >= 0 else { throw .system(call: "open \(path)", .current) }
+        var status = stat()
+        size = fstat(descriptor, &status) == 0 ? Int(status.st_size) : 0
+    }
+
+    deinit {
+        SystemCalls.close(descriptor)
+    }
+
+    /// Fills the buffer as far as the file goes, and returns how far.
+    package func read(into buffer: UnsafeMutableRawBufferPointer) throws(TransportError) -> Int {
+        var filled = 0
+        while filled < buffer.count {
+            let rest = UnsafeMutableRawBufferPointer(rebasing: buffer[filled...])
+            switch SystemCalls.retrying({ systemRead(descriptor, rest) }) {
+            case .success(0): return filled
+            case .success(let count): filled += count
+            case .failure(let error): throw .system(call: "read", error)
+            }
+        }
+        return filled
+    }
+}
+
+private func systemRead(_ descriptor: Int32, _ buffer: UnsafeMutableRawBufferPointer) -> Int {
+    read(descriptor, buffer.baseAddress, buffer.count)
+}

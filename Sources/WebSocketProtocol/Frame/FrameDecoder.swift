@@ -70,13 +70,14 @@ package struct FrameDecoder: ~Copyable, Sendable {
     /// Whether the next byte begins a frame.
     package var isBetweenFrames: Bool { frame == nil }
 
-    /// Decodes the next piece; `nil` when more bytes are needed.
+    /// Decodes the next piece, of data at most `limit` bytes; `nil` when more bytes are needed.
     package mutating func next(
-        _ window: inout ByteWindow
+        _ window: inout ByteWindow,
+        atMost limit: Int = .max
     ) throws(ProtocolViolation) -> FramePiece? {
         if frame != nil {
             guard !window.isEmpty else { return nil }
-            return takePayload(from: &window, startsFrame: false)
+            return takePayload(from: &window, atMost: limit, startsFrame: false)
         }
         let bytes = window.bytes
         guard
@@ -91,14 +92,14 @@ package struct FrameDecoder: ~Copyable, Sendable {
         }
         try begin(header)
         window.consume(length)
-        if bytes.count >= length + header.payloadLength {
+        if bytes.count >= length + header.payloadLength, header.payloadLength <= limit {
             if header.isFinal { isInsideMessage = false }
             return takeWhole(header, from: &window)
         }
         frame = header
         remaining = header.payloadLength
         maskingKey = header.maskingKey ?? 0
-        return takePayload(from: &window, startsFrame: true)
+        return takePayload(from: &window, atMost: limit, startsFrame: true)
     }
 
     /// Accounts for payload that was read straight into the message's storage, past the window.
@@ -155,10 +156,13 @@ package struct FrameDecoder: ~Copyable, Sendable {
 
     private mutating func takePayload(
         from window: inout ByteWindow,
+        atMost limit: Int,
         startsFrame: Bool
     ) -> FramePiece? {
         guard let header = frame else { return nil }
-        let bytes = UnsafeMutableRawBufferPointer(rebasing: window.bytes.prefix(remaining))
+        let bytes = UnsafeMutableRawBufferPointer(
+            rebasing: window.bytes.prefix(min(remaining, limit))
+        )
         window.consume(bytes.count)
         return piece(of: header, bytes: bytes, startsFrame: startsFrame)
     }

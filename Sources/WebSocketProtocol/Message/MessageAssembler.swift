@@ -9,6 +9,9 @@ package struct MessageAssembler: ~Copyable, Sendable {
     private var isCompressed = false
     private var utf8 = UTF8State()
     private var inflater: Inflater?
+    /// How much of the message a receiver of parts has got.
+    private var handedOut = 0
+    private var isHandingOut = false
 
     /// Storage that is kept for the next message; more is given back.
     private static let keptCapacity = 4 << 10
@@ -116,6 +119,48 @@ package struct MessageAssembler: ~Copyable, Sendable {
         return try result.get()
     }
 
+    /// Whether a piece belongs to a compressed message.
+    func inflates(_ piece: FramePiece) -> Bool {
+        if piece.startsFrame, piece.opcode != .continuation {
+            return piece.reservedBits & 4 != 0 && inflater != nil
+        }
+        return isCompressed
+    }
+
+    /// Checks a piece that is handed out without being joined.
+    mutating func check(part piece: FramePiece) throws(ProtocolViolation) -> DecodedPart {
+        begin(piece)
+        if opcode == .text, validatesUTF8 {
+            let offset = Kernels.validate(UnsafeRawBufferPointer(piece.bytes), state: &utf8)
+            if offset >= 0 { throw ProtocolViolation(.invalidUTF8(offset: handedOut + offset)) }
+        }
+        handedOut += piece.bytes.count
+        let isLast = piece.endsFrame && piece.isFinal
+        if isLast, opcode == .text, validatesUTF8, !utf8.isOnBoundary {
+            throw ProtocolViolation(.invalidUTF8(offset: handedOut))
+        }
+        guard isLast || !piece.bytes.isEmpty else { return .needsMoreBytes }
+        return .part(opcode, count: piece.bytes.count, isLast: isLast)
+    }
+
+    /// Whether a joined message has been handed out in part.
+    var hasRemainder: Bool { isHandingOut }
+
+    /// Hands out the next part of a joined message.
+    mutating func handOut(into room: UnsafeMutableRawBufferPointer) -> DecodedPart {
+        isHandingOut = true
+        let count = min(room.count, storage.count - handedOut)
+        storage.withUnsafeBytes { bytes in
+            room.copyMemory(
+                from: UnsafeRawBufferPointer(rebasing: bytes[handedOut..<handedOut + count])
+            )
+        }
+        handedOut += count
+        let isLast = handedOut == storage.count
+        if isLast { reset() }
+        return .part(opcode, count: count, isLast: isLast)
+    }
+
     /// Forgets the joined message.
     package mutating func discard() { reset() }
 
@@ -197,6 +242,8 @@ package struct MessageAssembler: ~Copyable, Sendable {
     }
 
     private mutating func reset() {
+        handedOut = 0
+        isHandingOut = false
         if storage.capacity > Self.keptCapacity {
             storage = []
         } else {

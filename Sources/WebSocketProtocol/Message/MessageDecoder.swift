@@ -10,6 +10,16 @@ package enum DecodedEvent {
     case control(Opcode, UnsafeRawBufferPointer)
 }
 
+/// What a receiver of parts does next.
+package enum DecodedPart {
+    /// Nothing more until bytes arrive.
+    case needsMoreBytes
+    /// So many bytes of a message, checked, in the caller's buffer.
+    case part(Opcode, count: Int, isLast: Bool)
+    /// A control frame; the bytes are valid until the window next changes.
+    case control(Opcode, UnsafeRawBufferPointer)
+}
+
 /// The receiving half of a connection, without I/O: bytes in, messages out.
 ///
 /// One owner feeds the window and asks for events. A violation is final: what the rest of the stream
@@ -83,6 +93,36 @@ package struct MessageDecoder: ~Copyable, Sendable {
             return Result { () throws(ProtocolViolation) in try assembler.append(piece) }
         }
         return try result.get()
+    }
+
+    /// Decodes the next part of a message into `room`, which isn't empty.
+    ///
+    /// Compressed messages are inflated whole before they are handed out.
+    package mutating func nextPart(
+        into room: UnsafeMutableRawBufferPointer
+    ) throws(ProtocolViolation) -> DecodedPart {
+        if assembler.hasRemainder { return assembler.handOut(into: room) }
+        while let piece = try frames.next(&window, atMost: room.count) {
+            if piece.opcode.isControl {
+                return .control(piece.opcode, UnsafeRawBufferPointer(piece.bytes))
+            }
+            if assembler.inflates(piece) {
+                if try assembler.append(piece) { return assembler.handOut(into: room) }
+                continue
+            }
+            let part = try assembler.check(part: piece)
+            room.copyMemory(from: UnsafeRawBufferPointer(piece.bytes))
+            if case .part = part { return part }
+        }
+        return .needsMoreBytes
+    }
+
+    /// Accounts for payload that was read straight into the caller's buffer.
+    package mutating func receivedPart(
+        directly bytes: UnsafeMutableRawBufferPointer
+    ) throws(ProtocolViolation) -> DecodedPart {
+        guard let piece = frames.received(directly: bytes) else { return .needsMoreBytes }
+        return try assembler.check(part: piece)
     }
 
     /// How many bytes of payload may be read straight into the message's storage, past the window.

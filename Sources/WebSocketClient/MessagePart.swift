@@ -1,0 +1,38 @@
+import WebSocketProtocol
+
+/// A part of a message, as ``WebSocket/receive(into:)`` delivers it.
+public struct MessagePart: Sendable, Hashable {
+    /// Text or binary.
+    public var opcode: Opcode
+    /// How many bytes of the buffer it takes, from the start; text may be cut inside a character.
+    public var count: Int
+    /// Whether the message ends with it.
+    public var isLast: Bool
+}
+
+extension WebSocket {
+    /// Waits for the next part of a message, into memory of the caller's: for messages larger than
+    /// one wants to hold, and for receiving without allocations.
+    ///
+    /// It returns as soon as something is there. Text is checked as it arrives. Blocks as
+    /// ``receive()`` does; not for subclasses that override ``receiveFrame()``, which it passes by.
+    ///
+    /// - Parameter buffer: Where the bytes go; at least one byte.
+    /// - Returns: What has come.
+    /// - Throws: As ``receive()``; `invalidArgument` for an empty buffer, and inside a message that
+    ///   ``receive()`` began.
+    public func receive(into buffer: inout MutableRawSpan) throws(WebSocketError) -> MessagePart {
+        guard buffer.byteCount > 0 else {
+            throw .invalidArgument("The buffer to receive into is empty.")
+        }
+        return try buffer.withUnsafeMutableBytes { (room) throws(WebSocketError) in
+            try withConnection { (connection, timeouts) throws(WebSocketError) in
+                var deadline = LazyDeadline(timeouts.receive)
+                return try connection.withReceivingTurn(&deadline) {
+                    (deadline) throws(WebSocketError) in
+                    try connection.nextPart(into: room, &deadline)
+                }
+            }
+        }
+    }
+}

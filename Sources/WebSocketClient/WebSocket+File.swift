@@ -1,0 +1,190 @@
+import WebSocketAccel
+import WebSocketProtocol
+
+/// How the contents of a file become messages.
+public enum FileFraming: Sendable, Hashable {
+    /// One message, in fragments of so many bytes.
+    case oneMessage(fragmentBytes: Int = 256 << 10)
+    /// Messages of so many bytes, the last one shorter; text is cut between characters.
+    case messages(bytes: Int)
+}
+
+extension WebSocket {
+    /// Sends a file, without holding more than a piece of it in memory.
+    ///
+    /// Blocks until the operating system has taken it all, each wait at most ``Timeouts/send``.
+    /// Other threads' messages wait as long; pings and pongs pass in between. Nothing is compressed.
+    ///
+    /// - Parameters:
+    ///   - path: The file.
+    ///   - opcode: Text or binary. Text is checked to be UTF-8 before it is sent.
+    ///   - framing: One message or many.
+    ///   - progress: Called after each piece with the bytes sent and the size of the file.
+    /// - Returns: How many bytes were sent.
+    /// - Throws: ``WebSocketError``: `system` if the file can't be read, `invalidPayload` for text
+    ///   that isn't UTF-8, `timedOut`, `connectionClosed`, `aborted`. An error inside a message in
+    ///   fragments ends the connection, as nothing else could follow the fragments.
+    @discardableResult
+    public func send(
+        contentsOf path: String,
+        as opcode: Opcode = .binary,
+        framing: FileFraming = .oneMessage(),
+        progress: ((_ sent: Int, _ total: Int) -> Void)? = nil
+    ) throws(WebSocketError) -> Int {
+        var pieces = try FilePieces(path: path, opcode: opcode, framing: framing)
+        return try withBatch { (batch) throws(WebSocketError) in
+            var sent = 0
+            repeat {
+                do throws(WebSocketError) {
+                    try pieces.sendNext(to: &batch)
+                } catch {
+                    if pieces.isInsideMessage { abort() }
+                    throw error
+                }
+                sent += pieces.lastCount
+                progress?(sent, max(pieces.size, sent))
+            } while !pieces.isAtEnd
+            return sent
+        }
+    }
+
+    /// Sends one message in fragments, as they become known.
+    ///
+    /// Otherwise as ``send(contentsOf:as:framing:progress:)``.
+    ///
+    /// - Parameters:
+    ///   - fragments: The parts of the message, in order.
+    ///   - opcode: Text or binary; text isn't checked.
+    /// - Throws: ``WebSocketError``: `timedOut`, `connectionClosed`, `aborted`.
+    public func send(
+        fragments: some Sequence<[UInt8]>,
+        as opcode: Opcode = .binary
+    ) throws(WebSocketError) {
+        try withBatch { (batch) throws(WebSocketError) in
+            var opcode = opcode
+            var iterator = fragments.makeIterator()
+            var next = iterator.next() ?? []
+            while true {
+                let following = iterator.next()
+                let result = next.withUnsafeBytes { bytes in
+                    Result { () throws(WebSocketError) in
+                        try batch.append(
+                            OutgoingFrame(
+                                opcode: opcode,
+                                payload: bytes,
+                                isFinal: following == nil,
+                                compression: .never
+                            )
+                        )
+                    }
+                }
+                do throws(WebSocketError) {
+                    try result.get()
+                } catch {
+                    if opcode == .continuation { abort() }
+                    throw error
+                }
+                guard let following else { return }
+                next = following
+                opcode = .continuation
+            }
+        }
+    }
+}
+
+/// Reads a file a frame at a time.
+private struct FilePieces: ~Copyable {
+    private let reader: FileReader
+    private let opcode: Opcode
+    private let isOneMessage: Bool
+    private var storage: [UInt8]
+    /// Bytes at the front of the storage that were read but not sent: a cut character, and the byte
+    /// that tells whether the file goes on.
+    private var kept = 0
+    private var utf8 = UTF8State()
+    private(set) var isInsideMessage = false
+    private(set) var isAtEnd = false
+    private(set) var lastCount = 0
+
+    var size: Int { reader.size }
+
+    init(path: String, opcode: Opcode, framing: FileFraming) throws(WebSocketError) {
+        let bytes: Int
+        switch framing {
+        case .oneMessage(let count):
+            bytes = count
+            isOneMessage = true
+        case .messages(let count):
+            bytes = count
+            isOneMessage = false
+        }
+        guard opcode == .text || opcode == .binary, bytes >= 4 else {
+            throw .invalidArgument("A file goes as text or binary, in pieces of at least 4 bytes.")
+        }
+        do throws(TransportError) {
+            reader = try FileReader(path: path)
+        } catch {
+            throw WebSocketError(error, during: .sending(isAccepted: false))
+        }
+        self.opcode = opcode
+        storage = [UInt8](repeating: 0, count: bytes + 1)
+    }
+
+    mutating func sendNext(to batch: inout Batch) throws(WebSocketError) {
+        let filled = try fill()
+        isAtEnd = filled < storage.count
+        var count = min(filled, storage.count - 1)
+        if opcode == .text { count = try check(count) }
+        let frame = isInsideMessage ? Opcode.continuation : opcode
+        let isFinal = !isOneMessage || isAtEnd
+        let result = storage.withUnsafeBytes { bytes in
+            Result { () throws(WebSocketError) in
+                let payload = UnsafeRawBufferPointer(rebasing: bytes[..<count])
+                try batch.append(
+                    OutgoingFrame(
+                        opcode: frame,
+                        payload: payload,
+                        isFinal: isFinal,
+                        compression: .never
+                    )
+                )
+            }
+        }
+        try result.get()
+        isInsideMessage = !isFinal
+        storage.replaceSubrange(0..<(filled - count), with: storage[count..<filled])
+        kept = filled - count
+        lastCount = count
+    }
+
+    private mutating func fill() throws(WebSocketError) -> Int {
+        let result = storage.withUnsafeMutableBytes { bytes in
+            Result { () throws(TransportError) in
+                try reader.read(into: UnsafeMutableRawBufferPointer(rebasing: bytes[kept...]))
+            }
+        }
+        switch result {
+        case .success(let count): return kept + count
+        case .failure(let error):
+            throw WebSocketError(error, during: .sending(isAccepted: false))
+        }
+    }
+
+    /// How many of the bytes to send: of separate text messages, not the beginning of a character.
+    private mutating func check(_ count: Int) throws(WebSocketError) -> Int {
+        var count = count
+        if !isOneMessage, !isAtEnd {
+            var cut = count
+            while cut > count - 4, cut > 0, storage[cut] & 0xC0 == 0x80 { cut -= 1 }
+            count = cut
+        }
+        let offset = storage.withUnsafeBytes {
+            Kernels.validate(UnsafeRawBufferPointer(rebasing: $0[..<count]), state: &utf8)
+        }
+        let endsMessage = !isOneMessage || isAtEnd
+        guard offset < 0, !endsMessage || utf8.isOnBoundary else {
+            throw .invalidPayload(offset: offset < 0 ? count : offset)
+        }
+        return count
+    }
+}

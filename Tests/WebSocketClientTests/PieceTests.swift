@@ -1,0 +1,144 @@
+import LoopbackServer
+import Testing
+import WebSocketClient
+
+#if canImport(Glibc)
+    import Glibc
+#elseif canImport(Musl)
+    import Musl
+#else
+    import Darwin
+#endif
+
+@Suite("Messages in pieces, files and prepared messages", .timeLimit(.minutes(1)))
+struct PieceTests {
+    private static let text = String(repeating: "naïve café – ", count: 60_000)
+
+    private func temporaryFile(_ bytes: [UInt8]) throws -> String {
+        var template = Array("/tmp/websocket-file-XXXXXX".utf8CString)
+        let descriptor = mkstemp(&template)
+        #expect(descriptor >= 0)
+        #expect(write(descriptor, bytes, bytes.count) == bytes.count)
+        Glibc.close(descriptor)
+        return template.withUnsafeBufferPointer { String(cString: $0.baseAddress!) }
+    }
+
+    @Test(
+        "A message arrives part by part in the caller's buffer",
+        arguments: [1000, 70_000, 300_000],
+        [nil, DeflateOptions()]
+    )
+    func parts(bufferSize: Int, compression: DeflateOptions?) throws {
+        let server = try LoopbackServer(compression: compression)
+        defer { server.stop() }
+        var options = ConnectOptions(timeout: .seconds(20))
+        options.compression = compression
+        let socket = try WebSocket.connect(to: server.url(), options: options)
+        let expected = Array(Self.text.utf8)
+        try socket.send(Self.text)
+        try socket.send("next")
+        var buffer = [UInt8](repeating: 0, count: bufferSize)
+        var received: [UInt8] = []
+        while true {
+            var span = buffer.mutableSpan
+            var bytes = span.mutableBytes
+            let part = try socket.receive(into: &bytes)
+            #expect(part.opcode == .text)
+            received += buffer[..<part.count]
+            if part.isLast { break }
+            #expect(throws: WebSocketError.self) { try socket.receive() }
+        }
+        #expect(received == expected)
+        #expect(try socket.receive() == .text("next"))
+        try socket.close()
+    }
+
+    @Test(
+        "A file arrives byte for byte",
+        arguments: [0, 1, 4, 4096, 4097, 262_144, 700_001],
+        [FileFraming.oneMessage(fragmentBytes: 4096), .messages(bytes: 4096), .oneMessage()]
+    )
+    func file(size: Int, framing: FileFraming) throws {
+        let bytes = (0..<size).map { UInt8(truncatingIfNeeded: $0 &* 7) }
+        let path = try temporaryFile(bytes)
+        defer { unlink(path) }
+        let count =
+            if case .messages(let piece) = framing { max(1, (size + piece - 1) / piece) } else { 1 }
+        let server = try LoopbackServer(expected: bytes)
+        defer { server.stop() }
+        let socket = try WebSocket.connect(to: server.url("/sink?count=\(count)"))
+        var last = -1
+        let sent = try socket.send(contentsOf: path, framing: framing) { sent, total in
+            #expect(sent > last && sent <= total)
+            last = sent
+        }
+        #expect(sent == size && last == size)
+        #expect(try socket.receive() == .text("done \(count) messages, \(size) bytes"))
+        try socket.close()
+    }
+
+    @Test("A text file in many messages is cut between characters")
+    func textFile() throws {
+        let path = try temporaryFile(Array(Self.text.utf8))
+        defer { unlink(path) }
+        let server = try LoopbackServer()
+        defer { server.stop() }
+        let socket = try WebSocket.connect(to: server.url())
+        try socket.send(contentsOf: path, as: .text, framing: .messages(bytes: 5000))
+        var joined = ""
+        while joined.utf8.count < Self.text.utf8.count {
+            guard case .text(let part) = try socket.receive() else { break }
+            joined += part
+        }
+        #expect(joined == Self.text)
+        try socket.close()
+    }
+
+    @Test("A file that is not UTF-8 is not sent as text")
+    func invalidTextFile() throws {
+        let path = try temporaryFile([0x61, 0xC3])
+        defer { unlink(path) }
+        let server = try LoopbackServer()
+        defer { server.stop() }
+        let socket = try WebSocket.connect(to: server.url())
+        #expect(throws: WebSocketError.self) { try socket.send(contentsOf: path, as: .text) }
+        try socket.send("still there")
+        #expect(try socket.receive() == .text("still there"))
+        try socket.close()
+    }
+
+    @Test("Fragments arrive as one message, of an empty sequence too")
+    func fragments() throws {
+        let server = try LoopbackServer()
+        defer { server.stop() }
+        let socket = try WebSocket.connect(to: server.url())
+        try socket.send(fragments: [[1, 2], [], [3]])
+        #expect(try socket.receive() == .binary([1, 2, 3]))
+        try socket.send(fragments: [], as: .text)
+        #expect(try socket.receive() == .text(""))
+        try socket.close()
+    }
+
+    @Test(
+        "A prepared message goes out many times between others, compressed or not",
+        arguments: [nil, DeflateOptions()]
+    )
+    func prepared(compression: DeflateOptions?) throws {
+        let server = try LoopbackServer(compression: compression)
+        defer { server.stop() }
+        var options = ConnectOptions(timeout: .seconds(20))
+        options.compression = compression
+        let words = String(repeating: "prepared once, sent often; ", count: 40)
+        let message = PreparedMessage(words)
+        for _ in 0..<2 {
+            let socket = try WebSocket.connect(to: server.url(), options: options)
+            for round in 0..<5 {
+                try socket.send(message)
+                try socket.send(words + "\(round)")
+                #expect(try socket.receive() == .text(words))
+                #expect(try socket.receive() == .text(words + "\(round)"))
+            }
+            try socket.close()
+        }
+    }
+}
