@@ -17,7 +17,8 @@ extension WebSocket {
         try Self.check(code)
         try withConnection { (connection, timeouts) throws(WebSocketError) in
             let payload = ClosePayload(code: code, reason: reason)
-            try connection.sendClose(payload, timeout: timeouts.send)
+            var deadline = LazyDeadline(timeouts.send)
+            try connection.sendClose(payload, &deadline)
         }
     }
 

@@ -32,7 +32,7 @@ extension WebSocket {
                             try body(opcode, RawSpan(_unsafeBytes: bytes))
                         }
                     case .control(let opcode, let payload):
-                        try connection.answer(opcode, payload)
+                        try connection.answer(opcode, payload, &deadline)
                         continue
                     case .needsMoreBytes:
                         continue
@@ -66,7 +66,7 @@ extension WebSocket {
                     case .assembledMessage:
                         return .binary(connection.receiver.decoder.assembler.takeBytes())
                     case .control(let opcode, let payload):
-                        try connection.answer(opcode, payload)
+                        try connection.answer(opcode, payload, &deadline)
                     case .needsMoreBytes:
                         continue
                     }
@@ -85,61 +85,118 @@ extension WebSocket {
         }
     }
 
+    func receiveJoined(controlFrames: Bool) throws(WebSocketError) -> Frame {
+        if isSubclass { return try joinFrames(controlFrames: controlFrames) }
+        let deliversFragments = options.deliversFragments
+        return try withConnection { (connection, timeouts) throws(WebSocketError) in
+            var deadline = LazyDeadline(timeouts.receive)
+            return try connection.withReceivingTurn(&deadline) {
+                (deadline) throws(WebSocketError) in
+                while true {
+                    let frame =
+                        deliversFragments
+                        ? try connection.nextFragment(&deadline)
+                        : try connection.nextMessage(&deadline)
+                    if let frame, controlFrames || !frame.opcode.isControl { return frame }
+                }
+            }
+        }
+    }
+
     /// The slow road, on which a subclass sees every frame.
-    func joinFrames(controlFrames: Bool) throws(WebSocketError) -> Frame {
-        while true {
+    private func joinFrames(controlFrames: Bool) throws(WebSocketError) -> Frame {
+        var deadline = LazyDeadline(options.timeouts.receive)
+        // Frame by frame, two threads would get at each other's fragments.
+        guard joining.lock(until: deadline.value) else { throw .timedOut(.receiving) }
+        defer { joining.unlock() }
+        while !deadline.isOver {
             let frame = try receiveFrame()
+            deadline.isStrict = true
             switch frame.opcode {
             case .ping:
-                try pong(frame.payload)
+                // After a close frame, for example, it can't be answered, and needn't be.
+                try? pong(frame.payload)
                 if controlFrames { return frame }
             case .pong:
                 if controlFrames { return frame }
-            case .close:
-                try answerClose(frame)
-            case .text, .binary, .continuation:
-                if let message = try join(frame) { return message }
+            case .close, .text, .binary, .continuation:
+                if let message = try take(frame) { return message }
+            }
+        }
+        throw .timedOut(.receiving)
+    }
+
+    /// Joins a frame to its message, or answers a close frame.
+    private func take(_ frame: Frame) throws(WebSocketError) -> Frame? {
+        let deliversFragments = options.deliversFragments
+        return try withConnection { (connection, timeouts) throws(WebSocketError) in
+            var deadline = LazyDeadline(timeouts.receive)
+            return try connection.withReceivingTurn(&deadline) {
+                (deadline) throws(WebSocketError) in
+                guard frame.opcode != .close else {
+                    try connection.answer(frame, &deadline)
+                    return nil
+                }
+                return try connection.join(frame, deliversFragments: deliversFragments)
             }
         }
     }
+}
 
-    private func answerClose(_ frame: Frame) throws(WebSocketError) {
-        try withDecoder { (connection) throws(WebSocketError) in
-            let result = frame.payload.withUnsafeBytes { bytes in
-                Result { () throws(WebSocketError) in try connection.answer(.close, bytes) }
-            }
-            try result.get()
+extension Connection {
+    /// The next message or control frame, which has been answered; `nil` for nothing yet.
+    fileprivate func nextMessage(
+        _ deadline: inout LazyDeadline
+    ) throws(WebSocketError) -> Frame? {
+        switch try nextEvent(&deadline) {
+        case .message(let opcode, let bytes):
+            return Frame(opcode: opcode, payload: Array(bytes))
+        case .assembledMessage(let opcode):
+            return Frame(opcode: opcode, payload: receiver.decoder.assembler.takeBytes())
+        case .control(let opcode, let bytes):
+            let frame = Frame(opcode: opcode, payload: Array(bytes))
+            try answer(frame, &deadline)
+            return frame
+        case .needsMoreBytes:
+            return nil
         }
+    }
+
+    /// The next fragment or control frame, which has been answered; `nil` for nothing yet.
+    fileprivate func nextFragment(
+        _ deadline: inout LazyDeadline
+    ) throws(WebSocketError) -> Frame? {
+        let frame = try nextFrame(&deadline)
+        guard frame.opcode.isControl else { return try join(frame, deliversFragments: true) }
+        try answer(frame, &deadline)
+        return frame
+    }
+
+    fileprivate func answer(
+        _ frame: Frame,
+        _ deadline: inout LazyDeadline
+    ) throws(WebSocketError) {
+        let result = frame.payload.withUnsafeBytes { bytes in
+            Result { () throws(WebSocketError) in try answer(frame.opcode, bytes, &deadline) }
+        }
+        try result.get()
     }
 
     /// Joins a frame to its message; with `deliversFragments`, it is delivered by itself, inflated.
-    private func join(_ frame: Frame) throws(WebSocketError) -> Frame? {
-        let deliversFragments = options.deliversFragments
-        return try withDecoder { (connection) throws(WebSocketError) in
-            let receiver = connection.receiver
-            do throws(ProtocolViolation) {
-                let isComplete = try receiver.decoder.join(frame)
-                guard isComplete || deliversFragments else { return nil }
-            } catch {
-                throw connection.fail(error)
-            }
-            let opcode = deliversFragments ? frame.opcode : receiver.decoder.assembler.messageOpcode
-            return Frame(
-                opcode: opcode,
-                payload: receiver.decoder.assembler.takeBytes(),
-                isFinal: frame.isFinal
-            )
+    fileprivate func join(
+        _ frame: Frame,
+        deliversFragments: Bool
+    ) throws(WebSocketError) -> Frame? {
+        do throws(ProtocolViolation) {
+            let isComplete = try receiver.decoder.join(frame)
+            guard isComplete || deliversFragments else { return nil }
+        } catch {
+            throw fail(error)
         }
-    }
-
-    private func withDecoder<Result>(
-        _ body: (Connection) throws(WebSocketError) -> Result
-    ) throws(WebSocketError) -> Result {
-        try withConnection { (connection, timeouts) throws(WebSocketError) in
-            var deadline = LazyDeadline(timeouts.receive)
-            return try connection.withReceivingTurn(&deadline) { (_) throws(WebSocketError) in
-                try body(connection)
-            }
-        }
+        return Frame(
+            opcode: deliversFragments ? frame.opcode : receiver.decoder.assembler.messageOpcode,
+            payload: receiver.decoder.assembler.takeBytes(),
+            isFinal: frame.isFinal
+        )
     }
 }

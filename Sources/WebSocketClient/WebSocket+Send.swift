@@ -144,7 +144,8 @@ extension WebSocket {
             throw .invalidArgument("The close frame's payload is malformed.")
         }
         try withConnection { (connection, timeouts) throws(WebSocketError) in
-            try connection.sendClose(payload, timeout: timeouts.send)
+            var deadline = LazyDeadline(timeouts.send)
+            try connection.sendClose(payload, &deadline)
         }
         return FrameHeader.frameLength(payload: frame.payload.count, isMasked: true)
     }

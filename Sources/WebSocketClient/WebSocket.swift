@@ -35,6 +35,8 @@ open class WebSocket: @unchecked Sendable {
     }
 
     private let state: Mutex<State>
+    /// The turn to receive a message frame by frame.
+    let joining = TimedLock()
     /// Whether frames go through methods that a subclass may have overridden.
     let isSubclass: Bool
 
@@ -273,7 +275,7 @@ open class WebSocket: @unchecked Sendable {
     open func receiveDataFrame(
         controlFrames: Bool = false
     ) throws(WebSocketError) -> Frame {
-        try joinFrames(controlFrames: controlFrames)
+        try receiveJoined(controlFrames: controlFrames)
     }
 
     /// Waits for the next frame, and neither joins nor answers it: the point where a subclass sees

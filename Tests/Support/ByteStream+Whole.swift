@@ -1,3 +1,4 @@
+import Glibc
 package import WebSocketClient
 
 extension ByteStream {
@@ -50,5 +51,14 @@ extension ByteStream {
             bytes += piece
         }
         return bytes
+    }
+}
+
+/// Ends a stream the hard way: the peer's next call fails.
+package func reset(_ stream: any ByteStream) throws {
+    var linger = linger(l_onoff: 1, l_linger: 0)
+    let size = socklen_t(MemoryLayout.size(ofValue: linger))
+    guard setsockopt(stream.descriptor, SOL_SOCKET, SO_LINGER, &linger, size) == 0 else {
+        throw SupportError("SO_LINGER: errno \(errno)")
     }
 }

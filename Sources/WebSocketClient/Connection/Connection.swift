@@ -166,7 +166,7 @@ final class Connection: Sendable {
             switch part {
             case .part(let opcode, let count, let isLast):
                 return MessagePart(opcode: opcode, count: count, isLast: isLast)
-            case .control(let opcode, let payload): try answer(opcode, payload)
+            case .control(let opcode, let payload): try answer(opcode, payload, &deadline)
             case .needsMoreBytes: continue
             }
         }
@@ -191,30 +191,36 @@ final class Connection: Sendable {
     /// Answers a ping, and a close frame, which ends the connection (RFC 6455 §5.5). In turn only.
     func answer(
         _ opcode: Opcode,
-        _ payload: UnsafeRawBufferPointer
+        _ payload: UnsafeRawBufferPointer,
+        _ deadline: inout LazyDeadline
     ) throws(WebSocketError) {
+        deadline.isStrict = true
         switch opcode {
         case .ping:
             // Never waits: a peer that doesn't read its pongs must not stop this end from reading.
             try? sender.sendWithoutWaiting(OutgoingFrame(opcode: .pong, payload: payload))
         case .close:
-            try answerClose(payload)
+            var closing = LazyDeadline(strict: timeouts.close)
+            try answerClose(payload, &closing)
         default:
             break
         }
     }
 
-    private func answerClose(_ payload: UnsafeRawBufferPointer) throws(WebSocketError) {
+    private func answerClose(
+        _ payload: UnsafeRawBufferPointer,
+        _ deadline: inout LazyDeadline
+    ) throws(WebSocketError) {
         let received: ClosePayload
         do throws(ProtocolViolation) {
             received = try ClosePayload(decoding: payload)
         } catch {
-            throw fail(error)
+            throw fail(error, &deadline)
         }
         state.withLock { $0.closeReceived = received }
         // RFC 6455 §5.5.1: "the endpoint typically echos the status code it received".
-        tellClose(ClosePayload(code: received.code), timeout: timeouts.close)
-        awaitEnd(timeout: timeouts.close)
+        tellClose(ClosePayload(code: received.code), &deadline)
+        awaitEnd(&deadline)
         throw finish(.connectionClosed(closure()))
     }
 
@@ -222,8 +228,16 @@ final class Connection: Sendable {
     ///
     /// In turn only.
     func fail(_ violation: ProtocolViolation) -> WebSocketError {
-        tellClose(ClosePayload(code: violation.closeCode), timeout: timeouts.close)
-        awaitEnd(timeout: timeouts.close)
+        var deadline = LazyDeadline(strict: timeouts.close)
+        return fail(violation, &deadline)
+    }
+
+    private func fail(
+        _ violation: ProtocolViolation,
+        _ deadline: inout LazyDeadline
+    ) -> WebSocketError {
+        tellClose(ClosePayload(code: violation.closeCode), &deadline)
+        awaitEnd(&deadline)
         if case .invalidUTF8(let offset) = violation.rule {
             return finish(.invalidPayload(offset: offset))
         }
@@ -249,33 +263,38 @@ final class Connection: Sendable {
     // MARK: Closing
 
     /// Sends a close frame, unless one has been sent.
-    func sendClose(_ payload: ClosePayload, timeout: Duration?) throws(WebSocketError) {
+    func sendClose(
+        _ payload: ClosePayload,
+        _ deadline: inout LazyDeadline
+    ) throws(WebSocketError) {
         do throws(SendFailure) {
-            if try sender.sendClose(payload, timeout: timeout) {
+            if try sender.sendClose(payload, &deadline) {
                 state.withLock { $0.closeSent = payload }
             }
         } catch {
+            if case .transport(_, isAccepted: true) = error {
+                state.withLock { $0.closeSent = payload }
+            }
             throw sendError(error)
         }
     }
 
     /// The same at the end, when a failure changes nothing any more.
-    private func tellClose(_ payload: ClosePayload, timeout: Duration) {
-        try? sendClose(payload, timeout: timeout)
+    private func tellClose(_ payload: ClosePayload, _ deadline: inout LazyDeadline) {
+        try? sendClose(payload, &deadline)
     }
 
     /// RFC 6455 §7.1.1: the server closes the TCP connection first; the client waits for that, but
     /// not for ever.
-    private func awaitEnd(timeout: Duration) {
-        var deadline = LazyDeadline(timeout)
+    private func awaitEnd(_ deadline: inout LazyDeadline) {
         if !receiver.discardUntilEnd(&deadline) { stream.finishWriting() }
     }
 
     /// Performs the closing handshake: at most `timeout` in all. Returns the peer's close frame.
     func close(_ payload: ClosePayload, timeout: Duration) -> ClosePayload? {
         if end != nil { return closeReceived }
-        var deadline = LazyDeadline(timeout)
-        tellClose(payload, timeout: timeout)
+        var deadline = LazyDeadline(strict: timeout)
+        tellClose(payload, &deadline)
         do throws(WebSocketError) {
             try withReceivingTurn(&deadline) { (deadline) throws(WebSocketError) in
                 try awaitClose(&deadline)
@@ -302,7 +321,7 @@ final class Connection: Sendable {
                 }
             case .nothing, .message:
                 switch try nextEvent(&deadline) {
-                case .control(.close, let payload): try answerClose(payload)
+                case .control(.close, let payload): try answerClose(payload, &deadline)
                 case .assembledMessage: receiver.decoder.assembler.discard()
                 default: break
                 }

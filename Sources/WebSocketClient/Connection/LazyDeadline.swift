@@ -2,9 +2,19 @@
 struct LazyDeadline {
     private let timeout: Duration?
     private var deadline: Deadline?
+    /// Whether it holds even while bytes keep coming. A call goes on beyond its deadline as long as
+    /// it need not wait for its message, but not for ever: what isn't that message makes it strict.
+    var isStrict = false
 
     init(_ timeout: Duration?) {
         self.timeout = timeout
+    }
+
+    /// A deadline that counts from now.
+    init(strict timeout: Duration) {
+        self.timeout = timeout
+        deadline = Deadline(timeout)
+        isStrict = true
     }
 
     var value: Deadline {
@@ -14,5 +24,10 @@ struct LazyDeadline {
             self.deadline = deadline
             return deadline
         }
+    }
+
+    /// Whether not even what is there may be read any more.
+    var isOver: Bool {
+        mutating get { isStrict && value.isPast }
     }
 }

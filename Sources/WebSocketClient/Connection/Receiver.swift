@@ -111,7 +111,7 @@ final class Receiver: @unchecked Sendable {
         if isDrained { try wait(for: .read, &deadline) }
         let limit = min(room.count, decoder.directlyReadable, Self.stride)
         let free = UnsafeMutableRawBufferPointer(rebasing: room.prefix(limit))
-        let transfer = try read(into: free)
+        let transfer = try read(into: free, &deadline)
         guard let count = try accept(transfer, of: free.count, &deadline) else {
             return .needsMoreBytes
         }
@@ -159,7 +159,7 @@ final class Receiver: @unchecked Sendable {
             borrow()
             decoder.window.compact()
             let room = decoder.window.room
-            let transfer = try read(into: room)
+            let transfer = try read(into: room, &deadline)
             if let count = try accept(transfer, of: room.count, &deadline) {
                 decoder.window.append(count)
                 return
@@ -176,7 +176,7 @@ final class Receiver: @unchecked Sendable {
             var room = 0
             _ = try decoder.readDirectly(upTo: Self.stride) { (buffer) throws(ReceiveFailure) in
                 room = buffer.count
-                transfer = try read(into: buffer)
+                transfer = try read(into: buffer, &deadline)
                 guard case .bytes(let count) = transfer else { return 0 }
                 return count
             }
@@ -190,8 +190,11 @@ final class Receiver: @unchecked Sendable {
     }
 
     private func read(
-        into buffer: UnsafeMutableRawBufferPointer
+        into buffer: UnsafeMutableRawBufferPointer,
+        _ deadline: inout LazyDeadline
     ) throws(ReceiveFailure) -> Transfer {
+        // A peer that never stops sending never makes anybody wait.
+        if deadline.isOver { throw .transport(.timedOut(.transfer)) }
         do throws(TransportError) {
             return try stream.read(into: buffer)
         } catch {

@@ -86,16 +86,14 @@ final class Sender: @unchecked Sendable {
 
     /// Sends one frame; returns when the stream has taken it, or another sender will write it.
     func send(_ frame: OutgoingFrame, timeout: Duration?) throws(SendFailure) {
+        var deadline = LazyDeadline(timeout)
         if turn.tryLock() {
-            try sendInTurn(frame, timeout: timeout)
-        } else if mayQueue(frame),
-            try enqueue(frame)
-        {
-            var deadline = LazyDeadline(timeout)
+            try sendInTurn(frame, &deadline)
+        } else if mayQueue(frame), try enqueue(frame) {
             if turn.tryLock() { leave(&deadline) }
         } else {
-            try takeTurn(timeout: timeout)
-            try sendInTurn(frame, timeout: timeout)
+            try takeTurn(&deadline)
+            try sendInTurn(frame, &deadline)
         }
     }
 
@@ -111,13 +109,20 @@ final class Sender: @unchecked Sendable {
     }
 
     /// Sends the last frame: nothing can be sent after it. False if there has been one.
-    func sendClose(_ payload: ClosePayload, timeout: Duration?) throws(SendFailure) -> Bool {
-        try takeTurn(timeout: timeout)
-        var deadline = LazyDeadline(timeout)
+    func sendClose(
+        _ payload: ClosePayload,
+        _ deadline: inout LazyDeadline
+    ) throws(SendFailure) -> Bool {
+        try takeTurn(&deadline)
         defer { leave(&deadline) }
         guard !isClosed else { return false }
         queue.withLock { $0.isClosed = true }
-        try begin(&deadline)
+        do throws(SendFailure) {
+            try begin(&deadline)
+        } catch {
+            queue.withLock { $0.isClosed = false }
+            throw error
+        }
         isClosed = true
         let bytes = payload.encoded
         let result = bytes.withUnsafeBytes { bytes -> Result<Void, SendFailure> in
@@ -135,7 +140,8 @@ final class Sender: @unchecked Sendable {
 
     /// Takes the turn for many frames, until the writer is gone.
     func writer(timeout: Duration?) throws(SendFailure) -> FrameWriter {
-        try takeTurn(timeout: timeout)
+        var deadline = LazyDeadline(timeout)
+        try takeTurn(&deadline)
         var writer = FrameWriter(sender: self, timeout: timeout)
         try begin(&writer.deadline)
         return writer
@@ -143,14 +149,16 @@ final class Sender: @unchecked Sendable {
 
     // MARK: In turn
 
-    private func takeTurn(timeout: Duration?) throws(SendFailure) {
-        guard turn.lock(until: Deadline(timeout)) else {
+    private func takeTurn(_ deadline: inout LazyDeadline) throws(SendFailure) {
+        guard turn.lock(until: deadline.value) else {
             throw .transport(.timedOut(.transfer), isAccepted: false)
         }
     }
 
-    private func sendInTurn(_ frame: OutgoingFrame, timeout: Duration?) throws(SendFailure) {
-        var deadline = LazyDeadline(timeout)
+    private func sendInTurn(
+        _ frame: OutgoingFrame,
+        _ deadline: inout LazyDeadline
+    ) throws(SendFailure) {
         defer { leave(&deadline) }
         try begin(&deadline)
         try append(frame, &deadline)

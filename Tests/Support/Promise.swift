@@ -1,0 +1,41 @@
+import Foundation
+
+/// A value that one thread gives and others wait for.
+package final class Promise<Value: Sendable>: @unchecked Sendable {
+    // Unchecked: the value is read and written under the condition's lock.
+    private let condition = NSCondition()
+    private var result: Result<Value, any Error>?
+
+    package init() {}
+
+    /// Gives the value; later ones are ignored.
+    package func fulfil(_ value: Value) { settle(.success(value)) }
+
+    /// Gives what `body` returns or throws.
+    package func fulfil(with body: () throws -> Value) { settle(Result(catching: body)) }
+
+    private func settle(_ result: Result<Value, any Error>) {
+        condition.lock()
+        if self.result == nil { self.result = result }
+        condition.broadcast()
+        condition.unlock()
+    }
+
+    package var isFulfilled: Bool {
+        condition.withLock { result != nil }
+    }
+
+    /// Waits for the value; throws what the giver threw, or that time ran out.
+    package func value(within seconds: Double = 20) throws -> Value {
+        try condition.withLock {
+            let limit = Date(timeIntervalSinceNow: seconds)
+            while result == nil, condition.wait(until: limit) {}
+            guard let result else { throw SupportError("nothing came within \(seconds) s") }
+            return try result.get()
+        }
+    }
+}
+
+extension Promise<Void> {
+    package func fulfil() { fulfil(()) }
+}

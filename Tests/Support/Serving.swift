@@ -1,0 +1,75 @@
+package import LoopbackServer
+package import WebSocketClient
+import WebSocketProtocol
+
+/// Runs `body` with a server that does what `script` says, once for each connection.
+package func withServer<Result>(
+    _ script: @escaping LoopbackServer.Script,
+    run body: (LoopbackServer) throws -> Result
+) throws -> Result {
+    let server = try LoopbackServer(script: script)
+    defer { server.stop() }
+    return try body(server)
+}
+
+/// Runs `body` with a socket that is connected to a server which does what `script` says.
+package func withSocket<Result>(
+    _ options: ConnectOptions = ConnectOptions(),
+    server script: @escaping LoopbackServer.Script,
+    client body: (WebSocket) throws -> Result
+) throws -> Result {
+    try withServer(script) { server in
+        let socket = try WebSocket.connect(to: server.url(), options: options)
+        defer { socket.abort() }
+        return try body(socket)
+    }
+}
+
+/// What a call threw; `nil` if it returned.
+package func failure(_ body: () throws -> some Any) -> WebSocketError? {
+    do {
+        _ = try body()
+        return nil
+    } catch let error as WebSocketError {
+        return error
+    } catch {
+        preconditionFailure("not a WebSocketError: \(error)")
+    }
+}
+
+extension WebSocketError {
+    package var closure: Closure? {
+        if case .connectionClosed(let closure) = self { closure } else { nil }
+    }
+
+    package var isAborted: Bool {
+        if case .aborted = self { true } else { false }
+    }
+
+    package var isReceiveTimeout: Bool {
+        if case .timedOut(.receiving) = self { true } else { false }
+    }
+
+    /// For a call that sends: whether what was sent will still go out; `nil` if it didn't time out.
+    package var isAccepted: Bool? {
+        if case .timedOut(.sending(let isAccepted)) = self { isAccepted } else { nil }
+    }
+}
+
+extension ServerConnection {
+    /// Sends frames as they are, right or wrong.
+    package func write(_ frames: WireFrame...) throws { try write(frames.bytes) }
+
+    /// Receives until a close frame comes, and returns its payload; answers nothing.
+    package func receiveClose() throws -> [UInt8] {
+        while true {
+            let piece = try nextPiece()
+            if piece.opcode == .close { return Array(piece.bytes) }
+        }
+    }
+
+    /// Waits until the client ends the stream; whatever comes is dropped.
+    package func waitForEnd() {
+        while (try? nextPiece()) != nil {}
+    }
+}
