@@ -1,0 +1,108 @@
+import Foundation
+import WebSocketClient
+
+/// What the command line asks for.
+struct Job {
+    enum Operation: String { case send, recv, rtt }
+
+    let url: String
+    let operation: Operation
+    let isText: Bool
+    let size: Int
+    let count: Int
+    let payload: [UInt8]
+    private let sendsEach: Bool
+    private let receivesOwned: Bool
+
+    init?(arguments: [String]) {
+        guard arguments.count == 6, let operation = Operation(rawValue: arguments[2]),
+            ["text", "binary"].contains(arguments[3]),
+            let size = Int(arguments[4]), let count = Int(arguments[5]), size >= 0, count > 0
+        else { return nil }
+        let environment = ProcessInfo.processInfo.environment
+        url = arguments[1]
+        self.operation = operation
+        isText = arguments[3] == "text"
+        self.size = size
+        self.count = count
+        sendsEach = environment["WSBENCH_SEND"] == "each"
+        receivesOwned = environment["WSBENCH_RECEIVE"] == "owned"
+        if let folder = environment["WSBENCH_DATA"] {
+            let path = "\(folder)/\(arguments[3])-\(size)"
+            guard let file = FileManager.default.contents(atPath: path), file.count >= size
+            else { return nil }
+            payload = Array(file.prefix(size))
+        } else {
+            let isText = isText
+            payload = (0..<size).map { UInt8(isText ? 97 + $0 % 26 : $0 % 251) }
+        }
+    }
+
+    func sendAll(through socket: WebSocket) throws {
+        if sendsEach {
+            for _ in 0..<count { try send(through: socket) }
+        } else {
+            let isText = isText
+            let span = payload.span.bytes
+            try socket.withBatch { (batch) throws(WebSocketError) in
+                for _ in 0..<count {
+                    if isText {
+                        try batch.send(text: span)
+                    } else {
+                        try batch.send(binary: span)
+                    }
+                }
+            }
+        }
+        guard case .text(let answer) = try socket.receive(), answer.hasPrefix("done") else {
+            throw WebSocketError.invalidArgument("the server says something else than done")
+        }
+    }
+
+    func receiveAll(from socket: WebSocket) throws {
+        try socket.send("go")
+        if receivesOwned {
+            for _ in 0..<count { try check(socket.receive()) }
+            return
+        }
+        var remaining = count
+        let size = size
+        try socket.forEachMessage { (_, bytes) throws(WebSocketError) in
+            guard bytes.byteCount == size else {
+                throw .invalidArgument("received another size")
+            }
+            remaining -= 1
+            return remaining > 0
+        }
+    }
+
+    /// Returns the time of each round trip in microseconds.
+    func measureRoundTrips(through socket: WebSocket) throws -> [Double] {
+        var times: [Double] = []
+        times.reserveCapacity(count)
+        for _ in 0..<count {
+            let start = Stopwatch.nanoseconds()
+            try send(through: socket)
+            try check(socket.receive())
+            times.append(Double(Stopwatch.nanoseconds() - start) / 1e3)
+        }
+        return times
+    }
+
+    private func send(through socket: WebSocket) throws {
+        if isText {
+            try socket.send(text: payload.span.bytes)
+        } else {
+            try socket.send(binary: payload.span.bytes)
+        }
+    }
+
+    private func check(_ message: Message) throws {
+        let isRight =
+            switch message {
+            case .text(let text): isText && text.utf8.count == size
+            case .binary(let bytes): !isText && bytes.count == size
+            }
+        guard isRight else { throw WebSocketError.invalidArgument("received something else") }
+    }
+}

@@ -1,0 +1,35 @@
+import WebSocketAccel
+import WebSocketClient
+
+// bench-client URL send|recv|rtt binary|text SIZE COUNT
+//
+// `send` sends COUNT messages and waits for a text that starts with "done"; `recv` sends "go" and
+// receives COUNT messages; `rtt` sends one and waits for its echo, COUNT times. One line of JSON tells
+// how long that took.
+//
+// WSBENCH_DATA     a folder with payloads, TYPE-SIZE; without it they are made
+// WSBENCH_SEND     "each" sends each message with a call of its own; otherwise they go as a batch
+// WSBENCH_RECEIVE  "owned" receives each message as a value of its own; otherwise as a view
+
+guard let job = Job(arguments: CommandLine.arguments) else {
+    print("usage: bench-client <url> <send|recv|rtt> <binary|text> <size> <count>")
+    throw WebSocketError.invalidArgument("five arguments are needed")
+}
+
+var options = ConnectOptions()
+options.proxy = .none
+options.tls = TLSOptions(verification: .none)
+options.socketOptions = [.noDelay(true)]
+options.limits.maximumFrameBytes = 1 << 30
+options.limits.maximumMessageBytes = 1 << 30
+let socket = try WebSocket.connect(to: job.url, options: options)
+
+let stopwatch = Stopwatch()
+var roundTrips: [Double] = []
+switch job.operation {
+case .send: try job.sendAll(through: socket)
+case .recv: try job.receiveAll(from: socket)
+case .rtt: roundTrips = try job.measureRoundTrips(through: socket)
+}
+print(stopwatch.line(for: job, peer: "swift-websocket-client (\(backend))", roundTrips: roundTrips))
+try socket.close()
