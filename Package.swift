@@ -131,6 +131,12 @@ let package = Package(
             dependencies: ["WebSocketClient", "LoopbackServer", "TestSupport"],
             swiftSettings: strict
         ),
+        .testTarget(
+            name: "InteropTests",
+            dependencies: ["WebSocketClient", "TestSupport"],
+            path: "Tests/Interop",
+            swiftSettings: strict
+        ),
     ],
     swiftLanguageModes: [.v6],
     cLanguageStandard: .c17

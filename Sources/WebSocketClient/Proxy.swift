@@ -1,9 +1,11 @@
+public import WebSocketProtocol
+
 /// A proxy to reach the server through.
 ///
 /// Every kind carries a tunnel of bytes, for `ws` as for `wss`.
 public struct Proxy: Sendable, Hashable {
     /// The protocol that is spoken with the proxy.
-    public enum Kind: Sendable, Hashable {
+    public enum Kind: String, Sendable, Hashable {
         /// HTTP CONNECT (RFC 9110 §9.3.6).
         case http
         /// HTTP CONNECT over TLS to the proxy.
@@ -18,21 +20,6 @@ public struct Proxy: Sendable, Hashable {
         case socks5h
     }
 
-    /// A user and a password; neither is ever printed.
-    public struct Credentials: Sendable, Hashable {
-        /// The user's name.
-        public var user: String
-
-        /// The password.
-        public var password: String
-
-        /// Takes both as they are, not percent-encoded.
-        public init(user: String, password: String) {
-            self.user = user
-            self.password = password
-        }
-    }
-
     /// The protocol that is spoken with the proxy.
     public var kind: Kind
 
@@ -42,36 +29,30 @@ public struct Proxy: Sendable, Hashable {
     /// TCP port of the proxy.
     public var port: UInt16
 
-    /// Sent as HTTP Basic, SOCKS 5 user and password (RFC 1929), or SOCKS 4 user alone.
-    public var credentials: Credentials?
+    /// Sent as HTTP Basic, as SOCKS 5 user and password (RFC 1929), or as SOCKS 4 user alone.
+    public var credentials: BasicCredentials?
 
     /// Header fields to add to CONNECT.
-    public var headers: [Header] = []
+    public var headers = HTTPFields()
 
     /// TLS to an `https` proxy; the connection through it has options of its own.
     public var tls = TLSOptions()
 
     /// Names a proxy; nothing is connected yet.
-    public init(_ kind: Kind, host: String, port: UInt16, credentials: Credentials? = nil) {
+    public init(_ kind: Kind, host: String, port: UInt16, credentials: BasicCredentials? = nil) {
         self.kind = kind
         self.host = host
         self.port = port
         self.credentials = credentials
     }
 
-    /// One header field of a CONNECT request; its value is never printed.
-    public struct Header: Sendable, Hashable {
-        /// The field's name.
-        public var name: String
-
-        /// The field's value.
-        public var value: String
-
-        /// Takes both as they are; CR, LF and NUL are refused when connecting.
-        public init(_ name: String, _ value: String) {
-            self.name = name
-            self.value = value
-        }
+    /// Reads a URL such as `socks5h://user:password@proxy.example:1080`; `nil` if it is none.
+    ///
+    /// Without a scheme it is an HTTP proxy; without a port, that is 80, for `https` 443, and for
+    /// SOCKS 1080. User and password are percent-decoded.
+    public init?(url: String) {
+        guard let proxy = try? Proxy(parsing: url) else { return nil }
+        self = proxy
     }
 }
 
@@ -80,7 +61,7 @@ extension Proxy {
     public static func http(
         host: String,
         port: UInt16,
-        credentials: Credentials? = nil
+        credentials: BasicCredentials? = nil
     ) -> Proxy {
         Proxy(.http, host: host, port: port, credentials: credentials)
     }
@@ -89,7 +70,7 @@ extension Proxy {
     public static func https(
         host: String,
         port: UInt16,
-        credentials: Credentials? = nil
+        credentials: BasicCredentials? = nil
     ) -> Proxy {
         Proxy(.https, host: host, port: port, credentials: credentials)
     }
@@ -98,7 +79,7 @@ extension Proxy {
     public static func socks5(
         host: String,
         port: UInt16,
-        credentials: Credentials? = nil,
+        credentials: BasicCredentials? = nil,
         resolvesLocally: Bool = false
     ) -> Proxy {
         Proxy(
@@ -110,18 +91,53 @@ extension Proxy {
     }
 }
 
-extension Proxy.Credentials: CustomStringConvertible, CustomReflectable {
-    /// Says that there are credentials, not which.
-    public var description: String { "Credentials(hidden)" }
+extension Proxy: CustomStringConvertible, CustomReflectable {
+    /// Kind, host and port, without credentials.
+    public var description: String {
+        "\(kind.rawValue)://\(host.contains(":") ? "[\(host)]" : host):\(port)"
+    }
 
-    /// Hides both from `dump` and string interpolation.
-    public var customMirror: Mirror { Mirror(self, children: [:]) }
+    /// Hides the credentials and the values of the header fields from `dump`.
+    public var customMirror: Mirror {
+        Mirror(self, children: ["kind": kind, "host": host, "port": port])
+    }
 }
 
-extension Proxy.Header: CustomStringConvertible, CustomReflectable {
-    /// The name, not the value.
-    public var description: String { "\(name): (hidden)" }
+extension Proxy {
+    /// Reads a URL; says what is wrong with it, and nothing of what is in it.
+    init(parsing url: String) throws(ProxyFailure) {
+        var rest = Array(url.utf8).filter { $0 != UInt8(ascii: " ") }[...]
+        var kind = Kind.http
+        let scheme = rest.prefix { $0 != UInt8(ascii: ":") }
+        if rest[scheme.endIndex...].starts(with: "://".utf8) {
+            let name = String(decoding: scheme, as: UTF8.self).lowercased()
+            guard let known = Kind(rawValue: name == "socks" ? "socks5" : name) else {
+                throw .invalidConfiguration("its scheme is none of http, https and socks")
+            }
+            kind = known
+            rest = rest[scheme.endIndex...].dropFirst(3)
+        }
+        let authority: Authority
+        do throws(InvalidURL) {
+            authority = try Authority(Array(rest.prefix { $0 != UInt8(ascii: "/") }))
+        } catch {
+            throw .invalidConfiguration("its URL is malformed: \(error.reason)")
+        }
+        self.init(
+            kind,
+            host: authority.host,
+            port: authority.port ?? kind.defaultPort,
+            credentials: authority.credentials
+        )
+    }
+}
 
-    /// Hides the value from `dump` and string interpolation.
-    public var customMirror: Mirror { Mirror(self, children: ["name": name]) }
+extension Proxy.Kind {
+    fileprivate var defaultPort: UInt16 {
+        switch self {
+        case .http: 80
+        case .https: 443
+        case .socks4, .socks4a, .socks5, .socks5h: 1080
+        }
+    }
 }

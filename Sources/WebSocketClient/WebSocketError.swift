@@ -217,7 +217,7 @@ extension ProxyError {
             statusCode = status
             isAuthenticationFailure = status == 407
         case .socksReply(_, let code, _): socksReply = code
-        case .malformedAnswer, .closed, .invalidConfiguration: break
+        default: break
         }
     }
 }

@@ -41,14 +41,54 @@ package enum Connector {
         _ plan: ConnectPlan,
         wakeUp: WakeUp
     ) throws(TransportError) -> any ByteStream {
-        let stream = SocketStream(try openSocket(plan, wakeUp: wakeUp), wakeUp: wakeUp)
-        guard let tls = plan.tls else { return stream }
-        return try TLSStream.connect(
-            over: stream,
-            to: TLSPeer(name: tls.serverName ?? plan.serverName, endpoint: "\(plan.target)"),
-            options: tls,
-            until: plan.deadline.earlier(Deadline(plan.tlsTimeout))
+        var stream: any ByteStream
+        if let proxy = plan.proxy, case .host(let host, let port) = plan.target {
+            stream = try openTunnel(to: host, port, through: proxy, plan, wakeUp: wakeUp)
+        } else {
+            stream = SocketStream(try openSocket(plan, wakeUp: wakeUp), wakeUp: wakeUp)
+        }
+        if let tls = plan.tls {
+            stream = try TLSStream.connect(
+                over: stream,
+                to: TLSPeer(name: tls.serverName ?? plan.serverName, endpoint: "\(plan.target)"),
+                options: tls,
+                until: plan.deadline.earlier(Deadline(plan.tlsTimeout))
+            )
+        }
+        return stream
+    }
+
+    private static func openTunnel(
+        to host: String,
+        _ port: UInt16,
+        through proxy: Proxy,
+        _ plan: ConnectPlan,
+        wakeUp: WakeUp
+    ) throws(TransportError) -> any ByteStream {
+        try ProxyTunnel.check(proxy, host: host)
+        let socket: Socket
+        do {
+            socket = try openSocket(
+                host: proxy.host,
+                port: proxy.port,
+                options: plan.socketOptions,
+                wakeUp: wakeUp,
+                until: plan.deadline.earlier(Deadline(plan.connectTimeout))
+            )
+        } catch {
+            switch error {
+            case .addressNotFound, .connectFailed: throw .proxy(.unreachable(error.description))
+            default: throw error
+            }
+        }
+        let tunnel = ProxyTunnel(
+            proxy: proxy,
+            host: host,
+            port: port,
+            wakeUp: wakeUp,
+            deadline: plan.deadline.earlier(Deadline(plan.proxyTimeout))
         )
+        return try tunnel.open(over: SocketStream(socket, wakeUp: wakeUp))
     }
 
     private static func openSocket(
@@ -56,31 +96,43 @@ package enum Connector {
         wakeUp: WakeUp
     ) throws(TransportError) -> Socket {
         let deadline = plan.deadline.earlier(Deadline(plan.connectTimeout))
+        let options = plan.socketOptions
         switch plan.target {
         case .host(let host, let port):
-            let addresses = try Resolver.addresses(
+            return try openSocket(
                 host: host,
                 port: port,
+                options: options,
                 wakeUp: wakeUp,
                 until: deadline
             )
-            var race = AddressRace(
-                host: host,
-                addresses: addresses,
-                options: plan.socketOptions,
-                wakeUp: wakeUp
-            )
-            return try race.run(until: deadline)
         case .unix(let path):
             return try openUnixSocket(
                 path: path,
-                options: plan.socketOptions,
+                options: options,
                 wakeUp: wakeUp,
                 until: deadline
             )
         case .adopted(let descriptor, let closingAtEnd):
             return try Socket(adopting: descriptor, closingAtEnd: closingAtEnd)
         }
+    }
+
+    private static func openSocket(
+        host: String,
+        port: UInt16,
+        options: [SocketOption],
+        wakeUp: WakeUp,
+        until deadline: Deadline
+    ) throws(TransportError) -> Socket {
+        let addresses = try Resolver.addresses(
+            host: host,
+            port: port,
+            wakeUp: wakeUp,
+            until: deadline
+        )
+        var race = AddressRace(host: host, addresses: addresses, options: options, wakeUp: wakeUp)
+        return try race.run(until: deadline)
     }
 
     private static func openUnixSocket(

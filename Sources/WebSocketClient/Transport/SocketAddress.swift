@@ -32,9 +32,25 @@ package struct SocketAddress: Sendable, Hashable {
     }
 
     /// Whether `host` is an IPv4 or IPv6 address, and no name.
-    static func isNumeric(_ host: String) -> Bool {
-        var address = in6_addr()
-        return inet_pton(AF_INET, host, &address) == 1 || inet_pton(AF_INET6, host, &address) == 1
+    static func isNumeric(_ host: String) -> Bool { bytes(ofNumeric: host) != nil }
+
+    /// The 4 or 16 bytes of an address in text; `nil` for a name.
+    static func bytes(ofNumeric host: String) -> [UInt8]? {
+        guard !host.utf8.contains(0) else { return nil }
+        for (family, length) in [(AF_INET, 4), (AF_INET6, 16)] {
+            var bytes = [UInt8](repeating: 0, count: length)
+            if inet_pton(family, host, &bytes) == 1 { return bytes }
+        }
+        return nil
+    }
+
+    /// The 4 or 16 bytes of an Internet address; `nil` for a Unix path.
+    var addressBytes: [UInt8]? {
+        switch family {
+        case AF_INET: Array(bytes[4..<8])
+        case AF_INET6: Array(bytes[8..<24])
+        default: nil
+        }
     }
 
     var family: Int32 {

@@ -1,10 +1,10 @@
 /// The part of a URL between `//` and the path: credentials, host and port, RFC 3986 §3.2.
-struct Authority {
-    var credentials: BasicCredentials?
-    var host: String
-    var port: UInt16?
+package struct Authority {
+    package var credentials: BasicCredentials?
+    package var host: String
+    package var port: UInt16?
 
-    init(_ bytes: [UInt8]) throws(InvalidURL) {
+    package init(_ bytes: [UInt8]) throws(InvalidURL) {
         // RFC 3986 allows one `@`: taking the first or the last of several for the separator is how
         // two programs come to disagree about the host.
         let parts = bytes.split(

@@ -1,0 +1,72 @@
+/// The proxy that the environment variables name, as other programs understand them.
+package enum ProxyEnvironment {
+    /// The proxy for a connection to `host`, if there is one.
+    ///
+    /// `https_proxy` counts for wss, `http_proxy` for ws, and `all_proxy` for both if the other is
+    /// not set; lower case before upper case. A variable that is set to nothing means no proxy.
+    package static func proxy(
+        isSecure: Bool,
+        host: String,
+        port: UInt16,
+        noProxy: [String]?
+    ) throws(TransportError) -> Proxy? {
+        try proxy(
+            isSecure: isSecure,
+            host: host,
+            port: port,
+            noProxy: noProxy,
+            variable: SystemCalls.environmentVariable
+        )
+    }
+
+    static func proxy(
+        isSecure: Bool,
+        host: String,
+        port: UInt16,
+        noProxy: [String]?,
+        variable: (String) -> String?
+    ) throws(TransportError) -> Proxy? {
+        var names = isSecure ? ["https_proxy", "HTTPS_PROXY"] : ["http_proxy"]
+        // In a CGI program HTTP_PROXY is what the request's Proxy header says, so anybody's.
+        if !isSecure, variable("REQUEST_METHOD") == nil { names.append("HTTP_PROXY") }
+        names += ["all_proxy", "ALL_PROXY"]
+        for name in names {
+            guard let value = variable(name) else { continue }
+            guard !value.isEmpty else { return nil }
+            if bypasses(host: host, port: port, noProxy: noProxy, variable: variable) { return nil }
+            do throws(ProxyFailure) {
+                return try Proxy(parsing: value)
+            } catch {
+                throw .proxy(error.naming(variable: name))
+            }
+        }
+        return nil
+    }
+
+    /// Whether `host` is to be reached directly: by the option if there is one, else by `no_proxy`.
+    package static func bypasses(host: String, port: UInt16, noProxy: [String]?) -> Bool {
+        bypasses(
+            host: host,
+            port: port,
+            noProxy: noProxy,
+            variable: SystemCalls.environmentVariable
+        )
+    }
+
+    private static func bypasses(
+        host: String,
+        port: UInt16,
+        noProxy: [String]?,
+        variable: (String) -> String?
+    ) -> Bool {
+        let entries = noProxy ?? [variable("no_proxy") ?? variable("NO_PROXY") ?? ""]
+        return NoProxyList(entries).contains(host: host, port: port)
+    }
+}
+
+extension ProxyFailure {
+    fileprivate func naming(variable: String) -> ProxyFailure {
+        guard case .invalidConfiguration(let text) = self else { return self }
+        return .invalidConfiguration("\(text) (environment variable \(variable))")
+    }
+}

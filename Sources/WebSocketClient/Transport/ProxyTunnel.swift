@@ -1,0 +1,104 @@
+/// Asks a proxy for a tunnel and hands over the stream that leads through it.
+struct ProxyTunnel {
+    let proxy: Proxy
+    let host: String
+    let port: UInt16
+    let wakeUp: WakeUp
+    let deadline: Deadline
+
+    /// Finds what can't be sent before anything is.
+    static func check(_ proxy: Proxy, host: String) throws(TransportError) {
+        switch proxy.kind {
+        case .http, .https: try HTTPTunnel.check(proxy, host: host)
+        case .socks4, .socks4a: try SOCKS4Tunnel.check(proxy, host: host)
+        case .socks5, .socks5h: try SOCKS5Tunnel.check(proxy, host: host)
+        }
+    }
+
+    /// Opens the tunnel over a connection to the proxy.
+    func open(over stream: any ByteStream) throws(TransportError) -> any ByteStream {
+        do {
+            let lower = try secure(stream)
+            let dialogue = ProxyDialogue(stream: lower, deadline: deadline)
+            switch proxy.kind {
+            case .http, .https: try HTTPTunnel.open(self, dialogue)
+            case .socks4, .socks4a: try SOCKS4Tunnel.open(self, dialogue)
+            case .socks5, .socks5h: try SOCKS5Tunnel.open(self, dialogue)
+            }
+            return lower
+        } catch {
+            switch error {
+            case .timedOut: throw .timedOut(.proxyHandshake)
+            case .truncated, .system(_, .connectionReset), .system(_, .brokenPipe):
+                throw .proxy(.closed)
+            case .tls(let failure): throw .proxy(.tls(failure))
+            default: throw error
+            }
+        }
+    }
+
+    private func secure(_ stream: any ByteStream) throws(TransportError) -> any ByteStream {
+        guard proxy.kind == .https else { return stream }
+        let name = proxy.tls.serverName ?? proxy.host
+        return try TLSStream.connect(
+            over: stream,
+            to: TLSPeer(name: name, endpoint: "\(proxy)"),
+            options: proxy.tls,
+            until: deadline
+        )
+    }
+
+    /// The target's addresses, for the protocols by which the client resolves it.
+    func resolve() throws(TransportError) -> [SocketAddress] {
+        try Resolver.addresses(host: host, port: port, wakeUp: wakeUp, until: deadline)
+    }
+}
+
+/// Question and answer with a proxy.
+struct ProxyDialogue {
+    let stream: any ByteStream
+    let deadline: Deadline
+
+    func send(_ bytes: [UInt8]) throws(TransportError) {
+        var sent = 0
+        while sent < bytes.count {
+            let result = bytes[sent...].withUnsafeBytes { rest in
+                Result { () throws(TransportError) in try stream.write(rest) }
+            }
+            switch try result.get() {
+            case .bytes(let count): sent += count
+            case .wouldBlock(let interest): try stream.wait(for: interest, until: deadline)
+            case .endOfStream: throw .proxy(.closed)
+            }
+        }
+    }
+
+    /// Waits for some bytes, at most so many.
+    func receive(atMost count: Int) throws(TransportError) -> [UInt8] {
+        while true {
+            var transfer = Transfer.endOfStream
+            var failure: TransportError?
+            let bytes = [UInt8](unsafeUninitializedCapacity: count) { buffer, filled in
+                do throws(TransportError) {
+                    transfer = try stream.read(into: UnsafeMutableRawBufferPointer(buffer))
+                    if case .bytes(let count) = transfer { filled = count }
+                } catch {
+                    failure = error
+                }
+            }
+            if let failure { throw failure }
+            switch transfer {
+            case .bytes: return bytes
+            case .wouldBlock(let interest): try stream.wait(for: interest, until: deadline)
+            case .endOfStream: throw .proxy(.closed)
+            }
+        }
+    }
+
+    /// Waits for exactly so many bytes.
+    func receive(_ count: Int) throws(TransportError) -> [UInt8] {
+        var bytes: [UInt8] = []
+        while bytes.count < count { bytes += try receive(atMost: count - bytes.count) }
+        return bytes
+    }
+}
