@@ -7,52 +7,15 @@ extension SwiftKernels {
         _ count: Int,
         _ state: inout UInt32
     ) -> Int {
-        var current = UInt64(state)
-        if current == UTF8Automaton.rejected {
-            return 0
-        }
-        var offset = 0
-        let failure = UTF8Automaton.transitions.span.withUnsafeBufferPointer { transitions in
-            while count &- offset >= 16 {
-                if current == UTF8Automaton.boundary, isASCII(bytes + offset) {
-                    offset &+= 16
-                    continue
-                }
-                let before = current
-                for index in 0..<16 {
-                    let byte = bytes.load(fromByteOffset: offset &+ index, as: UInt8.self)
-                    current = transitions[Int(byte)] &>> current
-                }
-                current &= 63
-                if current == UTF8Automaton.rejected {
-                    // It is somewhere in these 16 bytes: walk them again.
-                    current = before
-                    break
-                }
-                offset &+= 16
-            }
-            while offset < count {
-                let byte = bytes.load(fromByteOffset: offset, as: UInt8.self)
-                current = transitions[Int(byte)] &>> current & 63
-                if current == UTF8Automaton.rejected {
-                    return offset
-                }
-                offset &+= 1
-            }
+        if count >= smallestPiece, let end = check(bytes, count, after: state) {
+            state = end
             return -1
         }
-        state = UInt32(truncatingIfNeeded: current)
-        return failure
+        return UTF8Automaton.walk(bytes, count, &state)
     }
 
-    /// Whether 16 bytes are ASCII.
-    @inline(__always)
-    private static func isASCII(_ bytes: UnsafeRawPointer) -> Bool {
-        let words = bytes.loadUnaligned(as: SIMD2<UInt64>.self)
-        return (words.x | words.y) & 0x8080_8080_8080_8080 == 0
-    }
-
-    /// ``validate(_:_:_:)`` of the source and ``mask(_:_:_:_:)`` of it to the destination in one pass.
+    /// ``validate(_:_:_:)`` of the source and ``mask(_:_:_:_:)`` of it to the destination in one pass
+    /// over memory.
     ///
     /// The ranges must not overlap. After a failure the destination's contents and `key` are
     /// unspecified.
@@ -63,7 +26,8 @@ extension SwiftKernels {
         _ key: inout UInt32,
         _ state: inout UInt32
     ) -> Int {
-        // In pieces that are still in the first-level cache when the second loop comes to them.
+        // In pieces that are still in the first-level cache when the second loop comes to them. One
+        // loop for both has too many vectors for the registers, and is slower.
         var offset = 0
         repeat {
             let size = min(count &- offset, 4096)
@@ -75,5 +39,60 @@ extension SwiftKernels {
             offset &+= size
         } while offset < count
         return -1
+    }
+
+    /// Three bytes for the automaton and a vector.
+    private static let smallestPiece = 3 + 16
+
+    /// Returns the state at the end, or nil if a byte can't be right.
+    @inline(__always)
+    private static func check(
+        _ bytes: UnsafeRawPointer,
+        _ count: Int,
+        after state: UInt32
+    ) -> UInt32? {
+        // The automaton sees to the first three bytes, so that the vectors have three to look back at.
+        guard UTF8Automaton.accepts(bytes, after: state) else { return nil }
+        var faults = UTF8Faults()
+        var isAfterASCII = false
+        var offset = 3
+        while offset &+ 64 <= count {
+            let address = bytes + offset
+            let a = UTF8Faults.load(address)
+            let b = UTF8Faults.load(address + 16)
+            let c = UTF8Faults.load(address + 32)
+            let d = UTF8Faults.load(address + 48)
+            if UTF8Faults.hasTopBit((a | b) | (c | d)) {
+                var suspects = faults.checkContinuations(a, at: address)
+                suspects |= faults.checkContinuations(b, at: address + 16)
+                suspects |= faults.checkContinuations(c, at: address + 32)
+                suspects |= faults.checkContinuations(d, at: address + 48)
+                if !UTF8Faults.isZero(suspects) {
+                    faults.checkRanges(at: address)
+                    faults.checkRanges(at: address + 16)
+                    faults.checkRanges(at: address + 32)
+                    faults.checkRanges(at: address + 48)
+                }
+                isAfterASCII = false
+            } else if !isAfterASCII {
+                // The last code point before may be incomplete.
+                _ = faults.checkContinuations(a, at: address)
+                isAfterASCII = true
+            }
+            offset &+= 64
+        }
+        while offset < count {
+            // The last vector overlaps the one before, unless it fits.
+            let address = bytes + min(offset, count &- 16)
+            let block = UTF8Faults.load(address)
+            if UTF8Faults.hasTopBit(block) || !isAfterASCII {
+                _ = faults.checkContinuations(block, at: address)
+                faults.checkRanges(at: address)
+                isAfterASCII = false
+            }
+            offset &+= 16
+        }
+        guard faults.isEmpty else { return nil }
+        return UTF8Automaton.state(afterThree: bytes + (count &- 3))
     }
 }

@@ -1,0 +1,48 @@
+/// What is masked at once: four bytes, eight, or a vector of them.
+@usableFromInline
+protocol MaskWord: BitwiseCopyable {
+    /// The key, as often as it fits.
+    init(key: UInt32)
+
+    func masked(by key: Self) -> Self
+}
+
+extension UInt32: MaskWord {
+    @inlinable
+    init(key: UInt32) { self = key }
+
+    @inlinable
+    func masked(by key: Self) -> Self { self ^ key }
+}
+
+extension UInt64: MaskWord {
+    @inlinable
+    init(key: UInt32) { self = UInt64(key) &<< 32 | UInt64(key) }
+
+    @inlinable
+    func masked(by key: Self) -> Self { self ^ key }
+}
+
+extension SIMD4<UInt32>: MaskWord {
+    @inlinable
+    init(key: UInt32) { self.init(repeating: key) }
+
+    @inlinable
+    func masked(by key: Self) -> Self { self ^ key }
+}
+
+extension SIMD8<UInt32>: MaskWord {
+    @inlinable
+    init(key: UInt32) { self.init(repeating: key) }
+
+    @inlinable
+    func masked(by key: Self) -> Self { self ^ key }
+}
+
+extension SIMD16<UInt32>: MaskWord {
+    @inlinable
+    init(key: UInt32) { self.init(repeating: key) }
+
+    @inlinable
+    func masked(by key: Self) -> Self { self ^ key }
+}
