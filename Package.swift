@@ -135,6 +135,7 @@ let package = Package(
             name: "InteropTests",
             dependencies: ["WebSocketClient", "TestSupport"],
             path: "Tests/Interop",
+            exclude: ["Servers"],
             swiftSettings: strict
         ),
     ],

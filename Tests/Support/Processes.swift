@@ -10,8 +10,9 @@ package struct SupportError: Error, CustomStringConvertible {
     }
 }
 
-/// Finds a program, in `/usr/sbin` as well, where Debian puts servers.
+/// Finds a program, by its path or in the usual folders: `/usr/sbin` too, where Debian puts servers.
 package func findProgram(_ name: String) throws -> String {
+    if name.hasPrefix("/"), FileManager.default.isExecutableFile(atPath: name) { return name }
     let path = ProcessInfo.processInfo.environment["PATH"] ?? ""
     let folders: [Substring] = path.split(separator: ":") + ["/usr/sbin", "/sbin"]
     for folder in folders {
@@ -71,11 +72,8 @@ package final class TemporaryFolder: Sendable {
 }
 
 /// A server in a process of its own, ended with the object and with this process.
-package final class ServerProcess: @unchecked Sendable {
-    // Unchecked: set up in init, and used by one test.
-    private let process = Process()
-    private let lifeline = Pipe()
-    private let folder: TemporaryFolder
+package final class ServerProcess: Sendable {
+    private let run: ServerRun
     package let port: UInt16
 
     /// Starts `name` with the arguments for a free port and waits until it accepts connections.
@@ -84,30 +82,74 @@ package final class ServerProcess: @unchecked Sendable {
         environment: [String: String] = [:],
         arguments: (UInt16, TemporaryFolder) throws -> [String]
     ) throws {
-        folder = try TemporaryFolder()
-        let listener = try Listener()
-        port = listener.port
-        listener.close()
         let program = try findProgram(name)
-        // The shell ends the server, with all that it started, when its own input ends: that
-        // happens even if this process crashes.
+        var attempts = 3
+        while true {
+            let port = try Self.freePort()
+            let folder = try TemporaryFolder()
+            let run = try ServerRun(
+                program,
+                arguments: try arguments(port, folder),
+                environment: environment,
+                folder: folder
+            )
+            if try run.accepts(port) {
+                self.run = run
+                self.port = port
+                return
+            }
+            // Somebody else may have taken the port meanwhile.
+            attempts -= 1
+            guard attempts > 0 else {
+                throw SupportError("\(name) ended at once: \(run.output)")
+            }
+        }
+    }
+
+    /// What the server has printed so far.
+    package var output: String { run.output }
+
+    private static func freePort() throws -> UInt16 {
+        let listener = try Listener()
+        defer { listener.close() }
+        return listener.port
+    }
+}
+
+/// One start of a server.
+private final class ServerRun: @unchecked Sendable {
+    // Unchecked: set up in init, and not changed afterwards.
+    private let process = Process()
+    private let lifeline = Pipe()
+    private let folder: TemporaryFolder
+
+    init(
+        _ program: String,
+        arguments: [String],
+        environment: [String: String],
+        folder: TemporaryFolder
+    ) throws {
+        self.folder = folder
+        // The shell ends the server, with all that it started, and removes the folder when its own
+        // input ends: that happens even if this process crashes.
         let script = """
             set -m
-            "$@" </dev/null >\(folder.path)/output 2>&1 &
+            { "$@"; touch \(folder.path)/ended; } </dev/null >\(folder.path)/output 2>&1 &
             cat >/dev/null
-            kill -TERM -- -$! 2>/dev/null
+            kill -TERM -- -$!
             for i in 1 2 3 4 5 6 7 8 9 10; do
-                kill -0 -- -$! 2>/dev/null || exit 0
+                kill -0 -- -$! || break
                 sleep 0.1
             done
             kill -KILL -- -$!
+            rm -rf \(folder.path)
             """
         process.executableURL = URL(fileURLWithPath: "/bin/bash")
-        process.arguments = ["-c", script, "server", program] + (try arguments(port, folder))
+        process.arguments = ["-c", script, "server", program] + arguments
         process.environment = ProcessInfo.processInfo.environment.merging(environment) { $1 }
         process.standardInput = lifeline
+        process.standardError = FileHandle.nullDevice
         try process.run()
-        try waitUntilReady(name)
     }
 
     deinit {
@@ -115,18 +157,19 @@ package final class ServerProcess: @unchecked Sendable {
         process.waitUntilExit()
     }
 
-    /// What the server has printed so far.
-    package var output: String {
+    var output: String {
         (try? String(contentsOfFile: "\(folder.path)/output", encoding: .utf8)) ?? ""
     }
 
-    private func waitUntilReady(_ name: String) throws {
+    /// Waits until the server accepts connections; false if it has ended.
+    func accepts(_ port: UInt16) throws -> Bool {
         let deadline = Deadline.after(.seconds(30))
         let plan = ConnectPlan(target: .host("127.0.0.1", port: port), serverName: "127.0.0.1")
         while !deadline.isPast {
-            if (try? Connector.connect(plan, wakeUp: WakeUp())) != nil { return }
+            if FileManager.default.fileExists(atPath: "\(folder.path)/ended") { return false }
+            if (try? Connector.connect(plan, wakeUp: WakeUp())) != nil { return true }
             pause(.milliseconds(20))
         }
-        throw SupportError("\(name) does not listen on port \(port): \(output)")
+        throw SupportError("The server does not listen on port \(port): \(output)")
     }
 }

@@ -1,0 +1,95 @@
+import Foundation
+import TestSupport
+import Testing
+import WebSocketClient
+
+/// A server that is not of this package. Each is started once for all tests, and serves the paths of
+/// Servers/README.md.
+enum Counterpart: String, Sendable, CaseIterable, CustomTestStringConvertible {
+    case websockets, aiohttp, ws
+
+    private static let websocketsServer = Result {
+        try ServerProcess(Self.python()) { port, _ in
+            [Self.script("websockets_server.py"), "\(port)"]
+        }
+    }
+    private static let aiohttpServer = Result {
+        try ServerProcess(Self.python()) { port, _ in
+            [Self.script("aiohttp_server.py"), "\(port)"]
+        }
+    }
+    private static let wsServer = Result {
+        // Where Debian's node-ws is.
+        let path = ProcessInfo.processInfo.environment["NODE_PATH"] ?? "/usr/share/nodejs"
+        return try ServerProcess("node", environment: ["NODE_PATH": path]) { port, _ in
+            [Self.script("ws_server.js"), "\(port)"]
+        }
+    }
+
+    private static let folder = URL(fileURLWithPath: #filePath).deletingLastPathComponent()
+
+    private static func script(_ name: String) -> String {
+        folder.appendingPathComponent("Servers/\(name)").path
+    }
+
+    /// The environment with the servers' packages, which Tests/run setup makes.
+    private static func python() throws -> String {
+        let package = folder.deletingLastPathComponent().deletingLastPathComponent()
+        let file = package.appendingPathComponent(".build-tools/python/bin/python").path
+        guard FileManager.default.isExecutableFile(atPath: file) else {
+            throw SupportError("Python's servers are not installed; Tests/run setup installs them")
+        }
+        return file
+    }
+
+    var port: UInt16 {
+        get throws {
+            switch self {
+            case .websockets: try Self.websocketsServer.get().port
+            case .aiohttp: try Self.aiohttpServer.get().port
+            case .ws: try Self.wsServer.get().port
+            }
+        }
+    }
+
+    /// The server's authority, such as `127.0.0.1:8080`.
+    var authority: String { get throws { "127.0.0.1:\(try port)" } }
+
+    func url(_ path: String = "/echo") throws -> String { "ws://\(try authority)\(path)" }
+
+    var testDescription: String { rawValue }
+}
+
+extension ConnectOptions {
+    /// For servers that answer at once, or have failed; without what other tests may leave behind.
+    static var interop: ConnectOptions {
+        var options = ConnectOptions(timeout: .seconds(30))
+        options.cookieJar = nil
+        options.proxy = .none
+        return options
+    }
+}
+
+extension WebSocket {
+    /// The next message, which has to be a text.
+    func receiveText() throws -> String {
+        let message = try receive()
+        guard case .text(let text) = message else {
+            throw SupportError("a text was expected, and this came: \(message)")
+        }
+        return text
+    }
+}
+
+/// The error that `body` throws, which the test then looks at.
+func errorThrown(by body: () throws -> Void) -> WebSocketError? {
+    do {
+        try body()
+        Issue.record("nothing was thrown")
+    } catch let error as WebSocketError {
+        return error
+    } catch {
+        Issue.record("something else was thrown: \(error)")
+    }
+    return nil
+}
