@@ -328,7 +328,8 @@ open class WebSocket: @unchecked Sendable {
 
     // MARK: Inside
 
-    private var connection: Connection? {
+    /// The open connection.
+    var connection: Connection? {
         state.withLock { state in
             guard case .open(let connection) = state.link else { return nil }
             return connection
@@ -352,6 +353,13 @@ open class WebSocket: @unchecked Sendable {
         } catch {
             if connection.end != nil { detach(connection) }
             throw error
+        }
+    }
+
+    /// Ends a connect that is under way in another thread; an open connection stays.
+    func stopConnecting() {
+        state.withLock { state in
+            if case .connecting(let wakeUp) = state.link { wakeUp.signal() }
         }
     }
 

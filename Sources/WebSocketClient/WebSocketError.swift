@@ -173,6 +173,15 @@ extension Closure: CustomStringConvertible {
 }
 
 extension WebSocketError {
+    /// What the caller hears of a rule that the peer broke.
+    init(_ violation: ProtocolViolation) {
+        if case .invalidUTF8(let offset) = violation.rule {
+            self = .invalidPayload(offset: offset)
+        } else {
+            self = .protocolViolation(violation)
+        }
+    }
+
     /// The one place where the transport's errors become the client's.
     init(_ error: TransportError, during operation: Operation) {
         switch error {

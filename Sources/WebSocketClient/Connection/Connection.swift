@@ -5,7 +5,7 @@ import WebSocketProtocol
 ///
 /// It lives as long as somebody uses it: the descriptor is closed when the last call has left.
 final class Connection: Sendable {
-    private struct State {
+    struct State {
         var closeSent: ClosePayload?
         var closeReceived: ClosePayload?
         /// What every later call throws.
@@ -18,7 +18,7 @@ final class Connection: Sendable {
     let timeouts: Timeouts
     /// How messages are compressed, if that was agreed.
     let deflateChoice: DeflateChoice?
-    private let state = Mutex(State())
+    let state = Mutex(State())
 
     init(_ opened: OpenedStream, role: Role, options: ConnectOptions) {
         stream = opened.stream
@@ -67,7 +67,7 @@ final class Connection: Sendable {
 
     /// Remembers the first reason for the end.
     @discardableResult
-    private func finish(_ error: WebSocketError) -> WebSocketError {
+    func finish(_ error: WebSocketError) -> WebSocketError {
         state.withLock { state in
             if let end = state.end { return end }
             state.end = error
@@ -75,7 +75,7 @@ final class Connection: Sendable {
         }
     }
 
-    private func closure(cause: String? = nil) -> Closure {
+    func closure(cause: String? = nil) -> Closure {
         state.withLock {
             Closure(received: $0.closeReceived, sent: $0.closeSent, cause: cause)
         }
@@ -238,13 +238,10 @@ final class Connection: Sendable {
     ) -> WebSocketError {
         tellClose(ClosePayload(code: violation.closeCode), &deadline)
         awaitEnd(&deadline)
-        if case .invalidUTF8(let offset) = violation.rule {
-            return finish(.invalidPayload(offset: offset))
-        }
-        return finish(.protocolViolation(violation))
+        return finish(WebSocketError(violation))
     }
 
-    private func receiveError(_ failure: ReceiveFailure) -> WebSocketError {
+    func receiveError(_ failure: ReceiveFailure) -> WebSocketError {
         switch failure {
         case .violation(let violation):
             return fail(violation)

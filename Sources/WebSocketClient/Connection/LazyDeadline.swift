@@ -1,5 +1,6 @@
 /// A deadline that reads the clock when it is first needed: most calls never wait.
 struct LazyDeadline {
+    let isImmediate: Bool
     private let timeout: Duration?
     private var deadline: Deadline?
     /// Whether it holds even while bytes keep coming. A call goes on beyond its deadline as long as
@@ -8,6 +9,7 @@ struct LazyDeadline {
 
     init(_ timeout: Duration?) {
         self.timeout = timeout
+        isImmediate = false
     }
 
     /// A deadline that counts from now.
@@ -15,7 +17,17 @@ struct LazyDeadline {
         self.timeout = timeout
         deadline = Deadline(timeout)
         isStrict = true
+        isImmediate = false
     }
+
+    private init() {
+        timeout = .zero
+        isImmediate = true
+    }
+
+    /// Never waits, nor asks the system whether waiting would have ended: for an owner that has
+    /// asked already.
+    static let immediate = LazyDeadline()
 
     var value: Deadline {
         mutating get {

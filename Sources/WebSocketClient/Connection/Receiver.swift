@@ -24,6 +24,8 @@ final class Receiver: @unchecked Sendable {
     private var isInsideParts = false
     /// The last read got all that had arrived, so the next one would find nothing: wait first.
     private var isDrained = false
+    /// What an immediate deadline kept it from waiting for.
+    private(set) var awaited: Interest = .read
 
     /// All bytes so far, wrapping around: a sign of life for those who don't have the turn.
     let receivedBytes = Atomic<UInt64>(0)
@@ -135,16 +137,26 @@ final class Receiver: @unchecked Sendable {
 
     /// Reads and drops what arrives until the peer ends the stream; false if it didn't in time.
     func discardUntilEnd(_ deadline: inout LazyDeadline) -> Bool {
-        decoder.window.consume(decoder.window.count)
         while true {
             do throws(ReceiveFailure) {
-                try fill(&deadline)
-                decoder.window.consume(decoder.window.count)
+                try discard(&deadline)
             } catch {
                 if case .endOfStream = error { return true }
                 return false
             }
         }
+    }
+
+    /// The owner has waited: what was awaited may be there. In turn only.
+    func stopAwaiting() {
+        isDrained = false
+    }
+
+    /// Reads once and drops what there is. In turn only.
+    func discard(_ deadline: inout LazyDeadline) throws(ReceiveFailure) {
+        decoder.window.consume(decoder.window.count)
+        try fill(&deadline)
+        decoder.window.consume(decoder.window.count)
     }
 
     /// Gives the buffer back if nothing is in it. In turn only.
@@ -228,6 +240,10 @@ final class Receiver: @unchecked Sendable {
         _ deadline: inout LazyDeadline
     ) throws(ReceiveFailure) {
         giveBackIfEmpty()
+        if deadline.isImmediate {
+            awaited = interest
+            throw .transport(.timedOut(.transfer))
+        }
         do throws(TransportError) {
             while sender.hasUnsentBytes {
                 let ready = try stream.wait(for: interest.union(.write), until: deadline.value)

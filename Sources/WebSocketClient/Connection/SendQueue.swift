@@ -20,13 +20,7 @@ struct SendQueue {
 
     mutating func append(_ frame: OutgoingFrame, maskingKey: UInt32?) -> Outcome {
         guard !isClosed else { return .closed }
-        let header = FrameHeader(
-            isFinal: frame.isFinal,
-            reservedBits: frame.reservedBits,
-            opcode: frame.opcode,
-            maskingKey: maskingKey,
-            payloadLength: frame.payload.count
-        )
+        let header = header(of: frame, maskingKey: maskingKey)
         if frame.opcode.isControl {
             if control.count > Self.maximumControlBytes {
                 return frame.opcode == .pong ? .queued : .full
@@ -39,6 +33,14 @@ struct SendQueue {
         return .queued
     }
 
+    /// Adds the last frame behind all others; false if there has been one.
+    mutating func appendLast(_ frame: OutgoingFrame, maskingKey: UInt32?) -> Bool {
+        guard !isClosed else { return false }
+        isClosed = true
+        Self.encode(header(of: frame, maskingKey: maskingKey), frame.payload, into: &messages)
+        return true
+    }
+
     /// Moves the control frames, or else the messages, into an empty array; the arrays change
     /// places, so that their storage is used again.
     mutating func take(_ bytes: inout [UInt8], controlOnly: Bool) {
@@ -47,6 +49,16 @@ struct SendQueue {
         } else if !controlOnly {
             swap(&messages, &bytes)
         }
+    }
+
+    private func header(of frame: OutgoingFrame, maskingKey: UInt32?) -> FrameHeader {
+        FrameHeader(
+            isFinal: frame.isFinal,
+            reservedBits: frame.reservedBits,
+            opcode: frame.opcode,
+            maskingKey: maskingKey,
+            payloadLength: frame.payload.count
+        )
     }
 
     private static func encode(

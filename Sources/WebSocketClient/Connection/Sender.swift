@@ -58,6 +58,8 @@ final class Sender: @unchecked Sendable {
     /// Bytes in the queue and bytes held back here, for those who don't have the turn.
     private let queuedBytes = Atomic<Int>(0)
     private let heldBytes = Atomic<Int>(0)
+    /// All bytes that the stream has taken, wrapping around.
+    let sentBytes = Atomic<UInt64>(0)
 
     /// The largest payload that may be left in the queue; more waits for its turn.
     private static let maximumQueuedPayload = 64 << 10
@@ -80,6 +82,11 @@ final class Sender: @unchecked Sendable {
     /// Whether bytes wait that the stream didn't take at once.
     var hasUnsentBytes: Bool {
         heldBytes.load(ordering: .relaxed) + queuedBytes.load(ordering: .relaxed) > 0
+    }
+
+    /// Whether bytes wait for room in the stream and nobody is about to write them.
+    var needsWriting: Bool {
+        heldBytes.load(ordering: .relaxed) > 0 && !turn.isLocked
     }
 
     // MARK: What others call
@@ -115,26 +122,16 @@ final class Sender: @unchecked Sendable {
     ) throws(SendFailure) -> Bool {
         try takeTurn(&deadline)
         defer { leave(&deadline) }
-        guard !isClosed else { return false }
-        queue.withLock { $0.isClosed = true }
-        do throws(SendFailure) {
-            try begin(&deadline)
-        } catch {
-            queue.withLock { $0.isClosed = false }
-            throw error
-        }
-        isClosed = true
-        let bytes = payload.encoded
-        let result = bytes.withUnsafeBytes { bytes -> Result<Void, SendFailure> in
-            do throws(SendFailure) {
-                try append(OutgoingFrame(opcode: .close, payload: bytes), &deadline)
-                return .success(())
-            } catch {
-                return .failure(error)
-            }
-        }
-        try result.get()
+        guard try enqueueLast(payload) else { return false }
         try flush(&deadline, isAccepted: true)
+        try drainQueue(&deadline, isAccepted: true)
+        return true
+    }
+
+    /// The same, sent as far as that goes at once.
+    func sendCloseWithoutWaiting(_ payload: ClosePayload) throws(SendFailure) -> Bool {
+        guard try enqueueLast(payload) else { return false }
+        flushWithoutWaiting()
         return true
     }
 
@@ -172,6 +169,7 @@ final class Sender: @unchecked Sendable {
             try flush(&deadline, isAccepted: false)
         }
         try drainQueue(&deadline)
+        guard !isClosed else { throw .closing }
     }
 
     /// Masks a frame into the block, sending what doesn't fit.
@@ -324,7 +322,9 @@ final class Sender: @unchecked Sendable {
         while position < limit {
             let rest = UnsafeRawBufferPointer(rebasing: bytes[position..<limit])
             switch try stream.write(rest) {
-            case .bytes(let count): position += count
+            case .bytes(let count):
+                position += count
+                sentBytes.wrappingAdd(UInt64(count), ordering: .relaxed)
             case .wouldBlock(let interest): try stream.wait(for: interest, until: deadline.value)
             case .endOfStream: throw .aborted
             }
@@ -468,14 +468,9 @@ final class Sender: @unchecked Sendable {
     /// Leaves a frame for whoever has the turn; false when the queue is full.
     private func enqueue(_ frame: OutgoingFrame) throws(SendFailure) -> Bool {
         if frame.needsUTF8Check { try check(frame.payload) }
-        var key: UInt32 = 0
-        if role == .client {
-            let block = Block.borrow()
-            defer { Block.giveBack(block) }
-            key = try nextKey(from: block)
-        }
+        let key = try nextQueueKey()
         let outcome = queue.withLock { queue -> SendQueue.Outcome in
-            let outcome = queue.append(frame, maskingKey: role == .client ? key : nil)
+            let outcome = queue.append(frame, maskingKey: key)
             if outcome == .queued { queuedBytes.store(queue.count, ordering: .relaxed) }
             return outcome
         }
@@ -487,19 +482,42 @@ final class Sender: @unchecked Sendable {
         }
     }
 
+    /// Leaves the close frame behind all others; false if there has been one.
+    private func enqueueLast(_ payload: ClosePayload) throws(SendFailure) -> Bool {
+        let key = try nextQueueKey()
+        defer { atomicMemoryFence(ordering: .sequentiallyConsistent) }
+        return payload.encoded.withUnsafeBytes { bytes in
+            queue.withLock { queue in
+                let frame = OutgoingFrame(opcode: .close, payload: bytes)
+                let isFirst = queue.appendLast(frame, maskingKey: key)
+                queuedBytes.store(queue.count, ordering: .relaxed)
+                return isFirst
+            }
+        }
+    }
+
+    private func nextQueueKey() throws(SendFailure) -> UInt32? {
+        guard role == .client else { return nil }
+        let block = Block.borrow()
+        defer { Block.giveBack(block) }
+        return try nextKey(from: block)
+    }
+
     /// Sends what has queued; `controlOnly` while a fragmented message is under way, which no other
     /// message may interrupt (RFC 6455 §5.4).
     private func drainQueue(
         _ deadline: inout LazyDeadline,
-        controlOnly: Bool = false
+        controlOnly: Bool = false,
+        isAccepted: Bool = false
     ) throws(SendFailure) {
         while spilled.isEmpty, queuedBytes.load(ordering: .relaxed) > 0 {
             queue.withLock { queue in
                 queue.take(&spilled, controlOnly: controlOnly)
                 queuedBytes.store(queue.count, ordering: .relaxed)
+                isClosed = queue.isClosed && queue.count == 0
             }
             if spilled.isEmpty { return }
-            try flush(&deadline, isAccepted: false)
+            try flush(&deadline, isAccepted: isAccepted)
         }
     }
 
@@ -511,6 +529,7 @@ final class Sender: @unchecked Sendable {
         guard queuedBytes.load(ordering: .relaxed) > 0 else { return }
         try flush(&deadline, isAccepted: true)
         try drainQueue(&deadline, controlOnly: controlOnly)
+        guard !isClosed else { throw .closing }
     }
 }
 

@@ -49,3 +49,8 @@ package protocol ByteStream: AnyObject, Sendable {
     /// Ends both directions at once and every wait with `.aborted`.
     func abort()
 }
+
+extension ByteStream {
+    /// How many sent bytes the peer's system has not acknowledged; 0 if that is not known.
+    package var unacknowledgedBytes: Int { SystemCalls.unacknowledgedBytes(descriptor) }
+}

@@ -38,6 +38,11 @@ package struct Deadline: Sendable, Hashable {
         return .nanoseconds(max(0, nanoseconds - SystemCalls.monotonicNanoseconds()))
     }
 
+    /// How long it has been past; negative before.
+    package var elapsed: Duration {
+        .nanoseconds(SystemCalls.monotonicNanoseconds() - nanoseconds)
+    }
+
     package func earlier(_ other: Deadline) -> Deadline {
         min(self, other)
     }

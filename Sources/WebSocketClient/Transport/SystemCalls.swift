@@ -126,6 +126,20 @@ enum SystemCalls {
         _ = retrying { write(writer, &one, MemoryLayout.size(ofValue: one)) }
     }
 
+    /// How many sent bytes the peer's system has not acknowledged; 0 if that is not known.
+    static func unacknowledgedBytes(_ descriptor: Int32) -> Int {
+        var count: Int32 = 0
+        #if os(Linux)
+            guard ioctl(descriptor, UInt(TIOCOUTQ), &count) == 0 else { return 0 }
+        #else
+            var length = socklen_t(MemoryLayout.size(ofValue: count))
+            guard getsockopt(descriptor, SOL_SOCKET, SO_NWRITE, &count, &length) == 0 else {
+                return 0
+            }
+        #endif
+        return Int(count)
+    }
+
     /// The value of an environment variable; `nil` if it is unset.
     static func environmentVariable(_ name: String) -> String? {
         getenv(name).map { String(cString: $0) }

@@ -24,6 +24,9 @@ package final class TimedLock: Sendable {
         state.compareExchange(expected: 0, desired: 1, ordering: .acquiring).exchanged
     }
 
+    /// Whether somebody has the lock just now.
+    package var isLocked: Bool { state.load(ordering: .relaxed) != 0 }
+
     /// Waits for the lock until the deadline; false if it was not to be had.
     package func lock(until deadline: Deadline) -> Bool {
         if tryLock() { return true }

@@ -1,0 +1,128 @@
+/// How a ``WebSocketApp`` notices a peer that has gone without a word (RFC 6455 §5.5.2).
+///
+/// The first ping leaves one interval after the connection was opened. Any byte that arrives after
+/// a ping is a sign of life, not its pong alone; and as long as the peer's system takes in what this
+/// end sends, a ping may still be on its way behind it. So neither a large message nor a busy
+/// callback ends a connection that is alive.
+public struct Keepalive: Sendable, Hashable {
+    /// The time between pings.
+    public var interval: Duration
+    /// How long the peer may be silent after a ping has left, before the connection counts as lost
+    /// and ends with ``WebSocketError/timedOut(_:)``; shorter than the interval. `nil` never judges.
+    public var timeout: Duration?
+    /// What pings carry, at most 125 bytes. If empty, each has a number of its own, so that its pong
+    /// is known from others.
+    public var payload: [UInt8]
+
+    /// Makes a plan; ``WebSocketApp/runForever(reconnect:)`` checks it.
+    ///
+    /// - Parameters:
+    ///   - interval: The time between pings.
+    ///   - timeout: How long the peer may be silent after a ping.
+    ///   - payload: What pings carry.
+    public init(interval: Duration, timeout: Duration? = nil, payload: [UInt8] = []) {
+        self.interval = interval
+        self.timeout = timeout
+        self.payload = payload
+    }
+
+    func check() throws(WebSocketError) {
+        guard interval > .zero else {
+            throw .invalidArgument("The ping interval must be greater than zero.")
+        }
+        if let timeout {
+            guard timeout > .zero else {
+                throw .invalidArgument("The ping time-out must be greater than zero.")
+            }
+            guard timeout < interval else {
+                throw .invalidArgument("The ping time-out must be shorter than the ping interval.")
+            }
+        }
+        guard payload.count <= FrameHeader.maximumControlPayload else {
+            throw .invalidArgument("A ping carries at most 125 bytes.")
+        }
+    }
+}
+
+/// The keepalive of one connection, step by step: when to ping, and when to give up.
+struct KeepaliveClock {
+    /// What can be seen of a connection.
+    struct Traffic {
+        var receivedBytes: UInt64
+        /// Bytes handed to the system.
+        var sentBytes: Int64
+        /// Bytes of those that the peer's system has not acknowledged.
+        var unacknowledgedBytes: Int64
+        /// Whether there are bytes that the system has not taken yet.
+        var hasUnsentBytes: Bool
+
+        var acknowledgedBytes: Int64 { sentBytes - unacknowledgedBytes }
+    }
+
+    enum Verdict: Equatable { case nothing, ping, lost }
+
+    /// A ping whose answer is due.
+    private struct Trial {
+        var deadline: Deadline
+        let receivedBytes: UInt64
+        /// Where in the stream the ping ends, as soon as that is known; what is acknowledged
+        /// beyond it says nothing about the ping.
+        var position: Int64?
+        var acknowledgedBytes: Int64
+
+        init(_ traffic: Traffic, deadline: Deadline) {
+            self.deadline = deadline
+            receivedBytes = traffic.receivedBytes
+            let isInFlight =
+                !traffic.hasUnsentBytes && traffic.unacknowledgedBytes <= Self.packet
+            position = traffic.hasUnsentBytes ? nil : traffic.sentBytes
+            acknowledgedBytes = isInFlight ? traffic.sentBytes : traffic.acknowledgedBytes
+        }
+
+        /// With no more than this on the way, nothing is in front of the ping.
+        private static let packet: Int64 = 1500
+
+        /// Whether the peer's system has taken in more of what goes before the ping.
+        mutating func sawProgress(_ traffic: Traffic) -> Bool {
+            let acknowledged = min(traffic.acknowledgedBytes, position ?? .max)
+            if position == nil, !traffic.hasUnsentBytes { position = traffic.sentBytes }
+            defer { acknowledgedBytes = max(acknowledged, acknowledgedBytes) }
+            return acknowledged > acknowledgedBytes
+        }
+    }
+
+    private let keepalive: Keepalive
+    private var nextPing: Deadline
+    private var trial: Trial?
+
+    init(_ keepalive: Keepalive) {
+        self.keepalive = keepalive
+        nextPing = .after(keepalive.interval)
+    }
+
+    var deadline: Deadline { trial?.deadline.earlier(nextPing) ?? nextPing }
+
+    /// A ping has been handed over to be sent.
+    mutating func pinged(_ traffic: Traffic) {
+        nextPing = .after(keepalive.interval)
+        guard let timeout = keepalive.timeout, trial == nil else { return }
+        trial = Trial(traffic, deadline: .after(timeout))
+    }
+
+    /// What is due now; to be asked after everything that has arrived was read.
+    mutating func look(_ traffic: @autoclosure () -> Traffic) -> Verdict {
+        if trial?.deadline.isPast == true, let timeout = keepalive.timeout {
+            let traffic = traffic()
+            if traffic.receivedBytes != trial?.receivedBytes {
+                trial = nil
+            } else if trial?.sawProgress(traffic) == true {
+                // The ping may still wait behind what the peer is taking in: time runs from when
+                // it left, or a little later.
+                trial?.deadline = .after(timeout)
+            } else {
+                return .lost
+            }
+        }
+        return nextPing.isPast ? .ping : .nothing
+    }
+}

@@ -1,0 +1,255 @@
+import Synchronization
+import WebSocketProtocol
+
+/// A connection that lives on callbacks, keeps itself alive, and comes back when it is lost.
+///
+/// ```swift
+/// let app = WebSocketApp(
+///     url: "wss://example.com/feed",
+///     onOpen: { app in try app.send("hello") },
+///     onMessage: { app, message in print(message) },
+///     onError: { app, error in print(error) },
+///     onClose: { app, code, reason in print("closed:", code, reason) }
+/// )
+/// try app.runForever(
+///     pingInterval: .seconds(30), pingTimeout: .seconds(10),
+///     reconnect: .exponentialBackoff()
+/// )
+/// ```
+///
+/// All callbacks come on the thread that runs the app, one at a time, in the order of their causes.
+/// Each attempt to connect that fails and each connection that ends is told by one call of
+/// ``onClose``, after one of ``onError`` unless it was closed in order: by ``close(code:reason:timeout:)``,
+/// or by the peer with 1000, 1001 or no code. What a callback throws goes to ``onError``.
+///
+/// Everything else may be called from any thread.
+public final class WebSocketApp: Sendable {
+    /// A callback with nothing but the app.
+    public typealias Callback = @Sendable (WebSocketApp) throws -> Void
+    /// A callback with a message.
+    public typealias MessageCallback = @Sendable (WebSocketApp, Message) throws -> Void
+    /// A callback with a payload, what it is, and whether it ends its message.
+    public typealias DataCallback =
+        @Sendable (WebSocketApp, _ payload: [UInt8], Opcode, _ isFinal: Bool) throws -> Void
+    /// A callback with a further fragment of a message, and whether it is the last.
+    public typealias ContinuationCallback =
+        @Sendable (WebSocketApp, _ payload: [UInt8], _ isFinal: Bool) throws -> Void
+    /// A callback with the payload of a ping or pong.
+    public typealias ControlCallback = @Sendable (WebSocketApp, _ payload: [UInt8]) throws -> Void
+    /// A callback with an error: a ``WebSocketError``, or what another callback threw.
+    public typealias ErrorCallback = @Sendable (WebSocketApp, any Error) -> Void
+    /// A callback with the peer's close code and reason: 1005 if it gave none, 1006 if there was no
+    /// close frame (RFC 6455 §7.1.5).
+    public typealias CloseCallback =
+        @Sendable (WebSocketApp, CloseCode, _ reason: String) throws -> Void
+
+    /// Header fields of the handshake: fixed, or made anew for each attempt.
+    public struct Header: Sendable, ExpressibleByDictionaryLiteral {
+        let make: @Sendable () throws -> HTTPFields
+
+        /// The same fields for every attempt.
+        ///
+        /// - Parameter fields: The fields.
+        public init(_ fields: HTTPFields) { make = { fields } }
+
+        /// Fields that a function makes before each attempt, such as a fresh token. It runs on the
+        /// running thread; what it throws makes the attempt fail.
+        ///
+        /// - Parameter make: The function.
+        public init(perAttempt make: @escaping @Sendable () throws -> HTTPFields) {
+            self.make = make
+        }
+
+        /// The same fields for every attempt, as a literal.
+        ///
+        /// - Parameter elements: Names and values.
+        public init(dictionaryLiteral elements: (String, String)...) {
+            self.init(HTTPFields(elements))
+        }
+    }
+
+    /// What a close carries and how long it may take.
+    struct CloseRequest {
+        var payload: ClosePayload
+        var timeout: Duration?
+    }
+
+    struct Callbacks {
+        var onOpen: Callback?
+        var onReconnect: Callback?
+        var onMessage: MessageCallback?
+        var onData: DataCallback?
+        var onContinuation: ContinuationCallback?
+        var onError: ErrorCallback?
+        var onClose: CloseCallback?
+        var onPing: ControlCallback?
+        var onPong: ControlCallback?
+    }
+
+    struct Run {
+        var dispatcher: Dispatcher
+        var key: Int
+        var closeRequest: CloseRequest?
+        var socket: WebSocket?
+    }
+
+    struct State {
+        var callbacks: Callbacks
+        var header: Header
+        var options: ConnectOptions
+        var keepalive: Keepalive?
+        var reconnection: Reconnection?
+        var run: Run?
+        var hasErrored = false
+        var awaitedPong: (payload: [UInt8], since: ContinuousClock.Instant)?
+        var lastPing: ContinuousClock.Instant?
+        var lastPong: ContinuousClock.Instant?
+        var roundTripTime: Duration?
+    }
+
+    /// Where it connects to.
+    public let url: String
+
+    let state: Mutex<State>
+
+    /// Makes an app; nothing is connected before ``runForever(pingInterval:pingTimeout:reconnect:)``.
+    ///
+    /// - Parameters:
+    ///   - url: A `ws` or `wss` URL.
+    ///   - header: Further header fields of the handshake.
+    ///   - onOpen: Called when a connection is open.
+    ///   - onReconnect: Called in place of `onOpen` when a connection is open that isn't the first.
+    ///   - onMessage: Called with each message.
+    ///   - onError: Called with each error.
+    ///   - onClose: Called when a connection has ended, or could not be opened.
+    ///   - onPing: Called with each ping, after it has been answered.
+    ///   - onPong: Called with each pong.
+    ///   - onContinuation: Called with each fragment but the first of a message; if it is set,
+    ///     fragments are delivered as they arrive, the first ones to `onMessage`.
+    ///   - cookie: Cookies to send besides those of the jar.
+    ///   - subprotocols: The subprotocols to offer.
+    ///   - onData: Called with the payload of each message, before `onMessage`.
+    ///   - socket: A connected stream socket to use; the first connection owns it.
+    ///   - options: All else that can be chosen.
+    public init(
+        url: String,
+        header: Header = [:],
+        onOpen: Callback? = nil,
+        onReconnect: Callback? = nil,
+        onMessage: MessageCallback? = nil,
+        onError: ErrorCallback? = nil,
+        onClose: CloseCallback? = nil,
+        onPing: ControlCallback? = nil,
+        onPong: ControlCallback? = nil,
+        onContinuation: ContinuationCallback? = nil,
+        cookie: String? = nil,
+        subprotocols: [String] = [],
+        onData: DataCallback? = nil,
+        socket: Int32? = nil,
+        options: ConnectOptions = ConnectOptions()
+    ) {
+        self.url = url
+        let callbacks = Callbacks(
+            onOpen: onOpen,
+            onReconnect: onReconnect,
+            onMessage: onMessage,
+            onData: onData,
+            onContinuation: onContinuation,
+            onError: onError,
+            onClose: onClose,
+            onPing: onPing,
+            onPong: onPong
+        )
+        var options = options
+        if let cookie { options.cookie = cookie }
+        if !subprotocols.isEmpty { options.subprotocols = subprotocols }
+        if let socket { options.socket = socket }
+        state = Mutex(State(callbacks: callbacks, header: header, options: options))
+    }
+
+    // MARK: Sending
+
+    /// The open connection, or the one that is being opened; `nil` otherwise.
+    public var socket: WebSocket? { state.withLock { $0.run?.socket } }
+
+    /// Whether there is an open connection.
+    public var isConnected: Bool { socket?.isConnected ?? false }
+
+    /// Sends a text message; see ``WebSocket/send(_:)-(String)``.
+    ///
+    /// - Parameter text: The message.
+    /// - Returns: The length of the frame on the wire, header included.
+    /// - Throws: ``WebSocketError``: `connectionClosed` if there is no open connection, `timedOut`,
+    ///   `aborted`.
+    @discardableResult
+    public func send(_ text: String) throws(WebSocketError) -> Int {
+        try connectedSocket().send(text)
+    }
+
+    /// Sends a binary message; see ``WebSocket/send(binary:)-([UInt8])``.
+    ///
+    /// - Parameter bytes: The message.
+    /// - Returns: The length of the frame on the wire, header included.
+    /// - Throws: ``WebSocketError``: `connectionClosed` if there is no open connection, `timedOut`,
+    ///   `aborted`.
+    @discardableResult
+    public func send(binary bytes: [UInt8]) throws(WebSocketError) -> Int {
+        try connectedSocket().send(binary: bytes)
+    }
+
+    /// Sends one unfragmented frame of any kind; see ``WebSocket/send(_:opcode:)``.
+    ///
+    /// - Parameters:
+    ///   - payload: The payload.
+    ///   - opcode: What it is.
+    /// - Returns: The length of the frame on the wire, header included.
+    /// - Throws: ``WebSocketError``: `connectionClosed` if there is no open connection,
+    ///   `invalidArgument` for a control frame of more than 125 bytes, `timedOut`, `aborted`.
+    @discardableResult
+    public func send(_ payload: [UInt8], opcode: Opcode) throws(WebSocketError) -> Int {
+        try connectedSocket().send(payload, opcode: opcode)
+    }
+
+    private func connectedSocket() throws(WebSocketError) -> WebSocket {
+        guard let socket, socket.isConnected else {
+            throw .connectionClosed(Closure(cause: "the app has no open connection"))
+        }
+        return socket
+    }
+
+    // MARK: The end
+
+    /// Closes the connection and ends the run; returns at once.
+    ///
+    /// The closing handshake takes at most `timeout`, then ``runForever(pingInterval:pingTimeout:reconnect:)``
+    /// returns; a connection that is being opened, and the wait before the next one, end at once. An
+    /// app that isn't running is left as it is. For any thread, and for callbacks.
+    ///
+    /// - Parameters:
+    ///   - code: The reason as a number.
+    ///   - reason: The reason in words, at most 123 bytes of UTF-8; more is cut.
+    ///   - timeout: The limit. Default: ``Timeouts/close``, 3 s.
+    /// - Throws: ``WebSocketError/invalidArgument(_:)`` for a code that may not be sent.
+    public func close(
+        code: CloseCode = .normalClosure,
+        reason: String = "",
+        timeout: Duration? = nil
+    ) throws(WebSocketError) {
+        guard code.isValidOnWire else {
+            throw .invalidArgument("The close code \(code) may not be sent.")
+        }
+        let payload = ClosePayload(code: code, reason: reason)
+        requestClose(CloseRequest(payload: payload, timeout: timeout))
+    }
+
+    func requestClose(_ request: CloseRequest) {
+        let run = state.withLock { state -> Run? in
+            guard state.run != nil, state.run?.closeRequest == nil else { return nil }
+            state.run?.closeRequest = request
+            return state.run
+        }
+        guard let run else { return }
+        run.socket?.stopConnecting()
+        run.dispatcher.nudge(run.key)
+    }
+}

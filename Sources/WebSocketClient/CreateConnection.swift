@@ -1,0 +1,246 @@
+import Synchronization
+import WebSocketProtocol
+
+/// What holds for the whole process.
+struct Defaults {
+    var timeout: Duration?
+    var reconnection: Reconnection?
+
+    static let shared = Mutex(Defaults())
+}
+
+extension WebSocket {
+    /// The time-out of connections made with ``createConnection(_:timeout:)`` that aren't told
+    /// otherwise, for the whole process; websocket-client's `setdefaulttimeout`. Default: `nil`, which
+    /// leaves the ones of ``Timeouts``.
+    public static var defaultTimeout: Duration? {
+        get { Defaults.shared.withLock { $0.timeout } }
+        set { Defaults.shared.withLock { $0.timeout = newValue } }
+    }
+}
+
+/// Opens a connection, with the arguments of websocket-client's `create_connection`.
+///
+/// ```swift
+/// let socket = try createConnection("wss://example.com/feed", timeout: .seconds(5))
+/// ```
+///
+/// The same as ``WebSocket/connect(to:options:)-swift.type.method``, which has its choices in one
+/// value; see ``ConnectOptions`` for what they mean. Blocks as long as the time-out allows.
+///
+/// - Parameters:
+///   - url: A `ws` or `wss` URL.
+///   - timeout: The limit of each stage of connecting, and of each later call; without it, and
+///     without ``WebSocket/defaultTimeout``, connecting takes at most 30 s and receiving waits for
+///     ever.
+///   - header: Further header fields of the handshake; `HTTPFields(lines:)` takes lines.
+///   - cookie: Cookies to send besides those of the jar.
+///   - origin: The `Origin` field.
+///   - suppressOrigin: Whether there is no `Origin` field.
+///   - host: The `Host` field.
+///   - suppressHost: Whether there is no `Host` field.
+///   - connection: The `Connection` field's value.
+///   - subprotocols: The subprotocols to offer.
+///   - redirectLimit: How many redirects are followed.
+///   - httpProxyHost: A proxy's name or address; the other proxy arguments count only with it.
+///   - httpProxyPort: The proxy's port.
+///   - httpProxyAuth: The proxy's user and password.
+///   - httpNoProxy: The hosts that are reached directly.
+///   - httpProxyTimeout: The limit of the proxy's handshake.
+///   - proxyType: The protocol that is spoken with the proxy.
+///   - sockopt: Socket options, set after ``SocketOption/defaults``.
+///   - sslopt: TLS, for wss URLs.
+///   - socket: A connected stream socket to use; the connection owns it.
+///   - fireContFrame: Whether each fragment of a message is delivered as it arrives.
+///   - skipUTF8Validation: Whether text isn't checked.
+///   - getMaskKey: Makes the masking key of each frame; for tests.
+///   - options: All else that can be chosen.
+/// - Returns: The connected socket.
+/// - Throws: ``WebSocketError``, as ``WebSocket/connect(to:options:)-swift.type.method``.
+public func createConnection(
+    _ url: String,
+    timeout: Duration? = nil,
+    header: HTTPFields = [:],
+    cookie: String? = nil,
+    origin: String? = nil,
+    suppressOrigin: Bool = false,
+    host: String? = nil,
+    suppressHost: Bool = false,
+    connection: String? = nil,
+    subprotocols: [String] = [],
+    redirectLimit: Int? = nil,
+    httpProxyHost: String? = nil,
+    httpProxyPort: UInt16? = nil,
+    httpProxyAuth: BasicCredentials? = nil,
+    httpNoProxy: [String]? = nil,
+    httpProxyTimeout: Duration? = nil,
+    proxyType: Proxy.Kind = .http,
+    sockopt: [SocketOption] = [],
+    sslopt: TLSOptions? = nil,
+    socket: Int32? = nil,
+    fireContFrame: Bool = false,
+    skipUTF8Validation: Bool = false,
+    getMaskKey: (@Sendable () -> UInt32)? = nil,
+    options: ConnectOptions = ConnectOptions()
+) throws(WebSocketError) -> WebSocket {
+    try createConnection(
+        url,
+        timeout: timeout,
+        as: WebSocket.self,
+        header: header,
+        cookie: cookie,
+        origin: origin,
+        suppressOrigin: suppressOrigin,
+        host: host,
+        suppressHost: suppressHost,
+        connection: connection,
+        subprotocols: subprotocols,
+        redirectLimit: redirectLimit,
+        httpProxyHost: httpProxyHost,
+        httpProxyPort: httpProxyPort,
+        httpProxyAuth: httpProxyAuth,
+        httpNoProxy: httpNoProxy,
+        httpProxyTimeout: httpProxyTimeout,
+        proxyType: proxyType,
+        sockopt: sockopt,
+        sslopt: sslopt,
+        socket: socket,
+        fireContFrame: fireContFrame,
+        skipUTF8Validation: skipUTF8Validation,
+        getMaskKey: getMaskKey,
+        options: options
+    )
+}
+
+/// Opens a connection of a class of the caller's, as websocket-client's `class_` argument; otherwise
+/// as ``createConnection(_:timeout:)``.
+///
+/// - Parameters:
+///   - url: A `ws` or `wss` URL.
+///   - timeout: The limit of each stage of connecting, and of each later call.
+///   - type: The class; every higher call honours the frame-level methods that it overrides.
+///   - header: Further header fields of the handshake.
+///   - cookie: Cookies to send besides those of the jar.
+///   - origin: The `Origin` field.
+///   - suppressOrigin: Whether there is no `Origin` field.
+///   - host: The `Host` field.
+///   - suppressHost: Whether there is no `Host` field.
+///   - connection: The `Connection` field's value.
+///   - subprotocols: The subprotocols to offer.
+///   - redirectLimit: How many redirects are followed.
+///   - httpProxyHost: A proxy's name or address.
+///   - httpProxyPort: The proxy's port.
+///   - httpProxyAuth: The proxy's user and password.
+///   - httpNoProxy: The hosts that are reached directly.
+///   - httpProxyTimeout: The limit of the proxy's handshake.
+///   - proxyType: The protocol that is spoken with the proxy.
+///   - sockopt: Socket options, set after ``SocketOption/defaults``.
+///   - sslopt: TLS, for wss URLs.
+///   - socket: A connected stream socket to use; the connection owns it.
+///   - fireContFrame: Whether each fragment of a message is delivered as it arrives.
+///   - skipUTF8Validation: Whether text isn't checked.
+///   - getMaskKey: Makes the masking key of each frame; for tests.
+///   - options: All else that can be chosen.
+/// - Returns: The connected socket.
+/// - Throws: ``WebSocketError``, as ``WebSocket/connect(to:options:)-swift.type.method``.
+public func createConnection<Socket: WebSocket>(
+    _ url: String,
+    timeout: Duration? = nil,
+    as type: Socket.Type,
+    header: HTTPFields = [:],
+    cookie: String? = nil,
+    origin: String? = nil,
+    suppressOrigin: Bool = false,
+    host: String? = nil,
+    suppressHost: Bool = false,
+    connection: String? = nil,
+    subprotocols: [String] = [],
+    redirectLimit: Int? = nil,
+    httpProxyHost: String? = nil,
+    httpProxyPort: UInt16? = nil,
+    httpProxyAuth: BasicCredentials? = nil,
+    httpNoProxy: [String]? = nil,
+    httpProxyTimeout: Duration? = nil,
+    proxyType: Proxy.Kind = .http,
+    sockopt: [SocketOption] = [],
+    sslopt: TLSOptions? = nil,
+    socket: Int32? = nil,
+    fireContFrame: Bool = false,
+    skipUTF8Validation: Bool = false,
+    getMaskKey: (@Sendable () -> UInt32)? = nil,
+    options: ConnectOptions = ConnectOptions()
+) throws(WebSocketError) -> Socket {
+    var options = options
+    if let timeout = timeout ?? WebSocket.defaultTimeout {
+        let close = options.timeouts.close
+        options.timeouts = Timeouts(all: timeout)
+        options.timeouts.close = close
+    }
+    options.headers.replace(with: header)
+    if let cookie { options.cookie = cookie }
+    if let connection { options.connection = connection }
+    if !subprotocols.isEmpty { options.subprotocols = subprotocols }
+    if let redirectLimit { options.redirectLimit = redirectLimit }
+    options.setFields(
+        host: host,
+        origin: origin,
+        suppressHost: suppressHost,
+        suppressOrigin: suppressOrigin
+    )
+    try options.setProxy(
+        proxyType,
+        host: httpProxyHost,
+        port: httpProxyPort,
+        credentials: httpProxyAuth,
+        noProxy: httpNoProxy,
+        timeout: httpProxyTimeout
+    )
+    options.socketOptions += sockopt
+    if let sslopt { options.tls = sslopt }
+    if let socket { options.socket = socket }
+    if fireContFrame { options.deliversFragments = true }
+    if skipUTF8Validation { options.validatesUTF8 = false }
+    if let getMaskKey { options.maskingKey = getMaskKey }
+    return try Socket.connect(to: url, options: options)
+}
+
+extension ConnectOptions {
+    /// Sets what has been given of websocket-client's arguments for the header.
+    mutating func setFields(
+        host: String?,
+        origin: String?,
+        suppressHost: Bool,
+        suppressOrigin: Bool
+    ) {
+        if let host { self.host = .custom(host) }
+        if let origin { self.origin = .custom(origin) }
+        if suppressHost { self.host = .omitted }
+        if suppressOrigin { self.origin = .omitted }
+    }
+
+    /// Sets what has been given of websocket-client's arguments for the proxy.
+    mutating func setProxy(
+        _ kind: Proxy.Kind,
+        host: String?,
+        port: UInt16?,
+        credentials: BasicCredentials?,
+        noProxy: [String]?,
+        timeout: Duration?
+    ) throws(WebSocketError) {
+        if let noProxy { self.noProxy = noProxy }
+        if let timeout { timeouts.proxy = timeout }
+        guard let host else { return }
+        guard let port, port > 0 else {
+            throw .invalidArgument("A proxy's host needs a port.")
+        }
+        proxy = .proxy(Proxy(kind, host: host, port: port, credentials: credentials))
+    }
+}
+
+extension HTTPFields {
+    /// Adds fields in place of those of the same names.
+    mutating func replace(with others: HTTPFields) {
+        for field in others { self[field.name] = nil }
+        for field in others { append(name: field.name, value: field.value) }
+    }
+}

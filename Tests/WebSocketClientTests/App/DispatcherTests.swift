@@ -1,0 +1,127 @@
+import Glibc
+import LoopbackServer
+import Synchronization
+import Testing
+import WebSocketProtocol
+
+@testable import WebSocketClient
+
+@Suite("Dispatcher", .timeLimit(.minutes(5)), .serialized)
+struct DispatcherTests {
+    @Test("Many apps share one thread, and each has its own callbacks and reconnection")
+    func manyApps() throws {
+        let server = try LoopbackServer()
+        defer { server.stop() }
+        let dispatcher = try Dispatcher()
+        let threads = Mutex<Set<UInt>>([])
+        let journals = (0..<20).map { _ in Journal() }
+        for (number, journal) in journals.enumerated() {
+            let app = WebSocketApp.noting(
+                in: journal,
+                url: server.url(),
+                onOpen: { app in
+                    _ = threads.withLock { $0.insert(UInt(pthread_self())) }
+                    try app.send("\(number)")
+                },
+                onMessage: { app, _ in
+                    _ = threads.withLock { $0.insert(UInt(pthread_self())) }
+                    if journal.count(of: "text") == 3 { return try app.close() }
+                    try app.send("\(number)")
+                }
+            )
+            #expect(try app.runForever(dispatcher: dispatcher) == false)
+            #expect(app.isRunning)
+        }
+        try dispatcher.dispatch()
+        for (number, journal) in journals.enumerated() {
+            let text = "text \(number)"
+            #expect(journal.entries == ["open", text, text, text, "close 1000 "])
+        }
+        #expect(threads.withLock { $0 } == [UInt(pthread_self())])
+    }
+
+    @Test("A server that doesn't answer the handshake holds up nobody else")
+    func deafServer() throws {
+        let listener = try Listener()
+        let server = try LoopbackServer()
+        defer {
+            server.stop()
+            listener.close()
+        }
+        let dispatcher = try Dispatcher()
+        let deaf = WebSocketApp(url: "ws://127.0.0.1:\(listener.port)/")
+        try deaf.runForever(dispatcher: dispatcher)
+        let journal = Journal()
+        let app = WebSocketApp.noting(
+            in: journal,
+            url: server.url(),
+            onOpen: { try $0.send("x") },
+            onMessage: { _, _ in try deaf.close() }
+        )
+        app.onMessage = { app, _ in
+            try deaf.close()
+            try app.close()
+        }
+        try app.runForever(dispatcher: dispatcher)
+        let (_, time) = try timed { try dispatcher.dispatch() }
+        #expect(time < .seconds(5))
+        #expect(journal.entries == ["open", "close 1000 "])
+    }
+
+    @Test("stop() closes all apps, and dispatch() returns")
+    func stop() throws {
+        let server = try LoopbackServer()
+        defer { server.stop() }
+        let dispatcher = try Dispatcher()
+        let journal = Journal()
+        for _ in 0..<5 {
+            let app = WebSocketApp.noting(in: journal, url: server.url())
+            try app.runForever(dispatcher: dispatcher, reconnect: .every(.milliseconds(1)))
+        }
+        dispatcher.schedule(after: .milliseconds(200)) { dispatcher.stop() }
+        try dispatcher.dispatch()
+        #expect(journal.count(of: "open") == 5)
+        #expect(journal.count(of: "close 1000") == 5)
+        #expect(journal.count(of: "error") == 0)
+    }
+
+    @Test("A signal is told on the dispatching thread, and has its former effect afterwards")
+    func signals() throws {
+        let server = try LoopbackServer()
+        defer { server.stop() }
+        let journal = Journal()
+        let thread = UInt(pthread_self())
+        var former = sigaction()
+        sigaction(SIGURG, nil, &former)
+        #expect(former.__sigaction_handler.sa_handler == nil)
+        do {
+            let dispatcher = try Dispatcher()
+            let app = WebSocketApp.noting(
+                in: journal,
+                url: server.url(),
+                onOpen: { _ in kill(getpid(), SIGURG) }
+            )
+            try app.runForever(dispatcher: dispatcher)
+            try dispatcher.signal(SIGURG) { [weak dispatcher] in
+                journal.note("signal \(UInt(pthread_self()) == thread)")
+                dispatcher?.stop()
+            }
+            try dispatcher.dispatch()
+        }
+        #expect(journal.entries == ["open", "signal true", "close 1000 "])
+        sigaction(SIGURG, nil, &former)
+        #expect(former.__sigaction_handler.sa_handler == nil)
+    }
+
+    @Test("A dispatcher with nothing to do returns at once, and runs once at a time")
+    func edges() throws {
+        let dispatcher = try Dispatcher()
+        try dispatcher.dispatch()
+        let refused = Atomic<Bool>(false)
+        dispatcher.schedule(after: .zero) {
+            do { try dispatcher.dispatch() } catch { refused.store(true, ordering: .relaxed) }
+        }
+        try dispatcher.dispatch()
+        #expect(refused.load(ordering: .relaxed) == true)
+    }
+}

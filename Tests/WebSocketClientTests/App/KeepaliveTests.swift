@@ -1,0 +1,200 @@
+import LoopbackServer
+import Synchronization
+import TestSupport
+import Testing
+import WebSocketProtocol
+
+@testable import WebSocketClient
+
+@Suite("Keepalive", .timeLimit(.minutes(5)))
+struct KeepaliveTests {
+    @Test("The first ping comes after one interval, and its round trip is measured")
+    func firstPing() throws {
+        let server = try LoopbackServer()
+        defer { server.stop() }
+        let clock = ContinuousClock()
+        let opened = Mutex<ContinuousClock.Instant?>(nil)
+        let firstPong = Mutex<Duration?>(nil)
+        let app = WebSocketApp(
+            url: server.url(),
+            onOpen: { _ in opened.withLock { $0 = clock.now } },
+            onPong: { app, _ in
+                firstPong.withLock { $0 = opened.withLock { $0 }?.duration(to: clock.now) }
+                try app.close()
+            }
+        )
+        try app.runForever(pingInterval: .milliseconds(300), pingTimeout: .milliseconds(250))
+        let elapsed = try #require(firstPong.withLock { $0 })
+        #expect(elapsed >= .milliseconds(290) && elapsed < .milliseconds(590))
+        let roundTrip = try #require(app.roundTripTime)
+        #expect(roundTrip > .zero && roundTrip < .milliseconds(300))
+        #expect(app.lastPing != nil && app.lastPong != nil)
+    }
+
+    @Test("Pings carry the payload asked for, or a number of their own")
+    func payloads() throws {
+        let server = try LoopbackServer()
+        defer { server.stop() }
+        let app = WebSocketApp(url: server.url())
+        let journal = Journal()
+        app.onPong = { app, payload in
+            journal.note("\(payload)")
+            if journal.entries.count == 2 { try app.close() }
+        }
+        try app.runForever(pingInterval: .milliseconds(20), pingPayload: "hi")
+        #expect(journal.entries == ["[104, 105]", "[104, 105]"])
+        let numbers = Journal()
+        app.onPong = { app, payload in
+            numbers.note("\(payload)")
+            if numbers.entries.count == 2 { try app.close() }
+        }
+        try app.runForever(pingInterval: .milliseconds(20))
+        #expect(numbers.entries == ["[0, 0, 0, 1]", "[0, 0, 0, 2]"])
+    }
+
+    @Test("A peer that is silent after a ping is lost, and that is one error")
+    func silentPeer() throws {
+        let server = try LoopbackServer { connection in
+            // Reads, so that the system acknowledges, and says nothing.
+            while true { _ = try connection.nextPiece() }
+        }
+        defer { server.stop() }
+        let journal = Journal()
+        let app = WebSocketApp.noting(in: journal, url: server.url())
+        let (errored, time) = try timed {
+            try app.runForever(pingInterval: .milliseconds(300), pingTimeout: .milliseconds(200))
+        }
+        #expect(errored)
+        #expect(time >= .milliseconds(490) && time < .milliseconds(1500))
+        #expect(
+            journal.entries == [
+                "open", "error Time ran out during the wait for a pong.", "close 1006 ",
+            ]
+        )
+    }
+
+    @Test("Any byte is a sign of life, not a pong alone")
+    func otherTraffic() throws {
+        let server = try LoopbackServer { connection in
+            for number in 0..<12 {
+                pause(.milliseconds(50))
+                try connection.send(.text, Array("\(number)".utf8))
+            }
+            try connection.sendClose(code: 1000, reason: "")
+            while try connection.nextPiece().opcode != .close {}
+        }
+        defer { server.stop() }
+        let journal = Journal()
+        let app = WebSocketApp.noting(in: journal, url: server.url())
+        // No ping is ever answered.
+        let errored = try app.runForever(
+            pingInterval: .milliseconds(160),
+            pingTimeout: .milliseconds(150)
+        )
+        #expect(!errored)
+        #expect(journal.count(of: "text") == 12)
+    }
+
+    @Test("A large message that arrives slowly is no silence")
+    func slowArrival() throws {
+        let server = try LoopbackServer { connection in
+            // One frame of 40 bytes, a byte every 25 ms; pings stay unanswered.
+            try connection.write([0x82, 40])
+            for byte in 0..<40 as Range<UInt8> {
+                pause(.milliseconds(25))
+                try connection.write([byte])
+            }
+            try connection.sendClose(code: 1000, reason: "")
+            while try connection.nextPiece().opcode != .close {}
+        }
+        defer { server.stop() }
+        let journal = Journal()
+        let app = WebSocketApp.noting(in: journal, url: server.url())
+        let errored = try app.runForever(
+            pingInterval: .milliseconds(200),
+            pingTimeout: .milliseconds(150)
+        )
+        #expect(!errored)
+        #expect(journal.count(of: "binary") == 1)
+    }
+
+    @Test("A large message that leaves slowly is no silence, though the ping waits behind it")
+    func slowDeparture() throws {
+        let server = try LoopbackServer { connection in
+            // Takes the bytes in slowly, and only then answers what it finds: the ping comes last.
+            var received = 0
+            while received < 6 << 20 {
+                let piece = try connection.nextPiece()
+                received += piece.bytes.count
+                pause(.milliseconds(20))
+            }
+            while true { _ = try connection.receive() }
+        }
+        defer { server.stop() }
+        let journal = Journal()
+        let app = WebSocketApp.noting(
+            in: journal,
+            url: server.url(),
+            onOpen: { app in
+                try Threads.start {
+                    _ = try? app.send(binary: [UInt8](repeating: 1, count: 6 << 20))
+                }
+            }
+        )
+        app.onPong = { app, _ in
+            journal.note("pong")
+            try app.close()
+        }
+        app.options.socketOptions = [.sendBufferSize(64 << 10)]
+        let errored = try app.runForever(
+            pingInterval: .milliseconds(160),
+            pingTimeout: .milliseconds(150)
+        )
+        #expect(!errored)
+        #expect(journal.entries == ["open", "pong", "close 1000 "])
+    }
+
+    @Test("A callback that takes long is no silence of the peer")
+    func busyCallback() throws {
+        let server = try LoopbackServer()
+        defer { server.stop() }
+        let journal = Journal()
+        let app = WebSocketApp.noting(
+            in: journal,
+            url: server.url(),
+            onOpen: { app in try app.send("x") },
+            onMessage: { _, _ in pause(.milliseconds(700)) }
+        )
+        app.onPong = { app, _ in
+            journal.note("pong")
+            if journal.count(of: "pong") == 3 { try app.close() }
+        }
+        let errored = try app.runForever(
+            pingInterval: .milliseconds(200),
+            pingTimeout: .milliseconds(100)
+        )
+        #expect(!errored)
+    }
+
+    @Test("A peer whose system doesn't take anything in is lost, though the ping never left")
+    func stuckPeer() throws {
+        let server = try LoopbackServer { connection in pause(.seconds(5)) }
+        defer { server.stop() }
+        let journal = Journal()
+        let app = WebSocketApp.noting(
+            in: journal,
+            url: server.url(),
+            onOpen: { app in
+                try Threads.start {
+                    _ = try? app.send(binary: [UInt8](repeating: 1, count: 32 << 20))
+                }
+            }
+        )
+        let (errored, time) = try timed {
+            try app.runForever(pingInterval: .milliseconds(400), pingTimeout: .milliseconds(300))
+        }
+        #expect(errored)
+        #expect(time < .seconds(4))
+        #expect(journal.count(of: "error Time ran out during the wait for a pong") == 1)
+    }
+}
