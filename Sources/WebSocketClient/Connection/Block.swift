@@ -10,16 +10,20 @@ final class Block: @unchecked Sendable {
     private static let pool = Mutex<[Block]>([])
     private static let maximumKept = 64
 
-    let bytes: UnsafeMutableRawBufferPointer
+    let base: UnsafeMutableRawPointer
     /// Masking keys travel with the block, so that they too are drawn in bulk.
-    var keys = MaskingKeys()
+    let keys = OwnedState(MaskingKeys())
 
     private init() {
-        bytes = .allocate(byteCount: Self.size, alignment: 64)
+        base = .allocate(byteCount: Self.size, alignment: 64)
     }
 
     deinit {
-        bytes.deallocate()
+        base.deallocate()
+    }
+
+    var bytes: UnsafeMutableRawBufferPointer {
+        UnsafeMutableRawBufferPointer(start: base, count: Self.size)
     }
 
     /// The block that was given back last, as it is still in cache, or a new one.

@@ -132,7 +132,7 @@ final class Connection: Sendable {
 
     /// The next message, or control frame after it has been answered. In turn only.
     func nextEvent(_ deadline: inout LazyDeadline) throws(WebSocketError) -> DecodedEvent {
-        try refuseCutting(into: .frame, .parts)
+        if case .nothing = receiver.begun {} else { try refuseCutting(into: .frame, .parts) }
         do throws(ReceiveFailure) {
             return try receiver.nextEvent(&deadline)
         } catch {

@@ -4,11 +4,15 @@
 struct MaskingKeys: ~Copyable {
     private static let count = 4096
     private var keys: [UInt32] = []
+    private var used = 0
 
     mutating func next() throws(TransportError) -> UInt32 {
-        if let key = keys.popLast() { return key }
-        keys = try Self.draw()
-        return keys.removeLast()
+        if used == keys.count {
+            keys = try Self.draw()
+            used = 0
+        }
+        defer { used += 1 }
+        return keys[used]
     }
 
     private static func draw() throws(TransportError) -> [UInt32] {

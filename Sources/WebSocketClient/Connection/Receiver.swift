@@ -13,17 +13,20 @@ enum ReceiveFailure: Error {
 ///
 /// Whoever has the turn reads. It keeps its buffer no longer than there is something in it.
 final class Receiver: @unchecked Sendable {
-    // Safe to send: `turn` guards the variables, `receivedBytes` is atomic, the rest is constant.
+    // Safe to send: `turn` guards what is `own`, `receivedBytes` is atomic, the rest is constant.
     private let stream: any ByteStream
     private let sender: Sender
 
     let turn = TimedLock()
-    var decoder: MessageDecoder
-    private var block: Block?
-    private var partialFrame: Frame?
-    private var isInsideParts = false
-    /// The last read got all that had arrived, so the next one would find nothing: wait first.
-    private var isDrained = false
+    private let own: OwnedState<State>
+
+    private struct State: ~Copyable {
+        var decoder: MessageDecoder
+        var block: Block?
+        var partialFrame: Frame?
+        var begun = Unfinished.nothing
+        var isDrained = false
+    }
     /// What an immediate deadline kept it from waiting for.
     private(set) var awaited: Interest = .read
 
@@ -39,7 +42,30 @@ final class Receiver: @unchecked Sendable {
     init(stream: any ByteStream, sender: Sender, decoder: consuming MessageDecoder) {
         self.stream = stream
         self.sender = sender
-        self.decoder = decoder
+        own = OwnedState(State(decoder: decoder))
+    }
+
+    var decoder: MessageDecoder {
+        _read { yield own.value.decoder }
+        _modify { yield &own.value.decoder }
+    }
+    private var block: Block? {
+        get { own.value.block }
+        set { own.value.block = newValue }
+    }
+    private var partialFrame: Frame? {
+        _read { yield own.value.partialFrame }
+        _modify { yield &own.value.partialFrame }
+    }
+    /// What ``nextFrame(_:)`` or ``nextPart(into:_:)`` has begun.
+    private(set) var begun: Unfinished {
+        get { own.value.begun }
+        set { own.value.begun = newValue }
+    }
+    /// The last read got all that had arrived, so the next one would find nothing: wait first.
+    private var isDrained: Bool {
+        get { own.value.isDrained }
+        set { own.value.isDrained = newValue }
     }
 
     /// Puts bytes in front that were read together with the handshake.
@@ -73,7 +99,9 @@ final class Receiver: @unchecked Sendable {
     func nextFrame(_ deadline: inout LazyDeadline) throws(ReceiveFailure) -> Frame {
         while true {
             do throws(ProtocolViolation) {
-                if let frame = try decoder.nextFrame(partial: &partialFrame) { return frame }
+                let frame = try decoder.nextFrame(partial: &own.value.partialFrame)
+                begun = partialFrame == nil ? .nothing : .frame
+                if let frame { return frame }
             } catch {
                 throw .violation(error)
             }
@@ -99,7 +127,7 @@ final class Receiver: @unchecked Sendable {
             switch part {
             case .needsMoreBytes: try fill(&deadline)
             case .part(_, _, let isLast):
-                isInsideParts = !isLast
+                begun = isLast ? .nothing : .parts
                 return part
             case .control: return part
             }
@@ -128,8 +156,7 @@ final class Receiver: @unchecked Sendable {
 
     /// What a call for the next message, frame or part may not cut into.
     var unfinished: Unfinished {
-        if partialFrame != nil { return .frame }
-        if isInsideParts { return .parts }
+        guard case .nothing = begun else { return begun }
         return decoder.frames.isBetweenFrames ? .nothing : .message
     }
 

@@ -37,20 +37,61 @@ enum SendFailure: Error {
 ///
 /// What a time-out interrupted stays here and goes out before anything else.
 final class Sender: @unchecked Sendable {
-    // Safe to send: `turn` guards the variables, the queue has its own lock, the rest is constant.
+    // Safe to send: `turn` guards what is `own`, the queue has its own lock, the rest is constant.
     private let stream: any ByteStream
-    private let role: Role
+    private let masks: Bool
     private let makeMaskingKey: (@Sendable () -> UInt32)?
 
     private let turn = TimedLock()
-    private var block: Block?
-    private var start = 0
-    private var end = 0
+    private let own: OwnedState<State>
+
+    private struct State: ~Copyable {
+        var block: Block?
+        /// The block's memory and keys: going through the object would count references.
+        var base: UnsafeMutableRawPointer?
+        var keys: UnsafeMutablePointer<MaskingKeys>?
+        var start = 0
+        var end = 0
+        var spilled: [UInt8] = []
+        var spilledStart = 0
+        var isClosed = false
+        var deflater: Deflater?
+    }
+
+    private var block: Block? {
+        get { own.value.block }
+        set {
+            own.value.base = newValue?.base
+            own.value.keys = newValue?.keys.pointer
+            own.value.block = newValue
+        }
+    }
+    /// Where the bytes in the block begin and end.
+    private var start: Int {
+        get { own.value.start }
+        set { own.value.start = newValue }
+    }
+    private var end: Int {
+        get { own.value.end }
+        set { own.value.end = newValue }
+    }
     /// Bytes that follow those in the block: the rest of a large frame, or a queue taken over.
-    private var spilled: [UInt8] = []
-    private var spilledStart = 0
-    private var isClosed = false
-    private var deflater: Deflater?
+    private var spilled: [UInt8] {
+        _read { yield own.value.spilled }
+        _modify { yield &own.value.spilled }
+    }
+    private var spilledStart: Int {
+        get { own.value.spilledStart }
+        set { own.value.spilledStart = newValue }
+    }
+    private var isClosed: Bool {
+        get { own.value.isClosed }
+        set { own.value.isClosed = newValue }
+    }
+    private var deflater: Deflater? {
+        _read { yield own.value.deflater }
+        _modify { yield &own.value.deflater }
+    }
     /// Messages of fewer bytes go as they are; all of them if nothing was negotiated.
     private let compressionThreshold: Int
 
@@ -73,10 +114,10 @@ final class Sender: @unchecked Sendable {
         deflater: consuming Deflater?
     ) {
         self.stream = stream
-        self.role = role
+        masks = role == .client
         self.makeMaskingKey = makeMaskingKey
         compressionThreshold = deflater?.threshold ?? .max
-        self.deflater = deflater
+        own = OwnedState(State(deflater: deflater))
     }
 
     /// Whether bytes wait that the stream didn't take at once.
@@ -181,9 +222,8 @@ final class Sender: @unchecked Sendable {
         _ deadline: inout LazyDeadline
     ) throws(SendFailure) {
         if willCompress(frame) { return try appendCompressed(frame, &deadline) }
-        if frame.compression == .done { deflater?.resetContext() }
-        let block = borrow()
-        guard let base = block.bytes.baseAddress else { return }
+        if case .done = frame.compression { deflater?.resetContext() }
+        let base = borrow()
         var rest = frame.payload
         var utf8 = UTF8State()
         var isChecked = !frame.needsUTF8Check
@@ -198,12 +238,12 @@ final class Sender: @unchecked Sendable {
         }
         let frameStart = end
         var key: UInt32 = 0
-        if role == .client { key = try nextKey(from: block) }
+        if masks { key = try nextKey() }
         let header = FrameHeader(
             isFinal: frame.isFinal,
             reservedBits: frame.reservedBits,
             opcode: frame.opcode,
-            maskingKey: role == .client ? key : nil,
+            maskingKey: masks ? key : nil,
             payloadLength: rest.count
         )
         end += header.encode(into: base + end)
@@ -236,11 +276,12 @@ final class Sender: @unchecked Sendable {
         }
     }
 
-    private func borrow() -> Block {
-        if let block { return block }
+    /// The memory to mask into.
+    private func borrow() -> UnsafeMutableRawPointer {
+        if let base = own.value.base { return base }
         let block = Block.borrow()
         self.block = block
-        return block
+        return block.base
     }
 
     private func check(_ text: UnsafeRawBufferPointer) throws(SendFailure) {
@@ -251,10 +292,16 @@ final class Sender: @unchecked Sendable {
         }
     }
 
-    private func nextKey(from block: Block) throws(SendFailure) -> UInt32 {
+    /// A masking key from the borrowed block.
+    private func nextKey() throws(SendFailure) -> UInt32 {
+        guard let keys = own.value.keys else { throw .transport(.aborted, isAccepted: false) }
+        return try nextKey(from: &keys.pointee)
+    }
+
+    private func nextKey(from keys: inout MaskingKeys) throws(SendFailure) -> UInt32 {
         if let makeMaskingKey { return makeMaskingKey() }
         do throws(TransportError) {
-            return try block.keys.next()
+            return try keys.next()
         } catch {
             throw .transport(error, isAccepted: false)
         }
@@ -363,9 +410,9 @@ final class Sender: @unchecked Sendable {
     // MARK: Compression (RFC 7692 §7.2.1)
 
     private func willCompress(_ frame: OutgoingFrame) -> Bool {
+        guard compressionThreshold != .max else { return false }
         switch frame.compression {
         case .never, .done: return false
-        case .always where compressionThreshold == .max: return false
         case .always: break
         case .automatic where frame.payload.count < compressionThreshold: return false
         case .automatic: break
@@ -380,7 +427,7 @@ final class Sender: @unchecked Sendable {
         _ deadline: inout LazyDeadline
     ) throws(SendFailure) {
         if frame.needsUTF8Check { try check(frame.payload) }
-        let block = borrow()
+        let base = borrow()
         var rest = frame.payload
         var opcode = frame.opcode
         var isAccepted = false
@@ -393,8 +440,8 @@ final class Sender: @unchecked Sendable {
                     throw error
                 }
             }
-            let room = UnsafeMutableRawBufferPointer(rebasing: block.bytes[end...])
-            let key = role == .client ? try nextKey(from: block) : nil
+            let room = UnsafeMutableRawBufferPointer(start: base + end, count: Block.size - end)
+            let key = masks ? try nextKey() : nil
             let (consumed, written, isComplete) = try compress(
                 rest,
                 opcode: opcode,
@@ -455,7 +502,7 @@ final class Sender: @unchecked Sendable {
         defer { Block.giveBack(block) }
         var isComplete = false
         while !isComplete {
-            let key = role == .client ? try nextKey(from: block) : nil
+            let key = masks ? try nextKey(from: &block.keys.value) : nil
             let result = try compress(rest, opcode: .continuation, key: key, into: block.bytes)
             spilled.append(contentsOf: block.bytes.prefix(result.written))
             rest = UnsafeRawBufferPointer(rebasing: rest.dropFirst(result.consumed))
@@ -497,10 +544,10 @@ final class Sender: @unchecked Sendable {
     }
 
     private func nextQueueKey() throws(SendFailure) -> UInt32? {
-        guard role == .client else { return nil }
+        guard masks else { return nil }
         let block = Block.borrow()
         defer { Block.giveBack(block) }
-        return try nextKey(from: block)
+        return try nextKey(from: &block.keys.value)
     }
 
     /// Sends what has queued; `controlOnly` while a fragmented message is under way, which no other

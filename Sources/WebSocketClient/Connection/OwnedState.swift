@@ -1,0 +1,24 @@
+/// State that one thread at a time may touch, because it has a turn or owns what the state is part of.
+///
+/// It lies in memory of its own, as each access to a property of a class is checked for exclusivity at
+/// run time: for small messages, that took more time than framing and masking them together. Safe
+/// because whoever holds it guarantees, by a lock or by ownership, what the check would find out.
+struct OwnedState<State: ~Copyable>: ~Copyable, @unchecked Sendable {
+    /// For who has it for longer than one access; valid as long as this is.
+    let pointer: UnsafeMutablePointer<State>
+
+    init(_ state: consuming State) {
+        pointer = .allocate(capacity: 1)
+        pointer.initialize(to: state)
+    }
+
+    deinit {
+        pointer.deinitialize(count: 1)
+        pointer.deallocate()
+    }
+
+    var value: State {
+        _read { yield pointer.pointee }
+        nonmutating _modify { yield &pointer.pointee }
+    }
+}
