@@ -92,6 +92,31 @@ struct OpeningHandshake {
         }
     }
 
+    private func proxy(for url: WebSocketURL) throws(WebSocketError) -> Proxy? {
+        switch options.proxy {
+        case .none:
+            return nil
+        case .proxy(let proxy):
+            let bypasses = ProxyEnvironment.bypasses(
+                host: url.host,
+                port: url.port,
+                noProxy: options.noProxy
+            )
+            return bypasses ? nil : proxy
+        case .environment:
+            do throws(TransportError) {
+                return try ProxyEnvironment.proxy(
+                    isSecure: url.isSecure,
+                    host: url.host,
+                    port: url.port,
+                    noProxy: options.noProxy
+                )
+            } catch {
+                throw WebSocketError(error, during: .connecting)
+            }
+        }
+    }
+
     private func connect(_ url: WebSocketURL) throws(WebSocketError) -> any ByteStream {
         let target: ConnectTarget
         if let socket = options.socket {
@@ -102,6 +127,7 @@ struct OpeningHandshake {
             target = .host(url.host, port: url.port)
         }
         var plan = ConnectPlan(target: target, serverName: url.host)
+        if case .host = target { plan.proxy = try proxy(for: url) }
         if url.isSecure, options.socket == nil { plan.tls = options.tls }
         plan.socketOptions = options.socketOptions
         plan.deadline = deadline
