@@ -108,6 +108,6 @@ private struct Request {
     }
 
     func number(_ name: String) -> Int {
-        value(name).flatMap { Int($0) } ?? 0
+        max(0, value(name).flatMap { Int($0) } ?? 0)
     }
 }
