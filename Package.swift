@@ -110,6 +110,12 @@ let package = Package(
             path: "Tests/Conformance/autobahn-client",
             swiftSettings: strict
         ),
+        .executableTarget(
+            name: "KernelFuzz",
+            dependencies: ["CWebSocketAccel", "WebSocketAccelPure"],
+            path: "Tests/Fuzz/KernelFuzz",
+            swiftSettings: strict
+        ),
         .testTarget(
             name: "WebSocketAccelTests",
             dependencies: ["WebSocketAccel", "WebSocketAccelPure", "CWebSocketAccel"],

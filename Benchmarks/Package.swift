@@ -14,6 +14,15 @@ let client = Target.Dependency.product(name: "WebSocketClient", package: "swift-
 let accel = Target.Dependency.product(name: "WebSocketAccel", package: "swift-websocket-client")
 let server = Target.Dependency.product(name: "_LoopbackServer", package: "swift-websocket-client")
 
+let pureKernels = Target.Dependency.product(
+    name: "_WebSocketAccelPure",
+    package: "swift-websocket-client"
+)
+let cKernels = Target.Dependency.product(
+    name: "_CWebSocketAccel",
+    package: "swift-websocket-client"
+)
+
 let package = Package(
     name: "Benchmarks",
     platforms: [.macOS(.v26)],
@@ -39,6 +48,12 @@ let package = Package(
         .executableTarget(
             name: "bulk-send",
             dependencies: [client, accel, server],
+            swiftSettings: strict
+        ),
+        // All kernels in one process.
+        .executableTarget(
+            name: "bench-kernels",
+            dependencies: [pureKernels, cKernels],
             swiftSettings: strict
         ),
     ],

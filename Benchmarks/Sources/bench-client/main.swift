@@ -5,7 +5,7 @@ import WebSocketClient
 //
 // `send` sends COUNT messages and waits for a text that starts with "done"; `recv` sends "go" and
 // receives COUNT messages; `rtt` sends one and waits for its echo, COUNT times. One line of JSON tells
-// how long that took.
+// how long that took. With deflate=1 in the URL's query, compression is offered.
 //
 // WSBENCH_DATA     a folder with payloads, TYPE-SIZE; without it they are made
 // WSBENCH_SEND     "each" sends each message with a call of its own; otherwise they go as a batch
@@ -19,6 +19,7 @@ guard let job = Job(arguments: CommandLine.arguments) else {
 var options = ConnectOptions()
 options.proxy = .none
 options.tls = TLSOptions(verification: .none)
+if job.url.contains("deflate=1") { options.compression = DeflateOptions() }
 options.socketOptions = [.noDelay(true)]
 options.limits.maximumFrameBytes = 1 << 30
 options.limits.maximumMessageBytes = 1 << 30
