@@ -134,7 +134,7 @@ let package = Package(
         ),
         .testTarget(
             name: "WebSocketClientTests",
-            dependencies: ["WebSocketClient", "LoopbackServer", "TestSupport"],
+            dependencies: ["WebSocketClient", "LoopbackServer", "TestSupport", "COpenSSL"],
             swiftSettings: strict
         ),
         .testTarget(
