@@ -50,10 +50,12 @@ let package = Package(
             dependencies: [client, accel, server],
             swiftSettings: strict
         ),
-        // All kernels in one process.
+        // The kernels alone, C and Swift in one process, for Kernels/kernels.py.
+        .target(name: "Reference", path: "Kernels/Reference"),
         .executableTarget(
             name: "bench-kernels",
-            dependencies: [pureKernels, cKernels],
+            dependencies: ["Reference", pureKernels, cKernels],
+            path: "Kernels/Sources",
             swiftSettings: strict
         ),
     ],

@@ -4,12 +4,10 @@
 data.py files FOLDER         `text` and `binary`, 64 MiB each, out of files that are on this machine:
                              sources and documentation, with lines in many languages among them; and
                              the toolchain's libraries
-data.py payloads FOLDER      KIND-SIZE, one message each: binary; text, in many languages; ascii; and
-                             json, of which some is not ASCII
+data.py payloads FOLDER      text-SIZE and binary-SIZE: one message each, the text in many languages
 """
 
 import itertools
-import json
 import os
 import pathlib
 import shutil
@@ -72,34 +70,6 @@ def binary_file():
             return bytes(data[:SIZE])
 
 
-def json_text(lines):
-    """Records as a service would send them, ten times as much syntax as words of other languages."""
-    records = [
-        {"id": 100_003 * i, "active": i % 3 > 0, "score": i / 7, "tags": ["socket", "frame", "bulk"],
-         "created": f"2026-01-{i % 28 + 1:02}T08:{i % 60:02}:00Z", "title": line.decode()[:8]}
-        for i, line in enumerate(lines)
-    ]
-    return json.dumps(records, ensure_ascii=False).encode()
-
-
-def payloads(folder):
-    languages = LANGUAGES.read_bytes()
-    library = next(files([toolchain() / "lib"], ("libswiftCore.so",)))
-    with open(library, "rb") as file:
-        file.seek(3 << 20)  # past the tables, in the code
-        binary = file.read(SIZES[-1])
-    kinds = {
-        "text": languages,
-        "ascii": languages.splitlines()[1] + b"\n",
-        "json": json_text(languages.splitlines() * 20),
-    }
-    for size in SIZES:
-        for kind, sample in kinds.items():
-            whole = sample * (size // len(sample) + 1)
-            folder.joinpath(f"{kind}-{size}").write_bytes(cut(whole, size))
-        folder.joinpath(f"binary-{size}").write_bytes(binary[:size])
-
-
 def main(command, folder):
     folder = pathlib.Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
@@ -108,7 +78,13 @@ def main(command, folder):
             folder.joinpath("text").write_bytes(text_file())
             folder.joinpath("binary").write_bytes(binary_file())
     else:
-        payloads(folder)
+        languages = LANGUAGES.read_bytes() * (SIZES[-1] // LANGUAGES.stat().st_size + 1)
+        library = next(files([toolchain() / "lib"], ("libswiftCore.so",)))
+        for size in SIZES:
+            folder.joinpath(f"text-{size}").write_bytes(cut(languages, size))
+            with open(library, "rb") as file:
+                file.seek(1 << 20)  # past the headers
+                folder.joinpath(f"binary-{size}").write_bytes(file.read(size))
 
 
 main(*sys.argv[1:])
