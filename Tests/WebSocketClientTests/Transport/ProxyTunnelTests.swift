@@ -204,9 +204,13 @@ struct ProxyTunnelTests {
         var plan = ConnectPlan(target: .host("a", port: 1), serverName: "a")
         plan.proxy = .http(host: "127.0.0.1", port: listener.port)
         let connecting = Background { [plan] in _ = try Connector.connect(plan, wakeUp: wakeUp) }
-        _ = try listener.accept(until: .after(.seconds(20))).readSome()
+        let accepted = try listener.accept(until: .after(.seconds(20)))
+        _ = try accepted.readSome()
         wakeUp.signal()
-        #expect(throws: TransportError.aborted) { try connecting.join() }
+        // The proxy is still there: only the signal ends the wait.
+        withExtendedLifetime(accepted) {
+            _ = #expect(throws: TransportError.aborted) { try connecting.join() }
+        }
     }
 
     @Test("TLS to the proxy is checked with options of its own, and TLS to the target runs within")
