@@ -23,7 +23,7 @@ package final class ServerConnection {
     private static let outgoingLimit = 256 << 10
 
     /// Performs the server's side of the opening handshake (RFC 6455 §4.2).
-    init(accepting stream: any ByteStream, compression: DeflateOptions?) throws {
+    package init(accepting stream: any ByteStream, compression: DeflateOptions?) throws {
         self.stream = stream
         storage = .allocate(byteCount: Self.storageSize, alignment: 64)
         window.lend(storage)

@@ -2,7 +2,7 @@ import LoopbackServer
 import Testing
 import WebSocketClient
 
-@Suite("Batches", .timeLimit(.minutes(1)))
+@Suite("Batches", .blocking, .timeLimit(.minutes(1)))
 struct BatchTests {
     @Test("A batch arrives whole and in order, whatever the sizes")
     func order() throws {

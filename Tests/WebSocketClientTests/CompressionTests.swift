@@ -2,7 +2,7 @@ import LoopbackServer
 import Testing
 import WebSocketClient
 
-@Suite("Compression on a connection, RFC 7692", .timeLimit(.minutes(2)))
+@Suite("Compression on a connection, RFC 7692", .blocking, .timeLimit(.minutes(2)))
 struct CompressionTests {
     private static func options(_ offer: (inout DeflateOffer) -> Void = { _ in }) -> ConnectOptions
     {

@@ -2,7 +2,7 @@ import LoopbackServer
 import Testing
 import WebSocketClient
 
-@Suite("Messages to and from a server", .timeLimit(.minutes(1)))
+@Suite("Messages to and from a server", .blocking, .timeLimit(.minutes(1)))
 struct EchoTests {
     private func connect(_ options: ConnectOptions = ConnectOptions()) throws -> (
         LoopbackServer, WebSocket

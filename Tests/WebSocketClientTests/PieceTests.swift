@@ -10,7 +10,7 @@ import WebSocketClient
     import Darwin
 #endif
 
-@Suite("Messages in pieces, files and prepared messages", .timeLimit(.minutes(1)))
+@Suite("Messages in pieces, files and prepared messages", .blocking, .timeLimit(.minutes(1)))
 struct PieceTests {
     private static let text = String(repeating: "naïve café – ", count: 60_000)
 

@@ -10,7 +10,7 @@ import WebSocketClient
     import Darwin
 #endif
 
-@Suite("The README", .timeLimit(.minutes(1)))
+@Suite("The README", .blocking, .timeLimit(.minutes(1)))
 struct ReadmeTests {
     /// The example as the README has it, but for the URL.
     private func example(_ url: String) throws {

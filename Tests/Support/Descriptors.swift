@@ -1,0 +1,37 @@
+import Foundation
+
+/// What is open in this process, and what runs in it.
+package enum Descriptors {
+    /// The sockets, pipes and files by what they are: `socket:[12345]`.
+    package static var open: [String] {
+        let folder = "/proc/self/fd"
+        let names = (try? FileManager.default.contentsOfDirectory(atPath: folder)) ?? []
+        return names.compactMap { identity(of: "\(folder)/\($0)") }
+    }
+
+    /// What a descriptor stands for, in a word that no other socket has.
+    package static func identity(of descriptor: Int32) -> String? {
+        identity(of: "/proc/self/fd/\(descriptor)")
+    }
+
+    private static func identity(of path: String) -> String? {
+        try? FileManager.default.destinationOfSymbolicLink(atPath: path)
+    }
+
+    /// How many threads run in this process.
+    package static var threads: Int {
+        (try? FileManager.default.contentsOfDirectory(atPath: "/proc/self/task").count) ?? 0
+    }
+}
+
+/// Waits until `condition` holds; false if it didn't in time.
+package func eventually(within seconds: Double = 10, _ condition: () throws -> Bool) rethrows
+    -> Bool
+{
+    let limit = Date(timeIntervalSinceNow: seconds)
+    while try !condition() {
+        if Date() > limit { return false }
+        pause(.milliseconds(2))
+    }
+    return true
+}
