@@ -104,6 +104,17 @@ let package = Package(
         ),
 
         // Tests.
+        .target(
+            name: "AllocationCounter",
+            path: "Tests/Allocations/Counter",
+            cSettings: strictC
+        ),
+        .executableTarget(
+            name: "count-allocations",
+            dependencies: ["AllocationCounter", "LoopbackServer", "WebSocketClient"],
+            path: "Tests/Allocations/Program",
+            swiftSettings: strict
+        ),
         .executableTarget(
             name: "autobahn-client",
             dependencies: ["WebSocketClient"],

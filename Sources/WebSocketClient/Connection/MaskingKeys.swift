@@ -7,21 +7,20 @@ struct MaskingKeys: ~Copyable {
     private var used = 0
 
     mutating func next() throws(TransportError) -> UInt32 {
-        if used == keys.count {
-            keys = try Self.draw()
-            used = 0
-        }
+        if used == keys.count { try refill() }
         defer { used += 1 }
         return keys[used]
     }
 
-    private static func draw() throws(TransportError) -> [UInt32] {
-        var keys = [UInt32](repeating: 0, count: count)
-        var failure: TransportError?
-        keys.withUnsafeMutableBytes { bytes in
-            do throws(TransportError) { try RandomBytes.fill(bytes) } catch { failure = error }
+    private mutating func refill() throws(TransportError) {
+        if keys.isEmpty {
+            keys = [UInt32](repeating: 0, count: Self.count)
+            used = Self.count
         }
-        if let failure { throw failure }
-        return keys
+        let result = keys.withUnsafeMutableBytes { bytes in
+            Result { () throws(TransportError) in try RandomBytes.fill(bytes) }
+        }
+        try result.get()
+        used = 0
     }
 }

@@ -1,0 +1,64 @@
+import AllocationCounter
+import LoopbackServer
+import WebSocketClient
+
+#if canImport(Glibc)
+    import Glibc
+#elseif canImport(Musl)
+    import Musl
+#else
+    import Darwin
+#endif
+
+// count-allocations: counts the client's allocations a message, once warm, and fails above zero where
+// zero is promised. The server runs in this process, so each measurement is of calls that it answers
+// with nothing, or of bytes that it has sent before.
+
+func measure(_ name: String, messages: Int, _ body: () throws -> Void) throws -> Bool {
+    try body()
+    let before = allocation_count()
+    try body()
+    let count = allocation_count() - before
+    print(
+        "\(count == 0 ? "ok    " : "FAILED") \(name): \(count) allocations for \(messages) messages"
+    )
+    return count == 0
+}
+
+/// A server that reads and says nothing, without an allocation of its own.
+let sink = try LoopbackServer()
+
+func connect(to server: LoopbackServer) throws -> WebSocket {
+    var options = ConnectOptions(timeout: .seconds(20))
+    options.proxy = .none
+    // The sink waits for more messages than will come.
+    return try WebSocket.connect(to: server.url("/sink?count=\(Int.max)"), options: options)
+}
+
+var isFine = allocation_count() > 0
+if !isFine { print("FAILED the counter counts nothing") }
+let socket = try connect(to: sink)
+let text = String(repeating: "é", count: 500)
+for size in [16, 1024, 65536, 1 << 20] {
+    let bytes = [UInt8](repeating: 7, count: size)
+    isFine =
+        try measure("send(binary:) of \(size) bytes", messages: 100) {
+            for _ in 0..<100 { try socket.send(binary: bytes) }
+        } && isFine
+    isFine =
+        try measure("withBatch, \(size) bytes", messages: 1000) {
+            try socket.withBatch { (batch) throws(WebSocketError) in
+                for _ in 0..<1000 { try batch.send(binary: bytes) }
+            }
+        } && isFine
+}
+isFine =
+    try measure("send(_: String)", messages: 100) {
+        for _ in 0..<100 { try socket.send(text) }
+    } && isFine
+isFine =
+    try measure("ping", messages: 1) {
+        // An empty payload: an array of bytes would be the caller's allocation.
+        try socket.ping()
+    } && isFine
+guard isFine else { exit(1) }
