@@ -145,7 +145,10 @@ let package = Package(
         ),
         .testTarget(
             name: "WebSocketClientTests",
-            dependencies: ["WebSocketClient", "LoopbackServer", "TestSupport", "COpenSSL"],
+            dependencies: [
+                "WebSocketClient", "LoopbackServer", "TestSupport", "COpenSSL",
+                .product(name: "Logging", package: "swift-log"),
+            ],
             swiftSettings: strict
         ),
         .testTarget(

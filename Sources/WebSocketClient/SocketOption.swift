@@ -1,3 +1,5 @@
+import Synchronization
+
 /// A socket option, as setsockopt(2) takes it.
 ///
 /// Options are set after the package's own ``defaults`` and before the connection is opened,
@@ -29,13 +31,20 @@ public struct SocketOption: Sendable, Hashable {
 extension SocketOption {
     /// What every TCP connection starts with: no delay, and keep-alive probes after 30 idle seconds,
     /// every 10 seconds, at most 3 (the values of websocket-client).
-    public static let defaults: [SocketOption] = [
+    ///
+    /// Changing them holds for the whole process, from the next connection on.
+    public static var defaults: [SocketOption] {
+        get { currentDefaults.withLock { $0 } }
+        set { currentDefaults.withLock { $0 = newValue } }
+    }
+
+    private static let currentDefaults = Mutex<[SocketOption]>([
         .noDelay(true),
         .keepAlive(true),
         .keepAliveIdle(seconds: 30),
         .keepAliveInterval(seconds: 10),
         .keepAliveCount(3),
-    ]
+    ])
 
     /// Sends small segments at once (`TCP_NODELAY`).
     public static func noDelay(_ isOn: Bool) -> SocketOption {

@@ -93,6 +93,11 @@ public struct Closure: Sendable, Hashable {
 
     /// The peer's reason; empty if it gave none.
     public var reason: String { received?.reason ?? "" }
+
+    /// Whether the peer said goodbye, and without a complaint: with 1000, 1001 or no code.
+    public var isClean: Bool {
+        received != nil && [.normalClosure, .goingAway, .noStatusReceived].contains(code)
+    }
 }
 
 /// What a proxy refused, or what was wrong with its answer.

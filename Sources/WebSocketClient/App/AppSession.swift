@@ -267,11 +267,7 @@ extension KeepaliveClock.Traffic {
 }
 
 extension WebSocketError {
-    /// Whether both ends have said goodbye, and the peer without a complaint.
     fileprivate var isCleanClosure: Bool {
-        guard case .connectionClosed(let closure) = self, closure.received != nil else {
-            return false
-        }
-        return [.normalClosure, .goingAway, .noStatusReceived].contains(closure.code)
+        if case .connectionClosed(let closure) = self { closure.isClean } else { false }
     }
 }

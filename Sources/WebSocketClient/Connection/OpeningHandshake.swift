@@ -34,12 +34,15 @@ struct OpeningHandshake {
             let request = try makeRequest(url, choices)
             let stream = try connect(url)
             let limit = deadline.earlier(Deadline(options.timeouts.handshake))
+            let head = request.encode()
+            if Tracing.isEnabled { Tracing.request(head, to: url) }
             do throws(TransportError) {
-                try write(request.encode(), to: stream, until: limit)
+                try write(head, to: stream, until: limit)
             } catch {
                 throw WebSocketError(error, during: .handshake)
             }
             let (response, rest) = try readResponse(from: stream, until: limit)
+            if Tracing.isEnabled { Tracing.response(response) }
             options.cookieJar?.store(response.fields, from: url)
             do throws(RedirectFailure) {
                 if let redirect = try policy.redirect(
@@ -134,6 +137,10 @@ struct OpeningHandshake {
         plan.connectTimeout = options.timeouts.connect
         plan.proxyTimeout = options.timeouts.proxy
         plan.tlsTimeout = options.timeouts.tls
+        if Tracing.isEnabled {
+            let way = plan.proxy.map { " through \($0)" } ?? ""
+            Tracing.log("Connecting to \(url.host) port \(url.port)\(way)")
+        }
         do throws(TransportError) {
             return try Connector.connect(plan, wakeUp: wakeUp)
         } catch {

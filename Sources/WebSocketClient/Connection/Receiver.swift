@@ -43,6 +43,7 @@ final class Receiver: @unchecked Sendable {
         self.stream = stream
         self.sender = sender
         own = OwnedState(State(decoder: decoder))
+        if Tracing.isEnabled { self.decoder.onFragment = Tracing.receivedFragment }
     }
 
     var decoder: MessageDecoder {
@@ -85,14 +86,20 @@ final class Receiver: @unchecked Sendable {
             } catch {
                 throw .violation(error)
             }
-            guard case .needsMoreBytes = event else { return event }
+            guard case .needsMoreBytes = event else { return traced(event) }
             if decoder.directlyReadable >= Self.directThreshold {
                 let event = try readDirectly(&deadline)
                 if case .needsMoreBytes = event { continue }
-                return event
+                return traced(event)
             }
             try fill(&deadline)
         }
+    }
+
+    @inline(__always)
+    private func traced(_ event: DecodedEvent) -> DecodedEvent {
+        if Tracing.isEnabled { Tracing.received(event, joined: decoder.assembler.count) }
+        return event
     }
 
     /// Waits for the next frame, whole. In turn only.
@@ -101,7 +108,10 @@ final class Receiver: @unchecked Sendable {
             do throws(ProtocolViolation) {
                 let frame = try decoder.nextFrame(partial: &own.value.partialFrame)
                 begun = partialFrame == nil ? .nothing : .frame
-                if let frame { return frame }
+                if let frame {
+                    if Tracing.isEnabled { Tracing.received(frame) }
+                    return frame
+                }
             } catch {
                 throw .violation(error)
             }
@@ -129,7 +139,9 @@ final class Receiver: @unchecked Sendable {
             case .part(_, _, let isLast):
                 begun = isLast ? .nothing : .parts
                 return part
-            case .control: return part
+            case .control(let opcode, let payload):
+                _ = traced(.control(opcode, payload))
+                return part
             }
         }
     }

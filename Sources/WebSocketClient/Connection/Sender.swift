@@ -221,6 +221,7 @@ final class Sender: @unchecked Sendable {
         _ frame: OutgoingFrame,
         _ deadline: inout LazyDeadline
     ) throws(SendFailure) {
+        if Tracing.isEnabled { Tracing.sent(frame) }
         if willCompress(frame) { return try appendCompressed(frame, &deadline) }
         if case .done = frame.compression { deflater?.resetContext() }
         let base = borrow()
@@ -523,7 +524,9 @@ final class Sender: @unchecked Sendable {
         }
         atomicMemoryFence(ordering: .sequentiallyConsistent)
         switch outcome {
-        case .queued: return true
+        case .queued:
+            if Tracing.isEnabled { Tracing.sent(frame) }
+            return true
         case .full: return false
         case .closed: throw .closing
         }
@@ -534,12 +537,14 @@ final class Sender: @unchecked Sendable {
         let key = try nextQueueKey()
         defer { atomicMemoryFence(ordering: .sequentiallyConsistent) }
         return payload.encoded.withUnsafeBytes { bytes in
-            queue.withLock { queue in
-                let frame = OutgoingFrame(opcode: .close, payload: bytes)
+            let frame = OutgoingFrame(opcode: .close, payload: bytes)
+            let isFirst = queue.withLock { queue in
                 let isFirst = queue.appendLast(frame, maskingKey: key)
                 queuedBytes.store(queue.count, ordering: .relaxed)
                 return isFirst
             }
+            if isFirst, Tracing.isEnabled { Tracing.sent(frame) }
+            return isFirst
         }
     }
 

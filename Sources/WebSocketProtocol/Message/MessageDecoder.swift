@@ -28,6 +28,8 @@ package struct MessageDecoder: ~Copyable, Sendable {
     package var window = ByteWindow()
     package private(set) var frames: FrameDecoder
     package var assembler: MessageAssembler
+    /// Called with the first piece of each frame that isn't a message by itself, and its length.
+    package var onFragment: (@Sendable (FramePiece, _ length: Int) -> Void)?
 
     package init(
         role: Role,
@@ -51,6 +53,9 @@ package struct MessageDecoder: ~Copyable, Sendable {
             }
             if piece.opcode.isControl {
                 return .control(piece.opcode, UnsafeRawBufferPointer(piece.bytes))
+            }
+            if let onFragment, piece.startsFrame {
+                onFragment(piece, piece.bytes.count + frames.remainingPayload)
             }
             if try assembler.append(piece) { return .assembledMessage(assembler.messageOpcode) }
         }
@@ -105,6 +110,9 @@ package struct MessageDecoder: ~Copyable, Sendable {
         while let piece = try frames.next(&window, atMost: room.count) {
             if piece.opcode.isControl {
                 return .control(piece.opcode, UnsafeRawBufferPointer(piece.bytes))
+            }
+            if let onFragment, piece.startsFrame {
+                onFragment(piece, piece.bytes.count + frames.remainingPayload)
             }
             if assembler.inflates(piece) {
                 if try assembler.append(piece) { return assembler.handOut(into: room) }

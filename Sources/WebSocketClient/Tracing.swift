@@ -1,0 +1,160 @@
+public import Logging
+import Synchronization
+import WebSocketProtocol
+
+/// Turns the trace of the whole process on or off: handshakes both ways, frames sent and received.
+///
+/// ```swift
+/// enableTrace(true)
+/// ```
+///
+/// The trace goes to swift-log with the label "websocket", whose default is standard error; a program
+/// that has set up swift-log gets it where its own log goes. The values of `Cookie`, `Set-Cookie`,
+/// `Authorization` and `Proxy-Authorization` are left out; payloads are shown, up to 64 bytes of
+/// each. Connections that are open already show fragmented messages in one piece.
+///
+/// - Parameters:
+///   - isOn: Whether to trace.
+///   - logger: Where to, if not to the logger "websocket".
+///   - level: The level of the entries, which is also what the logger "websocket" lets through.
+public func enableTrace(
+    _ isOn: Bool = true,
+    logger: Logger? = nil,
+    level: Logger.Level = .debug
+) {
+    Tracing.set(isOn, logger: logger, level: level)
+}
+
+/// What ``enableTrace(_:logger:level:)`` shows, and in which words.
+enum Tracing {
+    private struct Destination {
+        var logger: Logger?
+        var level = Logger.Level.debug
+    }
+
+    private static let isOn = Atomic<Bool>(false)
+    private static let destination = Mutex(Destination())
+    /// How much of a payload is shown.
+    private static let shownBytes = 64
+
+    /// To be asked before anything else here is called: all that the trace costs while it is off.
+    @inline(__always)
+    static var isEnabled: Bool { isOn.load(ordering: .relaxed) }
+
+    static func set(_ isEnabled: Bool, logger: Logger?, level: Logger.Level) {
+        destination.withLock { destination in
+            destination.logger = nil
+            destination.level = level
+            guard isEnabled else { return }
+            var chosen = logger ?? Logger(label: "websocket")
+            if logger == nil { chosen.logLevel = min(level, chosen.logLevel) }
+            destination.logger = chosen
+        }
+        isOn.store(isEnabled, ordering: .relaxed)
+    }
+
+    static func log(_ text: @autoclosure () -> String) {
+        let (logger, level) = destination.withLock { ($0.logger, $0.level) }
+        logger?.log(level: level, "\(text())")
+    }
+
+    // MARK: Handshakes
+
+    static func request(_ head: [UInt8], to url: WebSocketURL) {
+        log("--- request header to \(url) ---\n\(redacted(head))\n-----------------------")
+    }
+
+    static func response(_ response: HandshakeResponse) {
+        log(
+            """
+            --- response header ---
+            HTTP/1.1 \(response)
+            \(response.fields)
+            -----------------------
+            """
+        )
+    }
+
+    /// A head without what authorises.
+    static func redacted(_ head: [UInt8]) -> String {
+        String(decoding: head, as: UTF8.self).split(separator: "\r\n").enumerated().map {
+            (index, line) in
+            // The request line has no name to go by.
+            guard index > 0, let colon = line.firstIndex(of: ":") else { return String(line) }
+            let value = line[colon...].dropFirst().drop { $0 == " " }
+            return "\(HTTPFields([(String(line[..<colon]), String(value))]))"
+        }.joined(separator: "\n")
+    }
+
+    // MARK: Frames
+
+    static func sent(_ frame: OutgoingFrame) {
+        log(
+            "++Sent "
+                + line(frame.opcode, frame.isFinal, frame.reservedBits, frame.payload)
+        )
+    }
+
+    static func received(_ event: DecodedEvent, joined: @autoclosure () -> Int) {
+        switch event {
+        case .needsMoreBytes: break
+        case .message(let opcode, let payload), .control(let opcode, let payload):
+            log("++Rcv " + line(opcode, true, 0, payload))
+        case .assembledMessage(let opcode):
+            log("++Rcv message opcode=\(opcode) length=\(joined())")
+        }
+    }
+
+    static func received(_ frame: Frame) {
+        frame.payload.withUnsafeBytes { payload in
+            log("++Rcv " + line(frame.opcode, frame.isFinal, frame.reservedBits, payload))
+        }
+    }
+
+    /// The first piece of a frame that isn't a message by itself.
+    @Sendable
+    static func receivedFragment(_ piece: FramePiece, length: Int) {
+        let payload = UnsafeRawBufferPointer(piece.bytes)
+        log("++Rcv " + line(piece.opcode, piece.isFinal, piece.reservedBits, payload, length))
+    }
+
+    static func line(
+        _ opcode: Opcode,
+        _ isFinal: Bool,
+        _ reservedBits: UInt8,
+        _ payload: UnsafeRawBufferPointer,
+        _ length: Int? = nil
+    ) -> String {
+        let length = length ?? payload.count
+        let bits = [4: " rsv1", 2: " rsv2", 1: " rsv3"].sorted { $0.key > $1.key }
+            .filter { reservedBits & UInt8($0.key) != 0 }.map { "\($0.value)=1" }.joined()
+        let shown = payload.prefix(shownBytes)
+        let data =
+            switch opcode {
+            case .text where reservedBits & 4 == 0:
+                String(decoding: shown, as: UTF8.self).debugDescription
+            case .close: closing(payload)
+            default: readable(shown)
+            }
+        return "fin=\(isFinal ? 1 : 0)\(bits) opcode=\(opcode) length=\(length)"
+            + " data=\(data)\(length > shown.count ? "…" : "")"
+    }
+
+    private static func closing(_ payload: UnsafeRawBufferPointer) -> String {
+        guard let payload = try? ClosePayload(decoding: payload) else { return "(malformed)" }
+        guard let code = payload.code else { return "(none)" }
+        return "\(code) \(payload.reason.debugDescription)"
+    }
+
+    /// Plain text as such, all else in hexadecimal digits.
+    private static func readable(_ bytes: Slice<UnsafeRawBufferPointer>) -> String {
+        if !bytes.isEmpty, bytes.allSatisfy({ (0x20...0x7E).contains($0) }) {
+            return String(decoding: bytes, as: UTF8.self).debugDescription
+        }
+        return "[" + bytes.map(hexadecimal).joined(separator: " ") + "]"
+    }
+
+    private static func hexadecimal(_ byte: UInt8) -> String {
+        (byte < 16 ? "0" : "") + String(byte, radix: 16)
+    }
+}

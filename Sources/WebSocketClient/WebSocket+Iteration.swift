@@ -1,0 +1,23 @@
+import WebSocketProtocol
+
+extension WebSocket {
+    /// The next message, or `nil` once the connection has been closed in order.
+    ///
+    /// ```swift
+    /// while let message = try socket.next() { print(message) }
+    /// ```
+    ///
+    /// Blocks as ``receive()`` does. In order means that the peer has sent a close frame with 1000,
+    /// 1001 or no code (``Closure/isClean``); any other end is thrown.
+    ///
+    /// - Returns: The message; `nil` at the end.
+    /// - Throws: As ``receive()``, but for the end in order.
+    public func next() throws(WebSocketError) -> Message? {
+        do throws(WebSocketError) {
+            return try receive()
+        } catch {
+            guard case .connectionClosed(let closure) = error, closure.isClean else { throw error }
+            return nil
+        }
+    }
+}
