@@ -258,7 +258,7 @@ extension KeepaliveClock.Traffic {
         self.init(
             receivedBytes: connection.receiver.receivedBytes.load(ordering: .relaxed),
             sentBytes: Int64(
-                truncatingIfNeeded: connection.sender.sentBytes.load(ordering: .relaxed)
+                truncatingIfNeeded: connection.sender.sentBytes
             ),
             unacknowledgedBytes: Int64(connection.stream.unacknowledgedBytes),
             hasUnsentBytes: connection.sender.hasUnsentBytes

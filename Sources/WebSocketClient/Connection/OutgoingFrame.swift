@@ -1,0 +1,39 @@
+import WebSocketProtocol
+
+/// A frame to be sent, its payload still the caller's.
+struct OutgoingFrame {
+    var opcode: Opcode
+    var payload: UnsafeRawBufferPointer
+    var isFinal = true
+    var reservedBits: UInt8 = 0
+    /// The payload is text that nobody has checked yet: check it in the same pass that masks it.
+    var needsUTF8Check = false
+    /// Whether to compress it: always, never, or from the threshold on. Whole messages alone.
+    var compression = Compression.automatic
+
+    /// `done`: it has been compressed, without reference to other messages.
+    enum Compression { case automatic, always, never, done }
+
+    /// Whether it is to be compressed on a connection that compresses from so many bytes on.
+    func isCompressed(from threshold: Int) -> Bool {
+        guard threshold != .max else { return false }
+        switch compression {
+        case .never, .done: return false
+        case .automatic where payload.count < threshold: return false
+        case .automatic, .always:
+            return isFinal && reservedBits == 0 && (opcode == .text || opcode == .binary)
+        }
+    }
+}
+
+/// Why a frame could not be sent.
+enum SendFailure: Error {
+    /// `isAccepted`: the frame, or what is left of it, goes out before the next one.
+    case transport(TransportError, isAccepted: Bool)
+    /// A close frame has been sent; nothing may follow it.
+    case closing
+    /// The text wasn't UTF-8; nothing of it has been sent.
+    case invalidUTF8(offset: Int)
+    /// There was no memory to compress with.
+    case compression
+}
