@@ -1,6 +1,6 @@
 import Testing
 
-@Suite("Masking, RFC 6455 section 5.3", .timeLimit(.minutes(2)))
+@Suite("Masking, RFC 6455 section 5.3")
 struct MaskingTests {
     private static let key: [UInt8] = [0x37, 0xFA, 0x21, 0x3D]
 
