@@ -229,7 +229,8 @@ extension ProxyError {
         case .authenticationFailed: isAuthenticationFailure = true
         case .refused(let status, _):
             statusCode = status
-            isAuthenticationFailure = status == 407
+            // Tinyproxy answers wrong credentials with 401.
+            isAuthenticationFailure = status == 407 || status == 401
         case .socksReply(_, let code, _): socksReply = code
         default: break
         }

@@ -9,8 +9,8 @@ enum Counterpart: String, Sendable, CaseIterable, CustomTestStringConvertible {
     case websockets, aiohttp, ws
 
     private static let websocketsServer = Result {
-        try ServerProcess(Self.python()) { port, _ in
-            [Self.script("websockets_server.py"), "\(port)"]
+        try ServerProcess(Self.python()) { port, folder in
+            [Self.script("websockets_server.py"), "\(port)", "\(folder.path)/socket"]
         }
     }
     private static let aiohttpServer = Result {
@@ -52,6 +52,11 @@ enum Counterpart: String, Sendable, CaseIterable, CustomTestStringConvertible {
         }
     }
 
+    /// The Unix socket that websockets listens on as well.
+    static var unixSocketPath: String {
+        get throws { try websocketsServer.get().folder.path + "/socket" }
+    }
+
     /// The server's authority, such as `127.0.0.1:8080`.
     var authority: String { get throws { "127.0.0.1:\(try port)" } }
 
@@ -82,9 +87,9 @@ extension WebSocket {
 }
 
 /// The error that `body` throws, which the test then looks at.
-func errorThrown(by body: () throws -> Void) -> WebSocketError? {
+func errorThrown(by body: () throws -> some Any) -> WebSocketError? {
     do {
-        try body()
+        _ = try body()
         Issue.record("nothing was thrown")
     } catch let error as WebSocketError {
         return error

@@ -109,6 +109,9 @@ package final class ServerProcess: Sendable {
     /// What the server has printed so far.
     package var output: String { run.output }
 
+    /// The folder that `arguments` was given.
+    package var folder: TemporaryFolder { run.folder }
+
     private static func freePort() throws -> UInt16 {
         let listener = try Listener()
         defer { listener.close() }
@@ -121,7 +124,7 @@ private final class ServerRun: @unchecked Sendable {
     // Unchecked: set up in init, and not changed afterwards.
     private let process = Process()
     private let lifeline = Pipe()
-    private let folder: TemporaryFolder
+    let folder: TemporaryFolder
 
     init(
         _ program: String,

@@ -5,7 +5,7 @@ import random
 import sys
 from urllib.parse import parse_qs, urlsplit
 
-from websockets.asyncio.server import serve
+from websockets.asyncio.server import serve, unix_serve
 from websockets.exceptions import ConnectionClosed
 from websockets.extensions.permessage_deflate import ServerPerMessageDeflateFactory
 
@@ -81,6 +81,8 @@ async def handle(connection):
         payload = query["payload"]
         await (await connection.ping(payload))
         await connection.send(f"pong {payload}")
+    elif path == "/invalid":
+        await connection.send(b"caf\xe9", text=True)
     elif path == "/record":
         await connection.send(await record(query["key"]))
     try:
@@ -97,18 +99,19 @@ async def handle(connection):
 
 
 async def main():
-    async with serve(
-        handle,
-        "127.0.0.1",
-        int(sys.argv[1]),
-        process_request=process_request,
-        process_response=process_response,
-        select_subprotocol=select_subprotocol,
-        compression=None,
-        max_size=LIMIT,
-        ping_interval=None,
-        close_timeout=5,
-    ) as server:
+    options = {
+        "process_request": process_request,
+        "process_response": process_response,
+        "select_subprotocol": select_subprotocol,
+        "compression": None,
+        "max_size": LIMIT,
+        "ping_interval": None,
+        "close_timeout": 5,
+    }
+    async with (
+        unix_serve(handle, sys.argv[2], **options),
+        serve(handle, "127.0.0.1", int(sys.argv[1]), **options) as server,
+    ):
         await server.serve_forever()
 
 
