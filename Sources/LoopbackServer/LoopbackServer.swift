@@ -18,7 +18,7 @@ public final class LoopbackServer: Sendable {
     private let script: Script
     private let compression: DeflateOptions?
     private let isStopped = Atomic<Bool>(false)
-    private let streams = Mutex<[ObjectIdentifier: any ByteStream]>([:])
+    private let streams = Locked<[ObjectIdentifier: any ByteStream]>([:])
 
     /// Listens on 127.0.0.1 and serves until ``stop()``.
     ///

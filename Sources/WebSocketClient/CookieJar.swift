@@ -1,4 +1,3 @@
-import Synchronization
 import WebSocketProtocol
 
 /// The cookies that servers have set in their handshakes (RFC 6265), kept in memory.
@@ -9,7 +8,7 @@ public final class CookieJar: Sendable {
     /// The jar of the process, which connections use unless told otherwise.
     public static let shared = CookieJar()
 
-    private let store = Mutex(CookieStore())
+    private let store = Locked(CookieStore())
 
     /// Makes an empty jar.
     public init() {}

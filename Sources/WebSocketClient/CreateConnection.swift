@@ -1,4 +1,3 @@
-import Synchronization
 import WebSocketProtocol
 
 /// What holds for the whole process.
@@ -6,7 +5,7 @@ struct Defaults {
     var timeout: Duration?
     var reconnection: Reconnection?
 
-    static let shared = Mutex(Defaults())
+    static let shared = Locked(Defaults())
 }
 
 extension WebSocket {

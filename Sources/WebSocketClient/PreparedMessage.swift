@@ -1,4 +1,3 @@
-import Synchronization
 import WebSocketProtocol
 
 /// A message that is validated and compressed once, and sent many times over many connections.
@@ -10,7 +9,7 @@ public final class PreparedMessage: Sendable {
     /// The payload as it was given.
     public let payload: [UInt8]
     /// What it compresses to, by window size and level; `nil` where that saves nothing.
-    private let compressed = Mutex<[DeflateChoice: [UInt8]?]>([:])
+    private let compressed = Locked<[DeflateChoice: [UInt8]?]>([:])
 
     /// Prepares a text message.
     ///

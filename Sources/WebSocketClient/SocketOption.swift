@@ -1,5 +1,3 @@
-import Synchronization
-
 /// A socket option, as setsockopt(2) takes it.
 ///
 /// Options are set after the package's own ``defaults`` and before the connection is opened,
@@ -38,7 +36,7 @@ extension SocketOption {
         set { currentDefaults.withLock { $0 = newValue } }
     }
 
-    private static let currentDefaults = Mutex<[SocketOption]>([
+    private static let currentDefaults = Locked<[SocketOption]>([
         .noDelay(true),
         .keepAlive(true),
         .keepAliveIdle(seconds: 30),

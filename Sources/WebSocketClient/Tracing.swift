@@ -33,7 +33,7 @@ enum Tracing {
     }
 
     private static let isOn = Atomic<Bool>(false)
-    private static let destination = Mutex(Destination())
+    private static let destination = Locked(Destination())
     /// How much of a payload is shown.
     private static let shownBytes = 64
 

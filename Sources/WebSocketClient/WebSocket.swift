@@ -1,4 +1,3 @@
-import Synchronization
 import WebSocketProtocol
 
 /// A WebSocket connection whose calls block until they are done (RFC 6455).
@@ -34,7 +33,7 @@ open class WebSocket: @unchecked Sendable {
         var isSecure = false
     }
 
-    private let state: Mutex<State>
+    private let state: Locked<State>
     /// The turn to receive a message frame by frame.
     let joining = TimedLock()
     /// Whether frames go through methods that a subclass may have overridden.
@@ -44,7 +43,7 @@ open class WebSocket: @unchecked Sendable {
     ///
     /// - Parameter options: What ``connect(to:options:)`` uses unless it is given others.
     public required init(options: ConnectOptions = ConnectOptions()) {
-        state = Mutex(State(options: options))
+        state = Locked(State(options: options))
         isSubclass = type(of: self) != WebSocket.self
     }
 

@@ -1,5 +1,3 @@
-import Synchronization
-
 /// Runs any number of ``WebSocketApp``s on one thread.
 ///
 /// ```swift
@@ -42,7 +40,7 @@ public final class Dispatcher: @unchecked Sendable {
     }
 
     private let poller: Poller
-    private let shared = Mutex(Shared())
+    private let shared = Locked(Shared())
     /// With a single app there is nobody to hold up: it connects on the thread that it runs on.
     private let connectsInline: Bool
 

@@ -1,4 +1,3 @@
-import Synchronization
 import WebSocketProtocol
 
 extension WebSocketApp {

@@ -1,4 +1,3 @@
-import Synchronization
 import WebSocketProtocol
 
 /// What a run has been told.

@@ -1,4 +1,3 @@
-import Synchronization
 import WebSocketProtocol
 
 /// A connection that lives on callbacks, keeps itself alive, and comes back when it is lost.
@@ -110,7 +109,7 @@ public final class WebSocketApp: Sendable {
     /// Where it connects to.
     public let url: String
 
-    let state: Mutex<State>
+    let state: Locked<State>
 
     /// Makes an app; nothing is connected before ``runForever(pingInterval:pingTimeout:reconnect:)``.
     ///
@@ -164,7 +163,7 @@ public final class WebSocketApp: Sendable {
         if let cookie { options.cookie = cookie }
         if !subprotocols.isEmpty { options.subprotocols = subprotocols }
         if let socket { options.socket = socket }
-        state = Mutex(State(callbacks: callbacks, header: header, options: options))
+        state = Locked(State(callbacks: callbacks, header: header, options: options))
     }
 
     // MARK: Sending

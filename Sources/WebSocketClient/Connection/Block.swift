@@ -1,5 +1,3 @@
-import Synchronization
-
 /// A stretch of memory that connections borrow while they move bytes, and give back when idle.
 ///
 /// An idle connection owns no buffers: a thousand of them cost what the busy ones need. The size
@@ -7,7 +5,7 @@ import Synchronization
 final class Block: @unchecked Sendable {
     // Safe to send: a block has one owner at a time, handed over under the pool's lock.
     static let size = 256 << 10
-    private static let pool = Mutex<[Block]>([])
+    private static let pool = Locked<[Block]>([])
     private static let maximumKept = 64
 
     let base: UnsafeMutableRawPointer

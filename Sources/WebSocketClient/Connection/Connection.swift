@@ -1,4 +1,3 @@
-import Synchronization
 import WebSocketProtocol
 
 /// An open connection: the two halves, and the closing handshake that joins them.
@@ -18,7 +17,7 @@ final class Connection: Sendable {
     let timeouts: Timeouts
     /// How messages are compressed, if that was agreed.
     let deflateChoice: DeflateChoice?
-    let state = Mutex(State())
+    let state = Locked(State())
 
     init(_ opened: OpenedStream, role: Role, options: ConnectOptions) {
         stream = opened.stream

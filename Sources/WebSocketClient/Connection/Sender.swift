@@ -17,7 +17,7 @@ final class Sender: @unchecked Sendable {
     /// Messages of fewer bytes go as they are; all of them if nothing was negotiated.
     private let compressionThreshold: Int
 
-    private let queue = Mutex(SendQueue())
+    private let queue = Locked(SendQueue())
     /// Bytes in the queue and bytes held in the outbox, for those who don't have the turn.
     private let queuedBytes = Atomic<Int>(0)
     private let heldBytes = Atomic<Int>(0)
@@ -262,6 +262,7 @@ struct FrameWriter: ~Copyable {
     }
 
     mutating func append(_ frame: OutgoingFrame) throws(SendFailure) {
+        let sender = sender
         deadline = LazyDeadline(timeout)
         try sender.yield(&deadline, controlOnly: isInsideMessage)
         try sender.outbox.value.append(frame, &deadline)
@@ -270,6 +271,7 @@ struct FrameWriter: ~Copyable {
 
     /// Sends what has been collected so far.
     mutating func flush() throws(SendFailure) {
+        let sender = sender
         deadline = LazyDeadline(timeout)
         try sender.outbox.value.flush(&deadline, isAccepted: true)
     }

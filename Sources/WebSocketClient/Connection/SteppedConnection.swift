@@ -1,4 +1,3 @@
-import Synchronization
 import WebSocketProtocol
 
 /// A connection whose owner waits by itself, for many connections at a time: every step does what

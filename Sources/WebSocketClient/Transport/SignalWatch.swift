@@ -1,5 +1,3 @@
-import Synchronization
-
 #if canImport(Glibc)
     import Glibc
 #elseif canImport(Musl)
@@ -21,7 +19,7 @@ package final class SignalWatch: Sendable {
         var isReading = false
     }
 
-    private static let watches = Mutex(Watches())
+    private static let watches = Locked(Watches())
     private let token: Int
     private let number: Int32
 
