@@ -3,7 +3,11 @@ import TestSupport
 import Testing
 import WebSocketClient
 
-@Suite("Ends of connections with servers of others", .timeLimit(.minutes(3)))
+@Suite(
+    "Ends of connections with servers of others",
+    .needsInstalledServers,
+    .timeLimit(.minutes(3))
+)
 struct ClosingTests {
     @Test(
         "A server's close code and reason arrive",

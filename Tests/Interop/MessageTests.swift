@@ -2,7 +2,7 @@ import TestSupport
 import Testing
 import WebSocketClient
 
-@Suite("Messages to and from servers of others", .timeLimit(.minutes(3)))
+@Suite("Messages to and from servers of others", .needsInstalledServers, .timeLimit(.minutes(3)))
 struct MessageTests {
     @Test("Text and bytes of all lengths come back equal", arguments: Counterpart.allCases)
     func echo(server: Counterpart) throws {

@@ -4,7 +4,11 @@ import WebSocketClient
 
 /// Options of websocket-client's `create_connection`, each named in a title, against a server that
 /// tells what it has seen.
-@Suite("Options of create_connection for the request", .timeLimit(.minutes(3)))
+@Suite(
+    "Options of create_connection for the request",
+    .needsInstalledServers,
+    .timeLimit(.minutes(3))
+)
 struct RequestOptionTests {
     private let server = Counterpart.websockets
 

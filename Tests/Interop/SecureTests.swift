@@ -3,7 +3,11 @@ import TestSupport
 import Testing
 import WebSocketClient
 
-@Suite("Through nginx, over TLS, to servers of others", .timeLimit(.minutes(3)))
+@Suite(
+    "Through nginx, over TLS, to servers of others",
+    .needsInstalledServers,
+    .timeLimit(.minutes(3))
+)
 struct SecureTests {
     @Test(
         "Messages of all lengths come back equal in both versions",
