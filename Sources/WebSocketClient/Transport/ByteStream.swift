@@ -34,6 +34,9 @@ package protocol ByteStream: AnyObject, Sendable {
     func read(into buffer: UnsafeMutableRawBufferPointer) throws(TransportError) -> Transfer
 
     /// Sends what can be sent at once, from the start of `bytes`.
+    ///
+    /// After `.wouldBlock` the next write must begin with the same bytes, to which others may have
+    /// been added: some of them may be on their way already.
     func write(_ bytes: UnsafeRawBufferPointer) throws(TransportError) -> Transfer
 
     /// Waits until one part of `interest` may be satisfied, and returns which ones. Throws

@@ -35,10 +35,10 @@ struct FileStamp: Hashable, Sendable {
 final class LogFile: Sendable {
     private let descriptor: Int32
 
-    /// Makes the file, for its owner alone, if it isn't there; `nil` if that can't be done.
-    init?(path: String) {
+    /// Makes the file, for its owner alone, if it isn't there.
+    init(path: String) throws(ErrorNumber) {
         descriptor = open(path, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC, 0o600)
-        guard descriptor >= 0 else { return nil }
+        guard descriptor >= 0 else { throw .current }
     }
 
     deinit {

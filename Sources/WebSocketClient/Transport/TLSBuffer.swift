@@ -1,9 +1,14 @@
 /// Ciphertext in the order of arrival: appended at one end, taken at the other.
+///
+/// Large memory goes back when it is empty, so that a connection that is idle costs little.
 struct TLSBuffer: ~Copyable, @unchecked Sendable {
     // Unchecked because of the pointer, which nobody else has.
     private var storage = UnsafeMutableRawBufferPointer(start: nil, count: 0)
     private var start = 0
     private var end = 0
+
+    /// What an empty buffer keeps.
+    static let keptSize = 8 * 1024
 
     deinit {
         storage.deallocate()
@@ -20,10 +25,17 @@ struct TLSBuffer: ~Copyable, @unchecked Sendable {
     /// Forgets bytes from the front.
     mutating func removeFirst(_ count: Int) {
         start += count
-        if start == end {
-            start = 0
-            end = 0
-        }
+        guard start == end else { return }
+        start = 0
+        end = 0
+        releaseIfEmpty()
+    }
+
+    /// Gives large memory back unless there are bytes in it.
+    mutating func releaseIfEmpty() {
+        guard isEmpty, storage.count > TLSBuffer.keptSize else { return }
+        storage.deallocate()
+        storage = UnsafeMutableRawBufferPointer(start: nil, count: 0)
     }
 
     /// Free space behind the bytes, at least `minimum`; to be followed by `didAppend`.
@@ -35,6 +47,11 @@ struct TLSBuffer: ~Copyable, @unchecked Sendable {
     /// Counts bytes that were written to the start of `space`.
     mutating func didAppend(_ count: Int) {
         end += count
+    }
+
+    /// Makes room for so many bytes, lest `append` does it in steps.
+    mutating func reserve(_ count: Int) {
+        _ = space(atLeast: count)
     }
 
     mutating func append(_ bytes: UnsafeRawBufferPointer) {

@@ -21,7 +21,9 @@ final class TLSContext: @unchecked Sendable {
         self.pointer = pointer
         self.options = options
         let keyLogPath = options.keyLogFile ?? SystemCalls.environmentVariable("SSLKEYLOGFILE")
-        keyLog = keyLogPath.flatMap { $0.isEmpty ? nil : LogFile(path: $0) }
+        keyLog = try keyLogPath.flatMap { path throws(TransportError) in
+            path.isEmpty ? nil : try TLSContext.openKeyLog(path)
+        }
         setCommon()
         try setVersionsAndCiphers()
         try setVerification()
@@ -50,12 +52,24 @@ final class TLSContext: @unchecked Sendable {
         SSL_CTX_free(pointer)
     }
 
+    private static func openKeyLog(_ path: String) throws(TransportError) -> LogFile {
+        do throws(ErrorNumber) {
+            return try LogFile(path: path)
+        } catch {
+            throw .tls(TLSFailure(.configuration, reason: "the key log \(path): \(error)"))
+        }
+    }
+
     private func setCommon() {
         // What a connection of its own would not need: RFC 6455 peers have no use for it, and it
         // makes a write depend on a read.
         shim_SSL_CTX_set_no_renegotiation(pointer)
-        // A write that has to be repeated comes with the same bytes, but maybe from elsewhere.
-        shim_SSL_CTX_set_mode(pointer, Int(SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER))
+        // A write that has to be repeated comes with the same bytes, but maybe from elsewhere. And
+        // an idle connection keeps no buffers.
+        shim_SSL_CTX_set_mode(
+            pointer,
+            Int(SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER | SSL_MODE_RELEASE_BUFFERS)
+        )
         SSL_CTX_set_ex_data(
             pointer,
             TLSContext.contextIndex,
@@ -99,6 +113,11 @@ final class TLSContext: @unchecked Sendable {
         case .system:
             try require(SSL_CTX_set_default_verify_paths(pointer), "the system's authorities")
         case .files(let file, let directory):
+            // Whoever trusts a certificate by name needs no other above it.
+            X509_VERIFY_PARAM_set_flags(
+                SSL_CTX_get0_param(pointer),
+                UInt(X509_V_FLAG_PARTIAL_CHAIN)
+            )
             if let file { try require(SSL_CTX_load_verify_file(pointer, file), file) }
             if let directory { try require(SSL_CTX_load_verify_dir(pointer, directory), directory) }
         }
@@ -182,7 +201,11 @@ final class TLSContext: @unchecked Sendable {
     }
 
     private func require(_ result: Int32, _ subject: String) throws(TransportError) {
-        guard result != 1 else { return }
+        guard result != 1 else {
+            // Success may leave failures of attempts behind.
+            ERR_clear_error()
+            return
+        }
         let error = OpenSSLError.take()
         throw .tls(
             TLSFailure(.configuration, reason: "\(subject): \(error.text)", code: error.code)

@@ -127,10 +127,14 @@ struct TLSEngine: ~Copyable, @unchecked Sendable {
     mutating func encrypt(_ bytes: UnsafeRawBufferPointer) throws(TransportError) -> Step {
         try check()
         ERR_clear_error()
+        ciphertext.output.reserve(bytes.count + TLSEngine.overhead(of: bytes.count))
         var count = 0
         let result = SSL_write_ex(ssl, bytes.baseAddress, bytes.count, &count)
         return result == 1 ? .bytes(count) : try explain(result, during: .connection)
     }
+
+    /// More than OpenSSL adds to plaintext: header, type, tag and perhaps a nonce for each record.
+    private static func overhead(of count: Int) -> Int { (count / 16384 + 2) * 64 }
 
     /// Writes close_notify, if there is still somebody who could understand it.
     mutating func shutDown() {

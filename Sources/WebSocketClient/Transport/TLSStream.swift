@@ -14,15 +14,23 @@ package final class TLSStream: ByteStream {
         var unreported = 0
     }
 
+    /// Ciphertext on its way from the socket.
+    private struct Incoming: ~Copyable, Sendable {
+        var buffer = TLSBuffer()
+        /// So much is asked of the socket at once: little while little comes, as an idle
+        /// connection should not hold much memory.
+        var readSize = TLSBuffer.keptSize
+    }
+
     /// So much plaintext is encrypted before the socket is asked again: the ciphertext of 15 full
     /// records is the largest that stays below 256 KiB, the size of write(2) that moves most.
     private static let writeSize = 15 * 16384
-    /// So much ciphertext is asked of the socket at once; more leaves the cache before it is used.
-    private static let readSize = 128 * 1024
+    /// The most that is asked of the socket at once; more leaves the cache before it is used.
+    private static let longestRead = 128 * 1024
 
     private let lower: any ByteStream
     private let engine: Locked<TLSEngine>
-    private let incoming = Locked(TLSBuffer())
+    private let incoming = Locked(Incoming())
     private let outgoing = Locked(Outgoing())
     /// The writer can't go on before the peer has sent the rest of a handshake message.
     private let writerNeedsInput = Atomic<Bool>(false)
@@ -58,24 +66,25 @@ package final class TLSStream: ByteStream {
         into buffer: UnsafeMutableRawBufferPointer
     ) throws(TransportError) -> Transfer {
         guard !buffer.isEmpty else { return .bytes(0) }
-        return try incoming.withLock { received throws(TransportError) in
+        return try incoming.withLock { incoming throws(TransportError) in
             while true {
-                let (step, hasOutput) = try engine.withLock {
-                    engine throws(TransportError) -> (TLSEngine.Step, Bool) in
-                    if !received.isEmpty { engine.receive(&received) }
-                    guard engine.hasBufferedInput else { return (.needsInput, engine.hasOutput) }
-                    return (try engine.decrypt(into: buffer), engine.hasOutput)
+                let (result, hasOutput) = engine.withLock { engine in
+                    if !incoming.buffer.isEmpty { engine.receive(&incoming.buffer) }
+                    let result = Result { () throws(TransportError) in
+                        engine.hasBufferedInput ? try engine.decrypt(into: buffer) : .needsInput
+                    }
+                    return (result, engine.hasOutput)
                 }
-                // The answer to a key update, for example. A writer that is just sending takes it
+                // An alert, or the answer to a key update. A writer that is just sending takes it
                 // along; what the socket doesn't take now goes with the next read or write.
                 if hasOutput { flushIfIdle() }
-                switch step {
+                switch try result.get() {
                 case .bytes(let count): return .bytes(count)
                 case .ended: return .endOfStream
                 case .needsOutput: return .wouldBlock(.write)
                 case .done, .needsInput: break
                 }
-                switch try fill(&received) {
+                switch try fill(&incoming) {
                 case .bytes: continue
                 case .wouldBlock(let interest): return .wouldBlock(interest)
                 case .endOfStream: throw .truncated
@@ -131,9 +140,19 @@ package final class TLSStream: ByteStream {
     }
 
     /// Takes what the socket has.
-    private func fill(_ received: inout TLSBuffer) throws(TransportError) -> Transfer {
-        let transfer = try lower.read(into: received.space(atLeast: TLSStream.readSize))
-        if case .bytes(let count) = transfer { received.didAppend(count) }
+    private func fill(_ incoming: inout Incoming) throws(TransportError) -> Transfer {
+        let space = incoming.buffer.space(atLeast: incoming.readSize)
+        let transfer = try lower.read(into: space)
+        if case .bytes(let count) = transfer {
+            incoming.buffer.didAppend(count)
+            if count == space.count {
+                incoming.readSize = TLSStream.longestRead
+            } else if count < TLSBuffer.keptSize {
+                incoming.readSize = TLSBuffer.keptSize
+            }
+        } else {
+            incoming.buffer.releaseIfEmpty()
+        }
         return transfer
     }
 
@@ -145,9 +164,9 @@ package final class TLSStream: ByteStream {
         if case .needsInput = step {
             // Half of a handshake message has arrived, and until the other half is here OpenSSL
             // writes nothing. Perhaps nobody reads, so take it from the socket here.
-            try incoming.withLockIfAvailable { received throws(TransportError) in
-                guard case .bytes = try fill(&received) else { return }
-                engine.withLock { $0.receive(&received) }
+            try incoming.withLockIfAvailable { incoming throws(TransportError) in
+                guard case .bytes = try fill(&incoming) else { return }
+                engine.withLock { $0.receive(&incoming.buffer) }
             }
             step = try encryptOnce(bytes, into: &buffer)
         }
@@ -221,9 +240,9 @@ package final class TLSStream: ByteStream {
             if case .done = step { return true }
             return false
         }
-        let transfer = try incoming.withLock { received throws(TransportError) -> Transfer in
-            let transfer = try fill(&received)
-            if !received.isEmpty { engine.withLock { $0.receive(&received) } }
+        let transfer = try incoming.withLock { incoming throws(TransportError) -> Transfer in
+            let transfer = try fill(&incoming)
+            if !incoming.buffer.isEmpty { engine.withLock { $0.receive(&incoming.buffer) } }
             return transfer
         }
         switch transfer {
