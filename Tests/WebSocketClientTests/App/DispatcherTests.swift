@@ -6,7 +6,7 @@ import WebSocketProtocol
 
 @testable import WebSocketClient
 
-@Suite("Dispatcher", .timeLimit(.minutes(5)), .serialized)
+@Suite("Dispatcher", .ownThread, .timeLimit(.minutes(5)), .serialized)
 struct DispatcherTests {
     @Test("Many apps share one thread, and each has its own callbacks and reconnection")
     func manyApps() throws {
