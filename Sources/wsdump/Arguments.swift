@@ -1,0 +1,187 @@
+import ArgumentParser
+import LoopbackServer
+import WebSocketClient
+
+/// How to connect.
+struct ConnectingArguments: ParsableArguments {
+    @Option(
+        name: .shortAndLong,
+        help: ArgumentHelp(
+            "The proxy to go through: [kind://][user:password@]host:port.",
+            discussion:
+                "The kinds are http (the default), https, socks4, socks4a, socks5, socks5h.",
+            valueName: "url"
+        )
+    )
+    var proxy: String?
+
+    @Flag(
+        name: [.customShort("n"), .customLong("nocert")],
+        help: "Don't verify the server's certificate."
+    )
+    var ignoresCertificate = false
+
+    @Option(
+        name: .shortAndLong,
+        parsing: .upToNextOption,
+        help: ArgumentHelp("The subprotocols to offer, the preferred one first.", valueName: "name")
+    )
+    var subprotocols: [String] = []
+
+    @Option(name: .shortAndLong, help: ArgumentHelp("The Origin field.", valueName: "origin"))
+    var origin: String?
+
+    @Option(
+        help: ArgumentHelp(
+            "Further header fields: \"Name: value, Other: value\".",
+            valueName: "list"
+        )
+    )
+    var headers: String?
+
+    @Flag(help: "Offer compression of messages (permessage-deflate).")
+    var compress = false
+
+    @Option(
+        help: ArgumentHelp(
+            "Send a ping after so many seconds, again and again; a server that is silent for as "
+                + "long after one is given up.",
+            valueName: "seconds"
+        )
+    )
+    var pingInterval: Double?
+
+    @Option(
+        help: ArgumentHelp("Connect again so many seconds after each end.", valueName: "seconds")
+    )
+    var reconnect: Double?
+
+    @Flag(help: "Start an echo server on this machine and talk to it.")
+    var echoServer = false
+
+    static func parse(proxy text: String) throws -> Proxy {
+        do {
+            return try Proxy(parsing: text)
+        } catch {
+            throw ValidationError("--proxy: \(error)")
+        }
+    }
+
+    func options() throws -> ConnectOptions {
+        var options = ConnectOptions()
+        if let proxy { options.proxy = .proxy(try Self.parse(proxy: proxy)) }
+        if ignoresCertificate { options.tls = TLSOptions(verification: .none) }
+        if let origin { options.origin = .custom(origin) }
+        if let headers {
+            let lines = headers.split(separator: ",").map { String($0).trimmingBlanks }
+            options.headers = try HTTPFields(lines: lines)
+        }
+        options.subprotocols = subprotocols
+        if compress { options.compression = DeflateOptions() }
+        return options
+    }
+}
+
+/// What to send.
+struct SendingArguments: ParsableArguments {
+    @Option(
+        name: .shortAndLong,
+        help: ArgumentHelp("A text to send as soon as the connection is open.", valueName: "text")
+    )
+    var text: String?
+
+    @Option(
+        help: ArgumentHelp(
+            "A file to send as one message as soon as the connection is open; may be repeated.",
+            valueName: "path"
+        )
+    )
+    var file: [String] = []
+
+    @Flag(help: "Send lines and files as binary messages.")
+    var binary = false
+
+    @Option(
+        help: ArgumentHelp("How long to stay after the end of the input.", valueName: "seconds")
+    )
+    var eofWait: Double = 0
+}
+
+/// How to show what arrives.
+struct ShowingArguments: ParsableArguments {
+    @Flag(
+        name: .shortAndLong,
+        help: """
+            Show what kind each frame is; twice, or with 2 behind it, trace the handshake and \
+            all frames on standard error.
+            """
+    )
+    var verbose: Int
+
+    @Flag(name: .shortAndLong, help: "No prompt and no colour.")
+    var raw = false
+
+    @Flag(help: "Begin each line with the seconds since the start.")
+    var timings = false
+
+    @Flag(help: "Show each frame as a JSON object on one line.")
+    var json = false
+}
+
+/// What to measure.
+struct MeasuringArguments: ParsableArguments {
+    @Option(
+        help: ArgumentHelp(
+            "Send so many messages of that size to an echo server, and show rates and round trip "
+                + "times.",
+            discussion: "For example 64KiBx10000.",
+            valueName: "sizexcount"
+        )
+    )
+    var bench: String?
+
+    @Option(
+        help: ArgumentHelp(
+            "How many messages may be on their way at once; 1 measures bare round trips.",
+            valueName: "count"
+        )
+    )
+    var benchWindow = 64
+
+    func load() throws -> Bench.Load? {
+        guard let bench else { return nil }
+        guard let load = Bench.Load(bench, window: benchWindow) else {
+            throw ValidationError("--bench takes a size and a count, such as 64KiBx10000.")
+        }
+        return load
+    }
+}
+
+/// Where to connect to, and how.
+struct Target {
+    let url: String
+    let options: ConnectOptions
+    /// Runs as long as it is held.
+    let server: LoopbackServer?
+
+    init(url: String?, _ arguments: ConnectingArguments) throws {
+        options = try arguments.options()
+        if arguments.echoServer {
+            let server = try LoopbackServer(compression: options.compression)
+            self.server = server
+            self.url = server.url()
+        } else {
+            server = nil
+            self.url = url ?? ""
+        }
+    }
+}
+
+extension String {
+    var trimmingBlanks: String {
+        var text = self[...]
+        while text.first?.isWhitespace == true { text.removeFirst() }
+        while text.last?.isWhitespace == true { text.removeLast() }
+        return String(text)
+    }
+}

@@ -1,0 +1,105 @@
+/// A key on the keyboard, as line editors know them.
+enum Key: Equatable {
+    case scalar(Unicode.Scalar)
+    case enter, backspace, delete, interrupt, endOfInput
+    case left, right, up, down, home, end, wordLeft, wordRight
+    case killToEnd, killToStart, killWord, clearScreen
+    case unknown
+}
+
+/// Makes keys of the bytes that a terminal sends for them (ECMA-48, and what xterm added).
+struct KeyDecoder {
+    private var sequence: [UInt8] = []
+    private static let maximumSequence = 16
+
+    /// The key that the byte completes, if it does.
+    mutating func decode(_ byte: UInt8) -> Key? {
+        sequence.append(byte)
+        let key = Self.key(sequence)
+        if key != nil || sequence.count > Self.maximumSequence { sequence = [] }
+        return key
+    }
+
+    private static func key(_ bytes: [UInt8]) -> Key? {
+        switch bytes[0] {
+        case 0x1B: return escapeSequence(bytes.dropFirst())
+        case 0...0x1F, 0x7F: return controlKey(bytes[0])
+        case 0x20...0x7E: return .scalar(Unicode.Scalar(bytes[0]))
+        default: return character(bytes)
+        }
+    }
+
+    private static func controlKey(_ byte: UInt8) -> Key {
+        switch byte {
+        case 0x01: .home  // Ctrl-A
+        case 0x02: .left  // Ctrl-B
+        case 0x03: .interrupt  // Ctrl-C
+        case 0x04: .endOfInput  // Ctrl-D
+        case 0x05: .end  // Ctrl-E
+        case 0x06: .right  // Ctrl-F
+        case 0x08, 0x7F: .backspace  // Ctrl-H
+        case 0x09: .scalar("\t")
+        case 0x0A, 0x0D: .enter
+        case 0x0B: .killToEnd  // Ctrl-K
+        case 0x0C: .clearScreen  // Ctrl-L
+        case 0x0E: .down  // Ctrl-N
+        case 0x10: .up  // Ctrl-P
+        case 0x15: .killToStart  // Ctrl-U
+        case 0x17: .killWord  // Ctrl-W
+        default: .unknown
+        }
+    }
+
+    /// What follows the escape character; `nil` as long as more has to follow.
+    private static func escapeSequence(_ bytes: ArraySlice<UInt8>) -> Key? {
+        guard let first = bytes.first else { return nil }
+        switch first {
+        case UInt8(ascii: "["), UInt8(ascii: "O"):
+            // Parameters, then a final byte.
+            guard let final = bytes.dropFirst().last, (0x40...0x7E).contains(final) else {
+                return nil
+            }
+            let parameters = String(decoding: bytes.dropFirst().dropLast(), as: UTF8.self)
+            return sequenceKey(final, parameters)
+        case UInt8(ascii: "b"): return .wordLeft
+        case UInt8(ascii: "f"): return .wordRight
+        case 0x7F: return .killWord
+        default: return .unknown
+        }
+    }
+
+    private static func sequenceKey(_ final: UInt8, _ parameters: String) -> Key {
+        // A modifier, Control or Alt, makes an arrow go by words.
+        let isModified = parameters.contains(";")
+        switch final {
+        case UInt8(ascii: "A"): return .up
+        case UInt8(ascii: "B"): return .down
+        case UInt8(ascii: "C"): return isModified ? .wordRight : .right
+        case UInt8(ascii: "D"): return isModified ? .wordLeft : .left
+        case UInt8(ascii: "F"): return .end
+        case UInt8(ascii: "H"): return .home
+        case UInt8(ascii: "~"):
+            switch parameters {
+            case "1", "7": return .home
+            case "3": return .delete
+            case "4", "8": return .end
+            default: return .unknown
+            }
+        default: return .unknown
+        }
+    }
+
+    private static func character(_ bytes: [UInt8]) -> Key? {
+        let length =
+            switch bytes[0] {
+            case 0xC2...0xDF: 2
+            case 0xE0...0xEF: 3
+            case 0xF0...0xF4: 4
+            default: 1
+            }
+        guard bytes.count >= length else { return nil }
+        let text = String(validating: bytes, as: UTF8.self)
+        guard let scalar = text?.unicodeScalars.first else { return .unknown }
+        return .scalar(scalar)
+    }
+}

@@ -1,0 +1,66 @@
+import WebSocketClient
+
+/// What a peer sent, in a form that does the terminal no harm.
+enum Legible {
+    /// Text with its control characters escaped, but for tabs and line breaks.
+    ///
+    /// Escapes are what a terminal obeys: without this, a server could write to the clipboard, change
+    /// the title, or hide what it sent.
+    static func text(_ text: String) -> String {
+        guard text.unicodeScalars.contains(where: isHarmful) else { return text }
+        var result = ""
+        for scalar in text.unicodeScalars {
+            if isHarmful(scalar) {
+                result += escape(scalar.value)
+            } else {
+                result.unicodeScalars.append(scalar)
+            }
+        }
+        return result
+    }
+
+    /// Bytes as Python shows them: printable ASCII as such, all else escaped.
+    static func bytes(_ bytes: some Collection<UInt8>) -> String {
+        var result = "b'"
+        for byte in bytes {
+            switch byte {
+            case 0x09: result += "\\t"
+            case 0x0A: result += "\\n"
+            case 0x0D: result += "\\r"
+            case UInt8(ascii: "'"), UInt8(ascii: "\\"):
+                result += "\\" + String(UnicodeScalar(byte))
+            case 0x20...0x7E: result.unicodeScalars.append(UnicodeScalar(byte))
+            default: result += escape(UInt32(byte))
+            }
+        }
+        return result + "'"
+    }
+
+    /// Binary data: what has been compressed as text, or else the bytes.
+    static func data(_ payload: [UInt8]) -> String {
+        if payload.starts(with: [0x1F, 0x8B]) {
+            if let text = Inflation.text(of: payload, format: .gzip) {
+                return "[gzip] " + self.text(text)
+            }
+        } else if let text = Inflation.text(of: payload, format: .deflate) {
+            return "[zlib] " + self.text(text)
+        }
+        return bytes(payload)
+    }
+
+    /// Control characters of ASCII and of ISO 6429, and those that turn the direction of text around.
+    private static func isHarmful(_ scalar: Unicode.Scalar) -> Bool {
+        switch scalar.value {
+        case 0x09, 0x0A: false
+        case 0...0x1F, 0x7F...0x9F: true
+        case 0x200E, 0x200F, 0x202A...0x202E, 0x2066...0x2069: true
+        default: false
+        }
+    }
+
+    private static func escape(_ value: UInt32) -> String {
+        let digits = String(value, radix: 16)
+        return value < 0x100
+            ? "\\x" + (digits.count < 2 ? "0" : "") + digits : "\\u{" + digits + "}"
+    }
+}

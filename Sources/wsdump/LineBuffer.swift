@@ -1,0 +1,106 @@
+/// The line that is being typed, the cursor in it, and the lines before it.
+struct LineBuffer {
+    private(set) var characters: [Character] = []
+    private(set) var cursor = 0
+    private var history: [String] = []
+    /// Where in the history the line comes from; its count for a line of its own.
+    private var position = 0
+    /// The line of its own, while one of the history is shown.
+    private var draft: [Character] = []
+
+    private static let maximumHistory = 1000
+
+    var text: String { String(characters) }
+    var isEmpty: Bool { characters.isEmpty }
+
+    /// Does what a key says; what is none of the line's business does nothing.
+    mutating func press(_ key: Key) {
+        switch key {
+        case .scalar(let scalar): insert(scalar)
+        case .backspace: if cursor > 0 { remove(cursor - 1..<cursor) }
+        case .delete: if cursor < characters.count { remove(cursor..<cursor + 1) }
+        case .left: cursor = max(0, cursor - 1)
+        case .right: cursor = min(characters.count, cursor + 1)
+        case .wordLeft: cursor = wordStart
+        case .wordRight: cursor = wordEnd
+        case .home: cursor = 0
+        case .end: cursor = characters.count
+        case .killToEnd: remove(cursor..<characters.count)
+        case .killToStart: remove(0..<cursor)
+        case .killWord: remove(wordStart..<cursor)
+        case .up: recall(position - 1)
+        case .down: recall(position + 1)
+        case .enter, .endOfInput, .interrupt, .clearScreen, .unknown: break
+        }
+    }
+
+    /// Takes the line, which becomes the latest of the history.
+    mutating func take() -> String {
+        let line = text
+        if !line.isEmpty, history.last != line { history.append(line) }
+        if history.count > Self.maximumHistory { history.removeFirst() }
+        position = history.count
+        draft = []
+        characters = []
+        cursor = 0
+        return line
+    }
+
+    private mutating func insert(_ scalar: Unicode.Scalar) {
+        // A combining mark joins the character before it.
+        if cursor > 0 {
+            let joined = String(characters[cursor - 1]) + String(Character(scalar))
+            if joined.count == 1 {
+                characters[cursor - 1] = Character(joined)
+                return
+            }
+        }
+        characters.insert(Character(scalar), at: cursor)
+        cursor += 1
+    }
+
+    private mutating func remove(_ range: Range<Int>) {
+        characters.removeSubrange(range)
+        cursor = range.lowerBound
+    }
+
+    private mutating func recall(_ index: Int) {
+        guard (0...history.count).contains(index) else { return }
+        if position == history.count { draft = characters }
+        position = index
+        characters = index < history.count ? Array(history[index]) : draft
+        cursor = characters.count
+    }
+
+    private var wordStart: Int {
+        var index = cursor
+        while index > 0, !characters[index - 1].isWord { index -= 1 }
+        while index > 0, characters[index - 1].isWord { index -= 1 }
+        return index
+    }
+
+    private var wordEnd: Int {
+        var index = cursor
+        while index < characters.count, !characters[index].isWord { index += 1 }
+        while index < characters.count, characters[index].isWord { index += 1 }
+        return index
+    }
+}
+
+extension Character {
+    fileprivate var isWord: Bool { isLetter || isNumber || self == "_" }
+
+    /// How many columns a terminal gives it, near enough: two for East Asian wide ones and emoji.
+    var columns: Int {
+        guard let scalar = unicodeScalars.first else { return 0 }
+        if scalar.properties.isEmojiPresentation { return 2 }
+        switch scalar.value {
+        case 0x1100...0x115F, 0x2E80...0x303E, 0x3041...0xA4CF, 0xA960...0xA97F, 0xAC00...0xD7A3,
+            0xF900...0xFAFF, 0xFE30...0xFE6F, 0xFF00...0xFF60, 0xFFE0...0xFFE6,
+            0x20000...0x3FFFD:
+            return 2
+        default:
+            return 1
+        }
+    }
+}

@@ -1,0 +1,125 @@
+/// Figures in words.
+enum Report {
+    static func text(_ result: Bench.Result, isJSON: Bool) -> String {
+        isJSON ? json(result) : table(result)
+    }
+
+    private static let percentiles: [(name: String, percent: Double)] = [
+        ("p50", 50), ("p90", 90), ("p99", 99), ("p99.9", 99.9), ("max", 100),
+    ]
+
+    private static func table(_ result: Bench.Result) -> String {
+        let load = result.load
+        let seconds = decimal(result.duration / .seconds(1), digits: 3)
+        let times = percentiles.map { "\($0.name) \(time(result.percentile($0.percent)))" }
+        return """
+            \(grouped(load.count)) messages of \(size(Double(load.size))) there and back in \(seconds) s
+            rate        \(grouped(Int(result.messagesPerSecond))) messages/s, \
+            \(size(result.bytesPerSecond))/s each way
+            round trip  \(times.joined(separator: ", "))
+            """
+    }
+
+    private static func json(_ result: Bench.Result) -> String {
+        let times = percentiles.map {
+            "\"\($0.name)\":\(result.percentile($0.percent) / .seconds(1))"
+        }
+        return "{\"size\":\(result.load.size),\"count\":\(result.load.count),"
+            + "\"window\":\(result.load.window),\"seconds\":\(result.duration / .seconds(1)),"
+            + "\"messagesPerSecond\":\(result.messagesPerSecond),"
+            + "\"bytesPerSecond\":\(result.bytesPerSecond),"
+            + "\"roundTrip\":{\(times.joined(separator: ","))}}"
+    }
+
+    /// A number of bytes with the unit that fits it.
+    static func size(_ bytes: Double) -> String {
+        let units = ["B", "KiB", "MiB", "GiB", "TiB"]
+        var (value, unit) = (bytes, 0)
+        while value >= 1024, unit < units.count - 1 {
+            value /= 1024
+            unit += 1
+        }
+        return decimal(value, digits: value == value.rounded() ? 0 : 1) + " " + units[unit]
+    }
+
+    /// A time with the unit that fits it.
+    static func time(_ duration: Duration) -> String {
+        let microseconds = duration / .microseconds(1)
+        if microseconds < 1000 { return decimal(microseconds, digits: 0) + " µs" }
+        if microseconds < 1_000_000 { return decimal(microseconds / 1000, digits: 2) + " ms" }
+        return decimal(microseconds / 1_000_000, digits: 2) + " s"
+    }
+
+    /// An integer with commas.
+    static func grouped(_ number: Int) -> String {
+        var digits = Array(String(number))
+        var position = digits.count - 3
+        while position > 0 {
+            digits.insert(",", at: position)
+            position -= 3
+        }
+        return String(digits)
+    }
+
+    /// A number that is not negative, with so many digits behind the point.
+    static func decimal(_ value: Double, digits: Int) -> String {
+        var scale = 1
+        for _ in 0..<digits { scale *= 10 }
+        let scaled = (value * Double(scale)).rounded()
+        guard scaled.isFinite, scaled < 1e18 else { return "\(value)" }
+        let (whole, fraction) = Int(scaled).quotientAndRemainder(dividingBy: scale)
+        guard digits > 0 else { return "\(whole)" }
+        let text = String(fraction)
+        return "\(whole)." + String(repeating: "0", count: digits - text.count) + text
+    }
+}
+
+/// A bar that grows on standard error, if that is a terminal.
+struct ProgressBar {
+    private let total: Int
+    private let isShown = Terminal.hasErrorOutput
+    private let start = ContinuousClock.now
+    private var nextDrawing = ContinuousClock.now
+
+    init(total: Int) {
+        self.total = total
+    }
+
+    mutating func advance(to count: Int, bytes: Int) {
+        // Looking at the clock for each message would cost more than some messages.
+        guard isShown, count & 0x3F == 0 || count == total else { return }
+        let now = ContinuousClock.now
+        guard now >= nextDrawing || count == total else { return }
+        nextDrawing = now + .milliseconds(100)
+        let seconds = start.duration(to: now) / .seconds(1)
+        let line = Self.line(
+            count: count,
+            total: total,
+            messagesPerSecond: Double(count) / seconds,
+            bytesPerSecond: Double(bytes) / seconds,
+            width: Terminal.width
+        )
+        Terminal.write("\r\(line)\u{1B}[K", to: 2)
+    }
+
+    func finish() {
+        if isShown { Terminal.write("\r\u{1B}[K", to: 2) }
+    }
+
+    static func line(
+        count: Int,
+        total: Int,
+        messagesPerSecond: Double,
+        bytesPerSecond: Double,
+        width: Int
+    ) -> String {
+        let percent = "\(count * 100 / max(total, 1)) %"
+        let rates =
+            "\(Report.grouped(Int(messagesPerSecond))) messages/s  "
+            + "\(Report.size(bytesPerSecond))/s"
+        let cells = max(10, min(40, width - percent.count - rates.count - 8))
+        let full = cells * count / max(total, 1)
+        let bar = String(repeating: "█", count: full) + String(repeating: "░", count: cells - full)
+        return "\(bar) \(percent)  \(rates)"
+    }
+}
