@@ -114,7 +114,7 @@ struct PingTests {
                 let error = failure { try receive() }
                 #expect(error?.isReceiveTimeout == true, "\(String(describing: error))")
             }
-            #expect(duration < .milliseconds(900))
+            #expect(duration < .milliseconds(2700))
         }
         socket.abort()
     }
@@ -142,7 +142,7 @@ struct PingTests {
             for number in 0..<100 {
                 worst = try max(worst, elapsed { try socket.send("message \(number)") })
             }
-            #expect(worst < .seconds(1))
+            #expect(worst < .seconds(9))
             socket.abort()
             #expect(try receiver.join()?.isAborted == true)
         }

@@ -215,11 +215,11 @@ struct ThreadsTests {
             var worst = Duration.zero
             for _ in 0..<20 { worst = try max(worst, elapsed { try socket.send(binary: large) }) }
             isDone.fulfil()
-            #expect(worst < .seconds(2))
+            #expect(worst < .seconds(9))
             // Nor does anybody write for the others for ever.
             for thread in crowd {
                 let worst = try thread.join()
-                #expect(worst < .seconds(2))
+                #expect(worst < .seconds(9))
             }
         }
     }

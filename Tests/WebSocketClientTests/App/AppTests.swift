@@ -127,7 +127,7 @@ struct AppTests {
         )
         let (errored, time) = try timed { try app.runForever() }
         #expect(!errored)
-        #expect(time < .seconds(2))
+        #expect(time < .seconds(9))
         #expect(journal.entries == ["open", "close 1006 "])
     }
 
@@ -144,7 +144,7 @@ struct AppTests {
         }
         let (errored, time) = try timed { try app.runForever() }
         #expect(!errored)
-        #expect(time < .seconds(2))
+        #expect(time < .seconds(9))
         #expect(journal.entries == ["close 1006 "])
     }
 

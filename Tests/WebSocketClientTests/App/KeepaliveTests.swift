@@ -23,11 +23,11 @@ struct KeepaliveTests {
                 try app.close()
             }
         )
-        try app.runForever(pingInterval: .milliseconds(300), pingTimeout: .milliseconds(250))
+        try app.runForever(pingInterval: .milliseconds(1200), pingTimeout: .milliseconds(1000))
         let elapsed = try #require(firstPong.withLock { $0 })
-        #expect(elapsed >= .milliseconds(290) && elapsed < .milliseconds(590))
+        #expect(elapsed >= .milliseconds(1160) && elapsed < .milliseconds(2360))
         let roundTrip = try #require(app.roundTripTime)
-        #expect(roundTrip > .zero && roundTrip < .milliseconds(300))
+        #expect(roundTrip > .zero && roundTrip < .milliseconds(1200))
         #expect(app.lastPing != nil && app.lastPong != nil)
     }
 
@@ -62,10 +62,10 @@ struct KeepaliveTests {
         let journal = Journal()
         let app = WebSocketApp.noting(in: journal, url: server.url())
         let (errored, time) = try timed {
-            try app.runForever(pingInterval: .milliseconds(300), pingTimeout: .milliseconds(200))
+            try app.runForever(pingInterval: .milliseconds(1200), pingTimeout: .milliseconds(800))
         }
         #expect(errored)
-        #expect(time >= .milliseconds(490) && time < .milliseconds(1500))
+        #expect(time >= .milliseconds(1960) && time < .milliseconds(6000))
         #expect(
             journal.entries == [
                 "open", "error Time ran out during the wait for a pong.", "close 1006 ",
@@ -77,7 +77,7 @@ struct KeepaliveTests {
     func otherTraffic() throws {
         let server = try LoopbackServer { connection in
             for number in 0..<12 {
-                pause(.milliseconds(50))
+                pause(.milliseconds(200))
                 try connection.send(.text, Array("\(number)".utf8))
             }
             try connection.sendClose(code: 1000, reason: "")
@@ -88,8 +88,8 @@ struct KeepaliveTests {
         let app = WebSocketApp.noting(in: journal, url: server.url())
         // No ping is ever answered.
         let errored = try app.runForever(
-            pingInterval: .milliseconds(160),
-            pingTimeout: .milliseconds(150)
+            pingInterval: .milliseconds(640),
+            pingTimeout: .milliseconds(600)
         )
         #expect(!errored)
         #expect(journal.count(of: "text") == 12)
@@ -101,7 +101,7 @@ struct KeepaliveTests {
             // One frame of 40 bytes, a byte every 25 ms; pings stay unanswered.
             try connection.write([0x82, 40])
             for byte in 0..<40 as Range<UInt8> {
-                pause(.milliseconds(25))
+                pause(.milliseconds(100))
                 try connection.write([byte])
             }
             try connection.sendClose(code: 1000, reason: "")
@@ -111,8 +111,8 @@ struct KeepaliveTests {
         let journal = Journal()
         let app = WebSocketApp.noting(in: journal, url: server.url())
         let errored = try app.runForever(
-            pingInterval: .milliseconds(200),
-            pingTimeout: .milliseconds(150)
+            pingInterval: .milliseconds(800),
+            pingTimeout: .milliseconds(600)
         )
         #expect(!errored)
         #expect(journal.count(of: "binary") == 1)
@@ -126,7 +126,7 @@ struct KeepaliveTests {
             while received < 6 << 20 {
                 let piece = try connection.nextPiece()
                 received += piece.bytes.count
-                pause(.milliseconds(20))
+                pause(.milliseconds(40))
             }
             while true { _ = try connection.receive() }
         }
@@ -147,8 +147,8 @@ struct KeepaliveTests {
         }
         app.options.socketOptions = [.sendBufferSize(64 << 10)]
         let errored = try app.runForever(
-            pingInterval: .milliseconds(160),
-            pingTimeout: .milliseconds(150)
+            pingInterval: .milliseconds(640),
+            pingTimeout: .milliseconds(600)
         )
         #expect(!errored)
         #expect(journal.entries == ["open", "pong", "close 1000 "])
@@ -163,15 +163,15 @@ struct KeepaliveTests {
             in: journal,
             url: server.url(),
             onOpen: { app in try app.send("x") },
-            onMessage: { _, _ in pause(.milliseconds(700)) }
+            onMessage: { _, _ in pause(.milliseconds(2800)) }
         )
         app.onPong = { app, _ in
             journal.note("pong")
             if journal.count(of: "pong") == 3 { try app.close() }
         }
         let errored = try app.runForever(
-            pingInterval: .milliseconds(200),
-            pingTimeout: .milliseconds(100)
+            pingInterval: .milliseconds(800),
+            pingTimeout: .milliseconds(400)
         )
         #expect(!errored)
     }
@@ -191,7 +191,7 @@ struct KeepaliveTests {
             }
         )
         let (errored, time) = try timed {
-            try app.runForever(pingInterval: .milliseconds(400), pingTimeout: .milliseconds(300))
+            try app.runForever(pingInterval: .milliseconds(1600), pingTimeout: .milliseconds(1200))
         }
         #expect(errored)
         #expect(time < .seconds(4))
