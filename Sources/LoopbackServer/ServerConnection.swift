@@ -12,21 +12,19 @@ package final class ServerConnection {
     package let stream: any ByteStream
     private var frames: FrameDecoder
     private var window = ByteWindow()
-    private let storage: UnsafeMutableRawBufferPointer
+    private let storage = Storage()
     private var outgoing: [UInt8] = []
     private var assembler: MessageAssembler
     private var deflater: Deflater?
     /// Whether the client agreed to permessage-deflate.
     package let isCompressing: Bool
 
-    private static let storageSize = 256 << 10
     private static let outgoingLimit = 256 << 10
 
     /// Performs the server's side of the opening handshake (RFC 6455 §4.2).
     package init(accepting stream: any ByteStream, compression: DeflateOptions?) throws {
         self.stream = stream
-        storage = .allocate(byteCount: Self.storageSize, alignment: 64)
-        window.lend(storage)
+        window.lend(storage.bytes)
         var limits = Limits()
         limits.maximumFrameBytes = .max
         limits.maximumMessageBytes = .max
@@ -64,10 +62,6 @@ package final class ServerConnection {
             digest: SHA1.digest
         )
         try write(response.encode())
-    }
-
-    deinit {
-        storage.deallocate()
     }
 
     // MARK: Receiving
@@ -201,5 +195,14 @@ package final class ServerConnection {
             case .endOfStream: throw Failure.endOfStream
             }
         }
+    }
+}
+
+/// Memory to receive into; an object of its own, so that it is freed when a handshake fails too.
+private final class Storage {
+    let bytes = UnsafeMutableRawBufferPointer.allocate(byteCount: 256 << 10, alignment: 64)
+
+    deinit {
+        bytes.deallocate()
     }
 }
