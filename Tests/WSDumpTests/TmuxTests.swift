@@ -23,16 +23,25 @@ struct TmuxTests {
 
         @discardableResult
         private func tmux(_ arguments: [String]) throws -> String {
-            try runProgram("tmux", ["-L", name] + arguments)
+            // Not Foundation's Process: it takes tmux's server, which stays, for the program.
+            let program = try RunningProgram(
+                findProgram("tmux"),
+                ["-L", name] + arguments,
+                on: .pipes
+            )
+            let output = try program.output.takeAll()
+            guard try program.waitForExit() == 0 else {
+                throw SupportError("tmux: \(try program.errors.takeAll())")
+            }
+            return output
         }
 
         func type(_ keys: String...) throws { try tmux(["send-keys"] + keys) }
 
-        /// Waits until the lines that aren't empty are these.
-        func shows(_ lines: [String]) throws -> Bool {
-            let hasCome = try eventually(within: 20) { try self.lines() == lines }
-            if !hasCome { Issue.record("\(try self.lines())") }
-            return hasCome
+        /// Waits until the lines that aren't empty are these; blanks at their ends don't count.
+        func expect(_ lines: [String]) throws {
+            guard try !eventually(within: 20, { try self.lines() == lines }) else { return }
+            throw SupportError("instead of \(lines) the screen shows \(try self.lines())")
         }
 
         private func lines() throws -> [String] {
@@ -53,20 +62,20 @@ struct TmuxTests {
         let server = try LoopbackServer()
         defer { server.stop() }
         let screen = try Screen(running: "\(try RunningProgram.wsdumpPath()) \(server.url())")
-        #expect(try screen.shows(["Press Ctrl+C to quit", "> "]))
+        try screen.expect(["Press Ctrl+C to quit", ">"])
         try screen.type("wrld", "Left", "Left", "Left", "o")
         var lines = ["Press Ctrl+C to quit", "> world"]
-        #expect(try screen.shows(lines))
+        try screen.expect(lines)
         #expect(try screen.cursor() == "4")
         try screen.type("Enter")
-        lines += ["< world", "> "]
-        #expect(try screen.shows(lines))
+        lines += ["< world", ">"]
+        try screen.expect(lines)
         try screen.type("Up", " again", "Enter")
         lines[3] = "> world again"
-        lines += ["< world again", "> "]
-        #expect(try screen.shows(lines))
+        lines += ["< world again", ">"]
+        try screen.expect(lines)
         try screen.type("half", "C-c")
         lines[5] = "Connection closed: 1000"
-        #expect(try screen.shows(lines))
+        try screen.expect(lines)
     }
 }
