@@ -20,6 +20,10 @@ extension WebSocketApp {
     /// first one.
     public var roundTripTime: Duration? { state.withLock { $0.roundTripTime } }
 
+    /// What the close frame of the last connection's peer carried; `nil` if it ended without one, and
+    /// before any has ended.
+    public var lastCloseFrame: ClosePayload? { state.withLock { $0.lastCloseFrame } }
+
     // MARK: Choices
 
     /// The options of the next attempt to connect.

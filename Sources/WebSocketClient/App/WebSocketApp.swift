@@ -104,6 +104,7 @@ public final class WebSocketApp: Sendable {
         var lastPing: ContinuousClock.Instant?
         var lastPong: ContinuousClock.Instant?
         var roundTripTime: Duration?
+        var lastCloseFrame: ClosePayload?
     }
 
     /// Where it connects to.
