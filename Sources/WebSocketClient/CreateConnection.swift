@@ -9,7 +9,7 @@ struct Defaults {
 }
 
 extension WebSocket {
-    /// The time-out of connections made with ``createConnection(_:timeout:)`` that aren't told
+    /// The time-out of connections made with `createConnection` that aren't told
     /// otherwise, for the whole process; websocket-client's `setdefaulttimeout`. Default: `nil`, which
     /// leaves the ones of ``Timeouts``.
     public static var defaultTimeout: Duration? {
@@ -22,6 +22,7 @@ extension WebSocket {
 ///
 /// ```swift
 /// let socket = try createConnection("wss://example.com/feed", timeout: .seconds(5))
+/// print(try socket.receive())
 /// ```
 ///
 /// The same as ``WebSocket/connect(to:options:)-swift.type.method``, which has its choices in one
@@ -112,7 +113,7 @@ public func createConnection(
 }
 
 /// Opens a connection of a class of the caller's, as websocket-client's `class_` argument; otherwise
-/// as ``createConnection(_:timeout:)``.
+/// as `createConnection`.
 ///
 /// - Parameters:
 ///   - url: A `ws` or `wss` URL.

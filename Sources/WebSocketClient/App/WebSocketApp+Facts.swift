@@ -3,7 +3,7 @@ import WebSocketProtocol
 extension WebSocketApp {
     // MARK: Facts
 
-    /// Whether it runs: from ``runForever(pingInterval:pingTimeout:reconnect:)`` to the end of its last
+    /// Whether it runs: from `runForever` to the end of its last
     /// connection.
     public var isRunning: Bool { state.withLock { $0.run != nil } }
 

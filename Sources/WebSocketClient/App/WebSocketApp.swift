@@ -112,7 +112,7 @@ public final class WebSocketApp: Sendable {
 
     let state: Locked<State>
 
-    /// Makes an app; nothing is connected before ``runForever(pingInterval:pingTimeout:reconnect:)``.
+    /// Makes an app; nothing is connected before `runForever`.
     ///
     /// - Parameters:
     ///   - url: A `ws` or `wss` URL.
@@ -221,7 +221,7 @@ public final class WebSocketApp: Sendable {
 
     /// Closes the connection and ends the run; returns at once.
     ///
-    /// The closing handshake takes at most `timeout`, then ``runForever(pingInterval:pingTimeout:reconnect:)``
+    /// The closing handshake takes at most `timeout`, then `runForever`
     /// returns; a connection that is being opened, and the wait before the next one, end at once. An
     /// app that isn't running is left as it is. For any thread, and for callbacks.
     ///
