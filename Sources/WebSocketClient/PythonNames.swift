@@ -5,7 +5,7 @@
 // MARK: Functions
 
 /// websocket-client's name.
-@available(*, unavailable, renamed: "createConnection(_:timeout:)")
+@available(*, unavailable, renamed: "createConnection(_:timeout:as:)")
 public func create_connection(_ url: String, timeout: Duration? = nil) {}
 
 /// websocket-client's name.

@@ -172,7 +172,7 @@ extension Connection {
         return frame
     }
 
-    fileprivate func answer(
+    func answer(
         _ frame: Frame,
         _ deadline: inout LazyDeadline
     ) throws(WebSocketError) {

@@ -120,6 +120,7 @@ open class WebSocket: @unchecked Sendable {
             }
             if let options { state.options = options }
             state.link = .connecting(wakeUp)
+            defer { state.options.socket = nil }
             return state.options
         }
     }

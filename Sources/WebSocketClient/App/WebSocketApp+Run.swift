@@ -135,6 +135,8 @@ extension WebSocketApp {
     func options(for plan: RunPlan) throws -> ConnectOptions {
         var options = plan.options
         options.headers.replace(with: try header.make())
+        // A socket of the caller's serves one connection.
+        options.socket = state.withLock { $0.options.socket.take() }
         options.deliversFragments = options.deliversFragments || onContinuation != nil
         return options
     }
