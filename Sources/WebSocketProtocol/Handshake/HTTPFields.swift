@@ -130,7 +130,7 @@ extension HTTPFields: CustomStringConvertible {
     public var description: String {
         storage.map { field in
             let isSecret = Self.secretNames.contains { $0.equalsIgnoringCase(field.name) }
-            return "\(field.name): \(isSecret ? "***" : field.value)"
+            return "\(field.name): \(isSecret ? "***" : field.value.legible)"
         }.joined(separator: "\n")
     }
 
