@@ -89,7 +89,8 @@ struct CrowdTests {
         let (threads, bytes) = (try #require(Int(figures.1)), try #require(Int(figures.2)))
         #expect(threads <= 4)
         // Sanitizers keep much beside what is theirs to watch.
-        let isSanitized = (["__asan_init", "__tsan_init"] as [String]).contains { dlsym(nil, $0) != nil }
+        let runtimes: [String] = ["__asan_init", "__tsan_init"]
+        let isSanitized = runtimes.contains { dlsym(nil, $0) != nil }
         #expect(bytes < (isSanitized ? 256 : 12) << 10)
     }
 }
