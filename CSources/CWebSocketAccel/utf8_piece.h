@@ -52,8 +52,9 @@ TARGET WSA_INLINE vector check_block(vector faults, uint8_t *to, const uint8_t *
   return faults;
 }
 
-/// Checks a piece of a vector or more, and masks it. The last vector or block overlaps the one
-/// before, unless it fits: a branch on how much is left would be guessed wrong.
+/// Checks a piece of a vector or more, and masks it. At the end of a short one a vector overlaps
+/// the one before, if it must. At the end of a long one a block does: how much a loop over aligned
+/// blocks leaves depends on the address, and a branch on it would be guessed wrong.
 TARGET WSA_INLINE ptrdiff_t check_piece(uint8_t *to, const uint8_t *from, size_t count,
                                         uint32_t key, uint32_t *state, bool masks) {
   vector faults = all(0);
@@ -68,17 +69,19 @@ TARGET WSA_INLINE ptrdiff_t check_piece(uint8_t *to, const uint8_t *from, size_t
     store_masked(to, first, wide_key(key));
   }
 
+  vector loop_key = wide_key(key);
   size_t offset = WIDTH;
-  if (count < WIDTH + BLOCK) {
+  if (count < WSA_LONG) {
+    for (; count - offset >= BLOCK; offset += BLOCK) {
+      faults = check_block(faults, to, from, offset, loop_key, masks, &ends_in_ascii);
+    }
     for (; offset < count; offset += WIDTH) {
       size_t fitting = offset < count - WIDTH ? offset : count - WIDTH;
       faults = check_vector(faults, to, from, fitting, key, masks, &ends_in_ascii);
     }
   } else {
-    if (count >= WSA_WORTH_ALIGNING) {
-      offset = wsa_aligned_offset(masks ? to : from, WIDTH);
-    }
-    vector loop_key = wide_key(wsa_rotate_key(key, offset));
+    offset = wsa_aligned_offset(masks ? to : from, WIDTH);
+    loop_key = wide_key(wsa_rotate_key(key, offset));
     size_t last = count - BLOCK;
     for (; offset < last; offset += BLOCK) {
       faults = check_block(faults, to, from, offset, loop_key, masks, &ends_in_ascii);
