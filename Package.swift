@@ -122,10 +122,25 @@ let package = Package(
             path: "Tests/Conformance/autobahn-client",
             swiftSettings: strict
         ),
+        .target(
+            name: "FuzzTargets",
+            dependencies: [
+                "WebSocketClient", "WebSocketProtocol", "CZlib", "CWebSocketAccel",
+                "WebSocketAccelPure",
+            ],
+            path: "Tests/Fuzz/Targets",
+            swiftSettings: strict
+        ),
         .executableTarget(
-            name: "KernelFuzz",
-            dependencies: ["CWebSocketAccel", "WebSocketAccelPure"],
-            path: "Tests/Fuzz/KernelFuzz",
+            name: "fuzz",
+            dependencies: ["FuzzTargets"],
+            path: "Tests/Fuzz/Program",
+            swiftSettings: strict
+        ),
+        .testTarget(
+            name: "FuzzTests",
+            dependencies: ["FuzzTargets", "TestSupport"],
+            path: "Tests/Fuzz/Tests",
             swiftSettings: strict
         ),
         .testTarget(

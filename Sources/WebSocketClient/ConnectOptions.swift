@@ -52,11 +52,15 @@ public struct ConnectOptions: Sendable {
     public var socketOptions: [SocketOption] = []
     /// TLS, for wss URLs.
     public var tls = TLSOptions()
-    /// A connected stream socket of the caller's to use: no resolution, no proxy, no TLS. The
-    /// connection owns it from then on. The URL only makes the header fields.
+    /// A connected stream socket of the caller's to use: no resolution, no proxy, no TLS, and no
+    /// redirect is followed. The URL only makes the header fields.
+    ///
+    /// It serves one attempt to connect, which owns it: the descriptor is closed at the connection's
+    /// end, or when connecting fails. ``WebSocket/options`` and ``WebSocketApp/options`` lose it then;
+    /// connecting again goes by the URL.
     public var socket: Int32?
-    /// The path of a Unix socket to connect to; the URL only makes the header fields, and wss
-    /// speaks TLS over it.
+    /// The path of a Unix socket to connect to; the URL only makes the header fields, wss speaks TLS
+    /// over it, and no redirect is followed.
     public var unixSocketPath: String?
 
     /// Compression with permessage-deflate (RFC 7692), if the server agrees. Default: none, as it

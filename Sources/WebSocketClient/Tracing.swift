@@ -132,7 +132,7 @@ enum Tracing {
         let data =
             switch opcode {
             case .text where reservedBits & 4 == 0:
-                String(decoding: shown, as: UTF8.self).debugDescription
+                String(decoding: shown, as: UTF8.self).quoted
             case .close: closing(payload)
             default: readable(shown)
             }
@@ -143,13 +143,13 @@ enum Tracing {
     private static func closing(_ payload: UnsafeRawBufferPointer) -> String {
         guard let payload = try? ClosePayload(decoding: payload) else { return "(malformed)" }
         guard let code = payload.code else { return "(none)" }
-        return "\(code) \(payload.reason.debugDescription)"
+        return "\(code) \(payload.reason.quoted)"
     }
 
     /// Plain text as such, all else in hexadecimal digits.
     private static func readable(_ bytes: Slice<UnsafeRawBufferPointer>) -> String {
         if !bytes.isEmpty, bytes.allSatisfy({ (0x20...0x7E).contains($0) }) {
-            return String(decoding: bytes, as: UTF8.self).debugDescription
+            return String(decoding: bytes, as: UTF8.self).quoted
         }
         return "[" + bytes.map(hexadecimal).joined(separator: " ") + "]"
     }

@@ -9,14 +9,12 @@ enum Counterpart: String, Sendable, CaseIterable, CustomTestStringConvertible {
     case websockets, aiohttp, ws
 
     private static let websocketsServer = Result {
-        try ServerProcess(Self.python()) { port, folder in
-            [Self.script("websockets_server.py"), "\(port)", "\(folder.path)/socket"]
+        try process(running: "websockets_server.py") { port, folder in
+            ["\(port)", "\(folder.path)/socket"]
         }
     }
     private static let aiohttpServer = Result {
-        try ServerProcess(Self.python()) { port, _ in
-            [Self.script("aiohttp_server.py"), "\(port)"]
-        }
+        try process(running: "aiohttp_server.py") { port, _ in ["\(port)"] }
     }
     private static let wsServer = Result {
         // Where Debian's node-ws is.
@@ -27,6 +25,16 @@ enum Counterpart: String, Sendable, CaseIterable, CustomTestStringConvertible {
     }
 
     private static let folder = URL(fileURLWithPath: #filePath).deletingLastPathComponent()
+
+    /// Starts a server that is written in Python.
+    static func process(
+        running script: String,
+        _ arguments: (UInt16, TemporaryFolder) throws -> [String]
+    ) throws -> ServerProcess {
+        try ServerProcess(python()) { port, folder in
+            [Self.script(script)] + (try arguments(port, folder))
+        }
+    }
 
     private static func script(_ name: String) -> String {
         folder.appendingPathComponent("Servers/\(name)").path

@@ -67,6 +67,55 @@ struct CloseTests {
         }
     }
 
+    @Test(
+        "The peer's close frame is found behind the rest of what was being received",
+        arguments: [true, false]
+    )
+    func closeInsideMessage(isInsideFrame: Bool) throws {
+        let peers = ClosePayload(code: Self.application, reason: "later")
+        let stop = Promise<Void>()
+        let message = WireFrame(.binary, [1, 2, 3, 4], isFinal: isInsideFrame).bytes
+        let rest = isInsideFrame ? 2 : 0
+        try withSocket { server in
+            try server.write(Array(message.dropLast(rest)))
+            _ = try server.receiveClose()
+            try server.write(Array(message.suffix(rest)) + WireFrame(.close, peers.encoded).bytes)
+            try stop.value()
+        } client: { socket in
+            defer { stop.fulfil() }
+            socket.timeout = .milliseconds(50)
+            if isInsideFrame {
+                #expect(failure { try socket.receiveFrame() }?.isReceiveTimeout == true)
+            } else {
+                let frame = try socket.receiveFrame()
+                #expect(!frame.isFinal)
+            }
+            // The server doesn't end the stream, so that takes all the time there is.
+            let answer = try socket.close(timeout: .milliseconds(200))
+            #expect(answer == peers)
+        }
+    }
+
+    @Test("A close frame that was received as a frame is known, and answered by closing")
+    func closeAfterCloseFrame() throws {
+        let peers = ClosePayload(code: .goingAway, reason: "maintenance")
+        let answer = Promise<[UInt8]>()
+        try withSocket { server in
+            try server.write(WireFrame(.close, peers.encoded))
+            answer.fulfil(try server.receiveClose())
+        } client: { socket in
+            #expect(try socket.receiveFrame().closePayload == peers)
+            #expect(socket.closeFrame == peers)
+            var answered: ClosePayload?
+            let duration = try elapsed {
+                answered = try socket.close(code: .goingAway, timeout: .seconds(20))
+            }
+            #expect(answered == peers)
+            #expect(duration < .seconds(10))
+            #expect(try answer.value() == ClosePayload(code: .goingAway).encoded)
+        }
+    }
+
     enum Loss: CaseIterable { case endOfStream, reset, insideHeader, insidePayload }
 
     @Test("A stream that ends without a close frame is code 1006", arguments: Loss.allCases)

@@ -1,6 +1,8 @@
 import LoopbackServer
+import TestSupport
 import Testing
 import WebSocketClient
+import WebSocketProtocol
 
 #if canImport(Glibc)
     import Glibc
@@ -51,6 +53,72 @@ struct PieceTests {
         #expect(received == expected)
         #expect(try socket.receive() == .text("next"))
         try socket.close()
+    }
+
+    @Test("A message is received to its end in the way in which it was begun")
+    func mixedWays() throws {
+        let stop = Promise<Void>()
+        let step = Promise<Void>()
+        try withSocket { server in
+            try server.write(WireFrame(.binary, [1], isFinal: false))
+            try step.value()
+            try server.write(
+                WireFrame(.continuation, [2], isFinal: false),
+                WireFrame(.continuation, [3])
+            )
+            try server.write(WireFrame(.binary, [4]), WireFrame(.text, text: "whole"))
+            try stop.value()
+        } client: { socket in
+            defer { stop.fulfil() }
+            func isRefused(_ call: () throws -> some Any) -> Bool {
+                if case .invalidArgument = failure(call) { true } else { false }
+            }
+            func part() throws -> MessagePart {
+                var room: InlineArray<8, UInt8> = .init(repeating: 0)
+                var span = room.mutableSpan
+                var bytes = span.mutableBytes
+                return try socket.receive(into: &bytes)
+            }
+            // Begun with receive(), which got no further than its first fragment.
+            socket.timeout = .milliseconds(50)
+            #expect(failure { try socket.receive() }?.isReceiveTimeout == true)
+            #expect(isRefused { try socket.receiveFrame() })
+            #expect(isRefused { try part() })
+            step.fulfil()
+            socket.timeout = .seconds(10)
+            let message = try socket.receive()
+            #expect(message == .binary([1, 2, 3]))
+            // Between messages any way will do.
+            let frame = try socket.receiveFrame()
+            #expect(frame == Frame(binary: [4]))
+            let last = try part()
+            #expect(last.opcode == .text && last.count == 5 && last.isLast)
+        }
+    }
+
+    @Test("What was begun frame by frame goes on so, between frames too")
+    func frameByFrame() throws {
+        let stop = Promise<Void>()
+        try withSocket { server in
+            try server.write(
+                WireFrame(.text, text: "a", isFinal: false),
+                WireFrame(.continuation, [0x62]),
+                WireFrame(.text, text: "c")
+            )
+            try stop.value()
+        } client: { socket in
+            defer { stop.fulfil() }
+            let first = try socket.receiveFrame()
+            #expect(first == Frame(text: "a", isFinal: false))
+            guard case .invalidArgument = failure({ try socket.receive() }) else {
+                Issue.record("the rest was taken for a message")
+                return
+            }
+            let second = try socket.receiveFrame()
+            #expect(second.opcode == .continuation)
+            let next = try socket.receive()
+            #expect(next == .text("c"))
+        }
     }
 
     @Test(

@@ -138,6 +138,50 @@ struct SocketTests {
         #expect(!Descriptors.open.contains(identity))
     }
 
+    @Test("A socket of the caller's own serves one connection, and follows no redirect")
+    func adoptedOnce() throws {
+        let listener = try Listener()
+        defer { listener.close() }
+        let peer = Background {
+            let stream = try listener.accept(until: .after(.seconds(10)))
+            try stream.writeAll(
+                Array("HTTP/1.1 302 Found\r\nLocation: /other\r\nContent-Length: 0\r\n\r\n".utf8)
+            )
+        }
+        var options = ConnectOptions()
+        let descriptor = try Self.connect(to: listener.port)
+        let identity = try #require(Descriptors.identity(of: descriptor))
+        options.socket = descriptor
+        let socket = WebSocket(options: options)
+        guard
+            case .badStatus(let response) = failure({ try socket.connect(to: "ws://fake.test/") })
+        else {
+            Issue.record("it went somewhere")
+            return
+        }
+        #expect(response.statusCode == 302)
+        #expect(!Descriptors.open.contains(identity))
+        #expect(socket.options.socket == nil)
+        try peer.join()
+    }
+
+    @Test("A socket of the caller's own is closed when it can't be used")
+    func adoptedInVain() throws {
+        let listener = try Listener()
+        defer { listener.close() }
+        var options = ConnectOptions()
+        let descriptor = try Self.connect(to: listener.port)
+        let identity = try #require(Descriptors.identity(of: descriptor))
+        options.socket = descriptor
+        options.cookie = "a\r\nb"
+        let socket = WebSocket(options: options)
+        guard case .invalidArgument = failure({ try socket.connect(to: "ws://fake.test/") }) else {
+            Issue.record("the cookie was sent")
+            return
+        }
+        #expect(!Descriptors.open.contains(identity))
+    }
+
     @Test("A descriptor that is no socket is an error", arguments: [-1, 1_000_000])
     func noSocket(descriptor: Int32) {
         var options = ConnectOptions()

@@ -55,8 +55,9 @@ struct TimeoutTests {
                 WireFrame(.ping, [1, 2, 3]),
                 WireFrame(.continuation, Array(message[(size / 2)...])),
             ].bytes
-        // Inside each header, and inside the payloads.
-        let cuts = [1, 5, size / 4, size / 2 + 5, size / 2 + 8, frames.count - 1]
+        // Inside each header, behind the first, and inside the payloads.
+        let header = WireFrame(.binary, Array(message[..<(size / 2)])).bytes.count - size / 2
+        let cuts = [1, header, 5, size / 4, size / 2 + 5, size / 2 + 8, frames.count - 1]
         let next = Promise<Void>()
         let steps = (0..<cuts.count).map { _ in Promise<Void>() }
         let server = try LoopbackServer { server in

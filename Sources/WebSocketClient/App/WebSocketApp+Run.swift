@@ -135,6 +135,8 @@ extension WebSocketApp {
     func options(for plan: RunPlan) throws -> ConnectOptions {
         var options = plan.options
         options.headers.replace(with: try header.make())
+        // A socket of the caller's serves one connection.
+        options.socket = state.withLock { $0.options.socket.take() }
         options.deliversFragments = options.deliversFragments || onContinuation != nil
         return options
     }
@@ -144,6 +146,11 @@ extension WebSocketApp {
             state.run?.socket = socket
             state.awaitedPong = nil
         }
+    }
+
+    func connectionEnded(_ received: ClosePayload?) {
+        setSocket(nil)
+        state.withLock { $0.lastCloseFrame = received }
     }
 
     /// Calls a callback; what it throws goes to ``onError``.

@@ -131,7 +131,7 @@ final class Connection: Sendable {
 
     /// The next message, or control frame after it has been answered. In turn only.
     func nextEvent(_ deadline: inout LazyDeadline) throws(WebSocketError) -> DecodedEvent {
-        if case .nothing = receiver.begun {} else { try refuseCutting(into: .frame, .parts) }
+        try refuseCutting(by: .messages)
         do throws(ReceiveFailure) {
             return try receiver.nextEvent(&deadline)
         } catch {
@@ -141,9 +141,11 @@ final class Connection: Sendable {
 
     /// The next frame, unanswered. In turn only.
     func nextFrame(_ deadline: inout LazyDeadline) throws(WebSocketError) -> Frame {
-        try refuseCutting(into: .message, .parts)
+        try refuseCutting(by: .frames)
         do throws(ReceiveFailure) {
-            return try receiver.nextFrame(&deadline)
+            let frame = try receiver.nextFrame(&deadline)
+            if let payload = frame.closePayload { state.withLock { $0.closeReceived = payload } }
+            return frame
         } catch {
             throw receiveError(error)
         }
@@ -154,7 +156,7 @@ final class Connection: Sendable {
         into room: UnsafeMutableRawBufferPointer,
         _ deadline: inout LazyDeadline
     ) throws(WebSocketError) -> MessagePart {
-        try refuseCutting(into: .message, .frame)
+        try refuseCutting(by: .parts)
         while true {
             let part: DecodedPart
             do throws(ReceiveFailure) {
@@ -172,19 +174,15 @@ final class Connection: Sendable {
     }
 
     /// What one way of receiving has begun, it has to finish: the others would miss its beginning.
-    private func refuseCutting(
-        into first: Receiver.Unfinished,
-        _ second: Receiver.Unfinished
-    ) throws(WebSocketError) {
-        let unfinished = receiver.unfinished
-        guard unfinished == first || unfinished == second else { return }
-        let way =
+    private func refuseCutting(by way: Receiver.Way) throws(WebSocketError) {
+        guard let unfinished = receiver.unfinishedWay, unfinished != way else { return }
+        let advice =
             switch unfinished {
-            case .frame: "A frame has arrived in part; go on with receiveFrame()."
+            case .frames: "A message has been taken frame by frame; go on with receiveFrame()."
             case .parts: "A message has been taken in part; go on with receive(into:)."
-            default: "A message has arrived in part; go on with receive()."
+            case .messages: "A message has arrived in part; go on with receive()."
             }
-        throw .invalidArgument(way)
+        throw .invalidArgument(advice)
     }
 
     /// Answers a ping, and a close frame, which ends the connection (RFC 6455 §5.5). In turn only.
@@ -306,16 +304,21 @@ final class Connection: Sendable {
 
     /// Drops what arrives up to the peer's close frame, whichever way it was being received.
     private func awaitClose(_ deadline: inout LazyDeadline) throws(WebSocketError) {
+        // Who takes single frames may have got it before.
+        if closeReceived != nil {
+            awaitEnd(&deadline)
+            throw finish(.connectionClosed(closure()))
+        }
         while true {
-            switch receiver.unfinished {
-            case .frame:
-                _ = try nextFrame(&deadline)
+            switch receiver.unfinishedWay {
+            case .frames:
+                try answer(nextFrame(&deadline), &deadline)
             case .parts:
                 try withUnsafeTemporaryAllocation(byteCount: 4096, alignment: 8) {
                     (room) throws(WebSocketError) in
                     _ = try nextPart(into: room, &deadline)
                 }
-            case .nothing, .message:
+            case .messages, nil:
                 switch try nextEvent(&deadline) {
                 case .control(.close, let payload): try answerClose(payload, &deadline)
                 case .assembledMessage: receiver.decoder.assembler.discard()

@@ -14,17 +14,32 @@ struct OpeningHandshake {
     private let options: ConnectOptions
     private let wakeUp: WakeUp
     private let deadline: Deadline
+    /// A socket of the caller's, which is closed if this doesn't come to anything.
+    private let ownSocket: Socket?
 
-    init(options: ConnectOptions, wakeUp: WakeUp) {
+    init(options: ConnectOptions, wakeUp: WakeUp) throws(WebSocketError) {
         self.options = options
         self.wakeUp = wakeUp
         deadline = Deadline(options.timeouts.open)
+        do throws(TransportError) {
+            ownSocket =
+                if let descriptor = options.socket {
+                    try Socket(adopting: descriptor, closingAtEnd: true)
+                } else {
+                    nil
+                }
+        } catch {
+            throw WebSocketError(error, during: .connecting)
+        }
     }
+
+    /// Whether the caller has chosen the way to the server: then a redirect leads nowhere.
+    private var hasFixedWay: Bool { ownSocket != nil || options.unixSocketPath != nil }
 
     /// Connects, follows redirects, and returns the stream that speaks WebSocket.
     func open(_ url: WebSocketURL) throws(WebSocketError) -> OpenedStream {
         let policy = RedirectPolicy(
-            limit: options.redirectLimit,
+            limit: hasFixedWay ? 0 : options.redirectLimit,
             allowsDowngrade: options.allowsInsecureRedirects
         )
         var url = url
@@ -122,8 +137,8 @@ struct OpeningHandshake {
 
     private func connect(_ url: WebSocketURL) throws(WebSocketError) -> any ByteStream {
         let target: ConnectTarget
-        if let socket = options.socket {
-            target = .adopted(descriptor: socket, closingAtEnd: true)
+        if let ownSocket {
+            target = .adopted(ownSocket)
         } else if let path = options.unixSocketPath {
             target = .unix(path: path)
         } else {
@@ -131,7 +146,7 @@ struct OpeningHandshake {
         }
         var plan = ConnectPlan(target: target, serverName: url.host)
         if case .host = target { plan.proxy = try proxy(for: url) }
-        if url.isSecure, options.socket == nil { plan.tls = options.tls }
+        if url.isSecure, ownSocket == nil { plan.tls = options.tls }
         plan.socketOptions = options.socketOptions
         plan.deadline = deadline
         plan.connectTimeout = options.timeouts.connect

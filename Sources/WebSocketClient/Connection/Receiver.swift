@@ -24,7 +24,7 @@ final class Receiver: @unchecked Sendable {
         var decoder: MessageDecoder
         var block: Block?
         var partialFrame: Frame?
-        var begun = Unfinished.nothing
+        var way = Way.messages
         var isDrained = false
     }
     /// What an immediate deadline kept it from waiting for.
@@ -58,11 +58,14 @@ final class Receiver: @unchecked Sendable {
         _read { yield own.value.partialFrame }
         _modify { yield &own.value.partialFrame }
     }
-    /// What ``nextFrame(_:)`` or ``nextPart(into:_:)`` has begun.
-    private(set) var begun: Unfinished {
-        get { own.value.begun }
-        set { own.value.begun = newValue }
+    /// How the message that is arriving is being received; of no meaning between messages.
+    private(set) var way: Way {
+        get { own.value.way }
+        set { own.value.way = newValue }
     }
+
+    /// The ways of receiving, which can't be mixed within a message.
+    enum Way { case messages, frames, parts }
     /// The last read got all that had arrived, so the next one would find nothing: wait first.
     private var isDrained: Bool {
         get { own.value.isDrained }
@@ -79,6 +82,7 @@ final class Receiver: @unchecked Sendable {
 
     /// Waits for the next message or control frame. In turn only.
     func nextEvent(_ deadline: inout LazyDeadline) throws(ReceiveFailure) -> DecodedEvent {
+        way = .messages
         while true {
             let event: DecodedEvent
             do throws(ProtocolViolation) {
@@ -104,10 +108,10 @@ final class Receiver: @unchecked Sendable {
 
     /// Waits for the next frame, whole. In turn only.
     func nextFrame(_ deadline: inout LazyDeadline) throws(ReceiveFailure) -> Frame {
+        way = .frames
         while true {
             do throws(ProtocolViolation) {
                 let frame = try decoder.nextFrame(partial: &own.value.partialFrame)
-                begun = partialFrame == nil ? .nothing : .frame
                 if let frame {
                     if Tracing.isEnabled { Tracing.received(frame) }
                     return frame
@@ -124,6 +128,7 @@ final class Receiver: @unchecked Sendable {
         into room: UnsafeMutableRawBufferPointer,
         _ deadline: inout LazyDeadline
     ) throws(ReceiveFailure) -> DecodedPart {
+        way = .parts
         while true {
             var part: DecodedPart
             do throws(ProtocolViolation) {
@@ -136,8 +141,7 @@ final class Receiver: @unchecked Sendable {
             }
             switch part {
             case .needsMoreBytes: try fill(&deadline)
-            case .part(_, _, let isLast):
-                begun = isLast ? .nothing : .parts
+            case .part:
                 return part
             case .control(let opcode, let payload):
                 _ = traced(.control(opcode, payload))
@@ -166,13 +170,11 @@ final class Receiver: @unchecked Sendable {
         }
     }
 
-    /// What a call for the next message, frame or part may not cut into.
-    var unfinished: Unfinished {
-        guard case .nothing = begun else { return begun }
-        return decoder.frames.isBetweenFrames ? .nothing : .message
+    /// The way in which the message under way has to be received to its end; `nil` between messages.
+    var unfinishedWay: Way? {
+        if decoder.frames.isBetweenMessages, !decoder.assembler.hasRemainder { return nil }
+        return way
     }
-
-    enum Unfinished { case nothing, message, frame, parts }
 
     /// Reads and drops what arrives until the peer ends the stream; false if it didn't in time.
     func discardUntilEnd(_ deadline: inout LazyDeadline) -> Bool {

@@ -5,6 +5,9 @@ import WebSocketProtocol
 struct SendQueue {
     enum Outcome { case queued, full, closed }
 
+    /// The parts of the queue, in the order in which they leave.
+    enum Kind: CaseIterable { case control, messages }
+
     /// How many bytes of messages may wait; beyond that, senders wait themselves.
     private static let maximumBytes = 1 << 20
     /// Beyond this, pongs are dropped: a pong may answer the latest ping alone (RFC 6455 §5.5.3).
@@ -41,13 +44,12 @@ struct SendQueue {
         return true
     }
 
-    /// Moves the control frames, or else the messages, into an empty array; the arrays change
-    /// places, so that their storage is used again.
-    mutating func take(_ bytes: inout [UInt8], controlOnly: Bool) {
-        if !control.isEmpty {
-            swap(&control, &bytes)
-        } else if !controlOnly {
-            swap(&messages, &bytes)
+    /// Moves the frames of one kind into an empty array; the arrays change places, so that their
+    /// storage is used again.
+    mutating func take(_ kind: Kind, _ bytes: inout [UInt8]) {
+        switch kind {
+        case .control: swap(&control, &bytes)
+        case .messages: swap(&messages, &bytes)
         }
     }
 

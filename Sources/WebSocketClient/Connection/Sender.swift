@@ -23,8 +23,18 @@ final class Sender: @unchecked Sendable {
     private let heldBytes = Atomic<Int>(0)
     private let progress = SendProgress()
 
+    /// How many threads have waited long for the turn: nobody else takes it before them.
+    private let starving = Atomic<Int>(0)
+    /// Whoever has the turn has written for others long enough: the next sender waits for it.
+    private let wantsRelief = Atomic<Bool>(false)
+
     /// The largest payload that may be left in the queue; more waits for its turn.
     private static let maximumQueuedPayload = 64 << 10
+    /// How often a sender writes what others have queued before it asks to be relieved.
+    private static let maximumRounds = 16
+    /// How long others may take the turn before a thread that waits for it. Handing it over each
+    /// time would leave it unused while the other thread wakes up.
+    private static let patience = Duration.milliseconds(1)
 
     init(
         stream: any ByteStream,
@@ -63,10 +73,10 @@ final class Sender: @unchecked Sendable {
     /// Sends one frame; returns when the stream has taken it, or another sender will write it.
     func send(_ frame: OutgoingFrame, timeout: Duration?) throws(SendFailure) {
         var deadline = LazyDeadline(timeout)
-        if turn.tryLock() {
+        if takeTurnIfFree() {
             try sendInTurn(frame, &deadline)
         } else if mayQueue(frame), try enqueue(frame) {
-            if turn.tryLock() { leave(&deadline) }
+            if takeTurnIfFree() { leave(&deadline) }
         } else {
             try takeTurn(&deadline)
             try sendInTurn(frame, &deadline)
@@ -115,8 +125,25 @@ final class Sender: @unchecked Sendable {
 
     // MARK: In turn
 
+    /// Takes the turn if it is free and nobody has waited long for it.
+    private func takeTurnIfFree() -> Bool {
+        starving.load(ordering: .relaxed) == 0 && turn.tryLock()
+    }
+
     private func takeTurn(_ deadline: inout LazyDeadline) throws(SendFailure) {
-        guard turn.lock(until: deadline.value) else {
+        if takeTurnIfFree() { return }
+        let limit = deadline.value
+        var hasTurn = turn.lock(until: limit.earlier(.after(Self.patience)))
+        if !hasTurn {
+            starving.wrappingAdd(1, ordering: .relaxed)
+            hasTurn = turn.lock(until: limit)
+            starving.wrappingSubtract(1, ordering: .relaxed)
+        }
+        wantsRelief.store(false, ordering: .relaxed)
+        guard hasTurn else {
+            // Somebody may have relied on this thread to write what has queued.
+            atomicMemoryFence(ordering: .sequentiallyConsistent)
+            if queuedBytes.load(ordering: .relaxed) > 0 { flushWithoutWaiting() }
             throw .transport(.timedOut(.transfer), isAccepted: false)
         }
     }
@@ -143,8 +170,10 @@ final class Sender: @unchecked Sendable {
 
     /// Ends a turn: sends what has queued meanwhile, gives the block back, lets the next one in.
     ///
-    /// It waits no longer than the call that had the turn may.
+    /// It waits no longer than the call that had the turn may, and writes for others only until
+    /// somebody has waited long for the turn; after some rounds, the next sender has to wait for it.
     fileprivate func leave(_ deadline: inout LazyDeadline) {
+        var rounds = 0
         while true {
             // A failure here concerns frames whose senders have returned: they stay held, and the
             // next call meets the same condition and reports it.
@@ -154,18 +183,21 @@ final class Sender: @unchecked Sendable {
             let heldCount = outbox.value.heldCount
             heldBytes.store(heldCount, ordering: .relaxed)
             turn.unlock()
-            // Pairs with the fence in `enqueue`: either this sees the frame, or its sender finds
-            // the turn free.
+            // Pairs with the fences in `enqueue` and `takeTurn`: either this sees the frame, or its
+            // sender, or who waited for the turn, finds the turn free.
             atomicMemoryFence(ordering: .sequentiallyConsistent)
-            guard heldCount == 0, queuedBytes.load(ordering: .relaxed) > 0, turn.tryLock() else {
+            guard heldCount == 0, queuedBytes.load(ordering: .relaxed) > 0, takeTurnIfFree() else {
                 return
             }
+            rounds += 1
+            if rounds == Self.maximumRounds { wantsRelief.store(true, ordering: .relaxed) }
         }
     }
 
     /// What is compressed has to keep the order of compressing, so it waits for its turn.
     private func mayQueue(_ frame: OutgoingFrame) -> Bool {
         frame.payload.count <= Self.maximumQueuedPayload && frame.compression != .done
+            && !wantsRelief.load(ordering: .relaxed)
             && !frame.isCompressed(from: compressionThreshold)
     }
 
@@ -213,21 +245,23 @@ final class Sender: @unchecked Sendable {
         return try Outbox.nextKey(from: &block.keys.value, unlessBy: makeMaskingKey)
     }
 
-    /// Sends what has queued; `controlOnly` while a fragmented message is under way, which no other
-    /// message may interrupt (RFC 6455 §5.4).
+    /// Sends what has queued so far; `controlOnly` while a fragmented message is under way, which no
+    /// other message may interrupt (RFC 6455 §5.4).
     private func drainQueue(
         _ deadline: inout LazyDeadline,
         controlOnly: Bool = false,
         isAccepted: Bool = false
     ) throws(SendFailure) {
-        while !outbox.value.hasSpilled, queuedBytes.load(ordering: .relaxed) > 0 {
+        for kind in SendQueue.Kind.allCases where kind == .control || !controlOnly {
+            guard !outbox.value.hasSpilled, queuedBytes.load(ordering: .relaxed) > 0 else { return }
             queue.withLock { queue in
-                outbox.value.takeOver { queue.take(&$0, controlOnly: controlOnly) }
+                outbox.value.takeOver { queue.take(kind, &$0) }
                 queuedBytes.store(queue.count, ordering: .relaxed)
                 outbox.value.isClosed = queue.isClosed && queue.count == 0
             }
-            guard outbox.value.hasSpilled else { return }
-            try outbox.value.flush(&deadline, isAccepted: isAccepted)
+            if outbox.value.hasSpilled {
+                try outbox.value.flush(&deadline, isAccepted: isAccepted)
+            }
         }
     }
 

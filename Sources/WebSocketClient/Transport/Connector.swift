@@ -1,11 +1,11 @@
 /// Where the bytes are to go.
-package enum ConnectTarget: Sendable, Hashable {
+package enum ConnectTarget: Sendable {
     /// A TCP host by name or address (IPv6 without brackets).
     case host(String, port: UInt16)
     /// A Unix stream socket.
     case unix(path: String)
-    /// A connected socket of the caller's, set to non-blocking and used as it is.
-    case adopted(descriptor: Int32, closingAtEnd: Bool)
+    /// A connected socket of the caller's, used as it is.
+    case adopted(Socket)
 }
 
 /// All that is needed to open a connection.
@@ -113,8 +113,8 @@ package enum Connector {
                 wakeUp: wakeUp,
                 until: deadline
             )
-        case .adopted(let descriptor, let closingAtEnd):
-            return try Socket(adopting: descriptor, closingAtEnd: closingAtEnd)
+        case .adopted(let socket):
+            return socket
         }
     }
 

@@ -72,7 +72,7 @@ extension Frame: CustomStringConvertible {
         let shown = payload.prefix(64)
         let data =
             switch opcode {
-            case .text: String(decoding: shown, as: UTF8.self).debugDescription
+            case .text: String(decoding: shown, as: UTF8.self).quoted
             case .close: closePayload?.description ?? "?"
             default: "[" + shown.map { String($0, radix: 16) }.joined(separator: " ") + "]"
             }

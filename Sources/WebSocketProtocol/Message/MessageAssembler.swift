@@ -144,7 +144,7 @@ package struct MessageAssembler: ~Copyable, Sendable {
     }
 
     /// Whether a joined message has been handed out in part.
-    var hasRemainder: Bool { isHandingOut }
+    package var hasRemainder: Bool { isHandingOut }
 
     /// Hands out the next part of a joined message.
     mutating func handOut(into room: UnsafeMutableRawBufferPointer) -> DecodedPart {

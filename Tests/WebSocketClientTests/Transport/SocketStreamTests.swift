@@ -132,7 +132,7 @@ struct SocketStreamTests {
         let (one, two) = try makeDescriptorPair()
         do {
             let plan = ConnectPlan(
-                target: .adopted(descriptor: one, closingAtEnd: false),
+                target: .adopted(try Socket(adopting: one, closingAtEnd: false)),
                 serverName: "x"
             )
             let stream = try Connector.connect(plan, wakeUp: try WakeUp())
