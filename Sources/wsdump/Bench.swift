@@ -133,7 +133,7 @@ struct Bench {
 private final class BenchSender: Sendable {
     private let payload: [UInt8]
     private let count: Int
-    private let starts = Mutex<[ContinuousClock.Instant]>([])
+    private let starts = Locked<[ContinuousClock.Instant]>([])
     private let isStopped = Atomic<Bool>(false)
     /// How many more messages may be under way.
     private let credits = DispatchSemaphore(value: 0)

@@ -1,4 +1,4 @@
-import Synchronization
+import WebSocketClient
 
 #if canImport(Glibc)
     import Glibc
@@ -56,7 +56,7 @@ final class Console: Sendable {
     let style: Style
     private static let prompt = "> "
     private static let eraseLine = "\r\u{1B}[K"
-    private let state = Mutex(State())
+    private let state = Locked(State())
 
     init(_ style: Style) {
         self.style = style
