@@ -168,6 +168,14 @@ let package = Package(
             swiftSettings: strict
         ),
         .testTarget(
+            name: "WSDumpTests",
+            dependencies: [
+                "wsdump", "WebSocketClient", "LoopbackServer", "TestSupport", "CZlib",
+                .product(name: "ArgumentParser", package: "swift-argument-parser"),
+            ],
+            swiftSettings: strict
+        ),
+        .testTarget(
             name: "InteropTests",
             dependencies: ["WebSocketClient", "TestSupport"],
             path: "Tests/Interop",

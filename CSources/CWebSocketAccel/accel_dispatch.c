@@ -17,11 +17,13 @@ const wsa_kernels *wsa_kernels_at(wsa_level level) {
   case WSA_AVX512:
     // With VBMI: that leaves out the processors which slow down when they see a 512-bit register.
     __builtin_cpu_init();
-    return __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
-                   __builtin_cpu_supports("avx512vl") && __builtin_cpu_supports("avx512vbmi") &&
-                   __builtin_cpu_supports("bmi2")
-               ? &wsa_kernels_avx512
-               : NULL;
+    if (!__builtin_cpu_supports("avx512f") || !__builtin_cpu_supports("avx512bw") ||
+        !__builtin_cpu_supports("avx512vl") || !__builtin_cpu_supports("avx512vbmi") ||
+        !__builtin_cpu_supports("bmi2")) {
+      return NULL;
+    }
+    // Zen 4 stores 512 bits in two halves, and is slower so at some alignments.
+    return __builtin_cpu_is("amdfam19h") ? &wsa_kernels_avx512_zen4 : &wsa_kernels_avx512;
 #endif
 #ifdef WSA_HAS_NEON
   case WSA_NEON:

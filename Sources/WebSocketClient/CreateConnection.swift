@@ -9,7 +9,7 @@ struct Defaults {
 }
 
 extension WebSocket {
-    /// The time-out of connections made with ``createConnection(_:timeout:as:)`` that aren't told
+    /// The time-out of connections made with `createConnection` that aren't told
     /// otherwise, for the whole process; websocket-client's `setdefaulttimeout`. Default: `nil`, which
     /// leaves the ones of ``Timeouts``.
     public static var defaultTimeout: Duration? {
@@ -22,6 +22,7 @@ extension WebSocket {
 ///
 /// ```swift
 /// let socket = try createConnection("wss://example.com/feed", timeout: .seconds(5))
+/// print(try socket.receive())
 /// ```
 ///
 /// The same as ``WebSocket/connect(to:options:)-swift.type.method``, which has its choices in one

@@ -1,6 +1,6 @@
 import WebSocketProtocol
 
-/// Messages that go out together; lent by ``WebSocket/withBatch(_:)``.
+/// Messages that go out together; lent by `WebSocket.withBatch`.
 ///
 /// They are masked into one buffer, which is sent whenever it is full (256 KiB) and at the end.
 public struct Batch: ~Copyable {
@@ -155,9 +155,32 @@ extension WebSocket {
     ///
     /// ```swift
     /// try socket.withBatch { batch in
-    ///     for price in prices { try batch.send(price.json) }
+    ///     for price in prices { try batch.send(price) }
     /// }
     /// ```
+    ///
+    /// - Parameter body: Sends to the batch; on the socket itself it must not call anything that
+    ///   sends.
+    /// - Returns: What `body` returns.
+    /// - Throws: ``WebSocketError/batchInterrupted(sent:cause:)`` with the error that stopped it; what
+    ///   else `body` throws, after what it had sent before.
+    public func withBatch<Result>(_ body: (inout Batch) throws -> Result) throws -> Result {
+        // A closure without a type for its errors throws any error: this takes the others out.
+        let result = try withBatch {
+            (batch) throws(WebSocketError) -> Swift.Result<Result, any Error> in
+            do {
+                return .success(try body(&batch))
+            } catch let error as WebSocketError {
+                throw error
+            } catch {
+                return .failure(error)
+            }
+        }
+        return try result.get()
+    }
+
+    /// Collects what `body` sends into the batch; for closures with
+    /// `throws(WebSocketError)` written out.
     ///
     /// - Parameter body: Sends to the batch; on the socket itself it must not call anything that
     ///   sends.

@@ -44,6 +44,25 @@ extension WebSocket {
         }
     }
 
+    /// Hands each message to `body` where it lies; for closures that throw any error.
+    ///
+    /// - Parameter body: Gets the opcode, text or binary, and the payload; false ends the loop, and so
+    ///   does an error.
+    /// - Throws: As ``receive()``, and what `body` throws.
+    public func forEachMessage(_ body: (Opcode, RawSpan) throws -> Bool) throws {
+        // A closure without a type for its errors throws any error: this lets the others out.
+        var failure: (any Error)?
+        try forEachMessage { (opcode, payload) throws(WebSocketError) in
+            do {
+                return try body(opcode, payload)
+            } catch {
+                failure = error
+                return false
+            }
+        }
+        if let failure { throw failure }
+    }
+
     // MARK: Inside
 
     func receiveMessage() throws(WebSocketError) -> Message {

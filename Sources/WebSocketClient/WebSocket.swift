@@ -41,7 +41,7 @@ open class WebSocket: @unchecked Sendable {
 
     /// Makes an unconnected socket.
     ///
-    /// - Parameter options: What ``connect(to:options:)`` uses unless it is given others.
+    /// - Parameter options: What ``connect(to:options:)-method`` uses unless it is given others.
     public required init(options: ConnectOptions = ConnectOptions()) {
         state = Locked(State(options: options))
         isSubclass = type(of: self) != WebSocket.self

@@ -1,12 +1,14 @@
 /// Runs any number of ``WebSocketApp``s on one thread.
 ///
 /// ```swift
+/// import Foundation
+///
 /// let dispatcher = try Dispatcher()
 /// for url in urls {
 ///     let app = WebSocketApp(url: url, onMessage: { app, message in print(app.url, message) })
 ///     try app.runForever(dispatcher: dispatcher, reconnect: .every(.seconds(5)))
 /// }
-/// dispatcher.signal(SIGINT) { dispatcher.stop() }
+/// try dispatcher.signal(SIGINT) { dispatcher.stop() }
 /// try dispatcher.dispatch()
 /// ```
 ///

@@ -3,7 +3,7 @@ import WebSocketProtocol
 extension WebSocketApp {
     // MARK: Facts
 
-    /// Whether it runs: from ``runForever(pingInterval:pingTimeout:reconnect:)`` to the end of its last
+    /// Whether it runs: from `runForever` to the end of its last
     /// connection.
     public var isRunning: Bool { state.withLock { $0.run != nil } }
 
@@ -19,6 +19,10 @@ extension WebSocketApp {
     /// How long the last keepalive ping that was answered took there and back; `nil` before the
     /// first one.
     public var roundTripTime: Duration? { state.withLock { $0.roundTripTime } }
+
+    /// What the close frame of the last connection's peer carried; `nil` if it ended without one, and
+    /// before any has ended.
+    public var lastCloseFrame: ClosePayload? { state.withLock { $0.lastCloseFrame } }
 
     // MARK: Choices
 

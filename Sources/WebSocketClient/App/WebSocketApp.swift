@@ -104,6 +104,7 @@ public final class WebSocketApp: Sendable {
         var lastPing: ContinuousClock.Instant?
         var lastPong: ContinuousClock.Instant?
         var roundTripTime: Duration?
+        var lastCloseFrame: ClosePayload?
     }
 
     /// Where it connects to.
@@ -111,7 +112,7 @@ public final class WebSocketApp: Sendable {
 
     let state: Locked<State>
 
-    /// Makes an app; nothing is connected before ``runForever(pingInterval:pingTimeout:reconnect:)``.
+    /// Makes an app; nothing is connected before `runForever`.
     ///
     /// - Parameters:
     ///   - url: A `ws` or `wss` URL.
@@ -220,7 +221,7 @@ public final class WebSocketApp: Sendable {
 
     /// Closes the connection and ends the run; returns at once.
     ///
-    /// The closing handshake takes at most `timeout`, then ``runForever(pingInterval:pingTimeout:reconnect:)``
+    /// The closing handshake takes at most `timeout`, then `runForever`
     /// returns; a connection that is being opened, and the wait before the next one, end at once. An
     /// app that isn't running is left as it is. For any thread, and for callbacks.
     ///

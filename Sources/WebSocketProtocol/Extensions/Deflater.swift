@@ -3,7 +3,7 @@
 /// Give a message in any number of pieces, and each piece again, less what was consumed, with more
 /// room until it is complete:
 ///
-/// ```swift
+/// ```
 /// repeat {
 ///     let progress = try deflater.compress(input, ending: .message, into: room)
 ///     input = UnsafeRawBufferPointer(rebasing: input[progress.consumed...])

@@ -3,8 +3,8 @@
 /// ```swift
 /// var fields: HTTPFields = ["Authorization": "Bearer …", "X-Trace": "1"]
 /// fields.append(name: "X-Trace", value: "2")
-/// fields["x-trace"]            // "1"
-/// fields.values(of: "X-TRACE") // ["1", "2"]
+/// print(fields["x-trace"] ?? "none")     // 1
+/// print(fields.values(of: "X-TRACE"))    // ["1", "2"]
 /// ```
 ///
 /// Anything can be stored; what can't be sent (``isValidName(_:)``, ``isValidValue(_:)``) is

@@ -7,7 +7,7 @@ import WebSocketProtocol
 
 @testable import WebSocketClient
 
-@Suite("Many connections", .ownThread, .timeLimit(.minutes(5)), .serialized)
+@Suite("Many connections", .blocking, .timeLimit(.minutes(5)), .serialized)
 struct CrowdTests {
     @Test("A thousand reconnects leave no thread and no descriptor behind")
     func thousandReconnects() throws {

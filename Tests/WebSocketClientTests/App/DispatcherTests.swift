@@ -1,12 +1,13 @@
 import Glibc
 import LoopbackServer
 import Synchronization
+import TestSupport
 import Testing
 import WebSocketProtocol
 
 @testable import WebSocketClient
 
-@Suite("Dispatcher", .ownThread, .timeLimit(.minutes(5)), .serialized)
+@Suite("Dispatcher", .blocking, .timeLimit(.minutes(5)), .serialized)
 struct DispatcherTests {
     @Test("Many apps share one thread, and each has its own callbacks and reconnection")
     func manyApps() throws {
