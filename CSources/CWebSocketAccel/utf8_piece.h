@@ -4,8 +4,6 @@
 //   TARGET, vector, WIDTH (of a vector), VECTORS (a block; its ASCII test is one for all of them)
 //   load, all, either, is_zero, is_ascii, check_at, check_after, check_last, incomplete_before,
 //   wide_key, store_masked
-//
-// Where a code point is cut there is no branch on it: it would be guessed wrong as often as not.
 
 #include "utf8_stream.h"
 
