@@ -117,6 +117,12 @@ let package = Package(
             swiftSettings: strict
         ),
         .executableTarget(
+            name: "crowd",
+            dependencies: ["WebSocketClient"],
+            path: "Tests/Crowd",
+            swiftSettings: strict
+        ),
+        .executableTarget(
             name: "autobahn-client",
             dependencies: ["WebSocketClient"],
             path: "Tests/Conformance/autobahn-client",
@@ -164,6 +170,14 @@ let package = Package(
             dependencies: [
                 "WebSocketClient", "LoopbackServer", "TestSupport", "COpenSSL",
                 .product(name: "Logging", package: "swift-log"),
+            ],
+            swiftSettings: strict
+        ),
+        .testTarget(
+            name: "WSDumpTests",
+            dependencies: [
+                "wsdump", "WebSocketClient", "LoopbackServer", "TestSupport", "CZlib",
+                .product(name: "ArgumentParser", package: "swift-argument-parser"),
             ],
             swiftSettings: strict
         ),

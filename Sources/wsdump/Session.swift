@@ -187,7 +187,8 @@ final class Session: Sendable {
         // Ctrl-Z: the shell gets its terminal as it was, and fg finds a prompt again.
         let stop = try? SignalWatch(SIGTSTP) {
             console.stop()
-            kill(getpid(), SIGSTOP)
+            // Not kill(2): that may stop another thread first, and this one would go on.
+            raise(SIGSTOP)
             console.start()
         }
         let resize = try? SignalWatch(SIGWINCH) { console.redraw() }
