@@ -7,10 +7,10 @@ within the rounds, and is against the first line of its table.
 """
 
 import argparse
+import contextlib
 import json
 import os
 import pathlib
-import random
 import statistics
 import subprocess
 import sys
@@ -22,6 +22,7 @@ sys.path.insert(0, str(FOLDER.parent))
 import chart  # noqa: E402
 from machine import machine_name, show_progress  # noqa: E402
 from ratios import summary  # noqa: E402
+from texts import make_texts  # noqa: E402
 
 NAMES = {
     "c": "C kernels, as picked",
@@ -47,53 +48,6 @@ NAMES = {
     "websockets": "websockets' C, from Python",
     "python-decode": "bytes.decode, from Python",
 }
-
-WORDS = {
-    "ASCII": "the of and to in is that it was for on are with as his they be at one have this from or had",
-    "French": "le la les été où être à présent français garçon très même déjà élève mère père forêt noël"
-    " maïs cœur et un une des pour dans qui par sur avec tout ça voilà naïf août ils elle nous vous sont",
-    "Cyrillic": "и в не на я быть он с что а по это она этот к но они мы весь который из у то за свой год"
-    " от так о для ты же все тот мочь вы человек такой его сказать только или ещё бы себя один как уже",
-    "CJK": "的 一 是 不 了 人 我 在 有 他 这 为 之 大 来 以 个 中 上 们 到 说 国 和 地 也 子 时 道 出 而 要 于 就 下 得",
-    "Korean": "그는 나의 우리 한국어 안녕하세요 감사합니다 세계 서울 사람 시간 그리고 하지만",
-    "emoji": "😀 🤣 😃 😄 😅 😆 😉 😊 😋 😎 😍 😘 🥰 😗 👍 🎉 🚀 ❤️ 🇩🇪 👩‍👩‍👧",
-}
-SIZE = (1 << 20) + 64
-
-
-def words(generator, language, size):
-    joiner = "" if language in ("CJK", "emoji") else " "
-    text = []
-    while size > 0:
-        text.append(generator.choice(WORDS[language].split()))
-        size -= len((text[-1] + joiner).encode())
-    return joiner.join(text)
-
-
-def records(generator, size):
-    """JSON as services send it: ASCII but for one text in seven."""
-    text = []
-    while size > 0:
-        language = generator.choice(["ASCII"] * 18 + ["French", "Cyrillic", "CJK"])
-        record = {
-            "id": generator.randrange(10**12),
-            "user": {"name": words(generator, "ASCII", 12), "followers": generator.randrange(9999)},
-            "text": words(generator, language, generator.randrange(60, 220)),
-            "url": f"https://example.org/{generator.randrange(10**9)}",
-        }
-        text.append(json.dumps(record, ensure_ascii=False))
-        size -= len(text[-1].encode()) + 1
-    return "\n".join(text)
-
-
-def make_texts(folder):
-    folder.mkdir(parents=True, exist_ok=True)
-    generator = random.Random(7)
-    for language in WORDS:
-        text = words(generator, language, SIZE)
-        folder.joinpath(language).write_bytes(text.encode()[:SIZE])
-    folder.joinpath("JSON").write_bytes(records(generator, SIZE).encode()[:SIZE])
-
 
 KI = 1 << 10
 TEXTS = ["ASCII", "JSON", "French", "Cyrillic", "CJK", "Korean", "emoji"]
@@ -144,6 +98,18 @@ class Peer:
     def close(self):
         self.process.stdin.close()
         self.process.wait()
+
+
+def report_missing(peers):
+    found = " ".join(name for peer in peers for name in peer.contenders)
+    for name, remedy in (
+        ("websockets", "not installed for this Python"),
+        ("wsaccel", "not installed for this Python"),
+        ("node", "not installed"),
+        ("simdutf", "WSBENCH_SIMDUTF names no library"),
+    ):
+        if name not in found:
+            print(f"left out: {name}: {remedy}", file=sys.stderr)
 
 
 def measure(peers, kernel, text, size, options):
@@ -204,10 +170,9 @@ def main():
     os.sched_setaffinity(0, {max(os.sched_getaffinity(0))})  # One core for all, who take turns.
     peers = []
     for command in ([options.program], [options.python, FOLDER / "peer.py"], ["node", FOLDER / "peer.mjs"]):
-        try:
+        with contextlib.suppress(OSError):
             peers.append(Peer(*command))
-        except OSError:
-            print(f"left out: {command[0]}", file=sys.stderr)
+    report_missing(peers)
 
     groups = [group for group in GROUPS if options.only.lower() in group[0].lower()]
     began, results = time.monotonic(), {}

@@ -7,6 +7,12 @@
 const wsa_kernels *wsa_kernels_at(wsa_level level) {
   switch (level) {
   case WSA_SCALAR:
+#ifdef WSA_HAS_X86
+    __builtin_cpu_init();
+    if (__builtin_cpu_supports("bmi2")) {
+      return &wsa_kernels_scalar_bmi2;
+    }
+#endif
     return &wsa_kernels_scalar;
 #ifdef WSA_HAS_X86
   case WSA_AVX2:

@@ -9,6 +9,7 @@
 extern const wsa_kernels wsa_kernels_scalar;
 #if defined(__x86_64__)
 #define WSA_HAS_X86 1
+extern const wsa_kernels wsa_kernels_scalar_bmi2;
 extern const wsa_kernels wsa_kernels_avx2;
 extern const wsa_kernels wsa_kernels_avx512;
 extern const wsa_kernels wsa_kernels_avx512_zen4;

@@ -1,5 +1,5 @@
-// Masking with the widest registers that the including function's target has: clang makes its
-// vectors of them.
+// Masking by vectors of several widths: clang splits one that is wider than the registers of the
+// function that it is inlined into.
 
 #pragma once
 

@@ -64,12 +64,10 @@ AVX2 WSA_INLINE __m256i check_after(__m256i faults, uint8_t previous, __m256i by
                _mm256_alignr_epi8(bytes, lanes, 14), _mm256_alignr_epi8(bytes, lanes, 13));
 }
 
-/// Not zero if a code point that ends before the address is incomplete.
-AVX2 WSA_INLINE __m256i incomplete_before(const uint8_t *from) {
-  int32_t last;
-  memcpy(&last, from - 4, 4);
-  __m128i most = _mm_cvtsi32_si128((int)0xbfdfefff);
-  return _mm256_zextsi128_si256(_mm_subs_epu8(_mm_cvtsi32_si128(last), most));
+/// Not zero if a code point at the end is incomplete.
+AVX2 WSA_INLINE __m256i incomplete_end(__m256i bytes) {
+  const __m256i most = _mm256_setr_epi32(-1, -1, -1, -1, -1, -1, -1, (int)0xbfdfefff);
+  return _mm256_subs_epu8(bytes, most);
 }
 
 /// Checks the last 32 bytes of more, some of which were checked.

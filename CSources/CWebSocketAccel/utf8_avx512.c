@@ -88,12 +88,10 @@ AVX512 WSA_INLINE __m512i check_after(__m512i faults, uint8_t previous, __m512i 
                _mm512_alignr_epi8(bytes, lanes, 14), _mm512_alignr_epi8(bytes, lanes, 13));
 }
 
-/// Not zero if a code point that ends before the address is incomplete.
-AVX512 WSA_INLINE __m512i incomplete_before(const uint8_t *from) {
-  int32_t last;
-  memcpy(&last, from - 4, 4);
-  __m128i most = _mm_cvtsi32_si128((int)0xbfdfefff);
-  return _mm512_zextsi128_si512(_mm_subs_epu8(_mm_cvtsi32_si128(last), most));
+/// Not zero if a code point at the end is incomplete.
+AVX512 WSA_INLINE __m512i incomplete_end(__m512i bytes) {
+  const __m512i most = _mm512_mask_set1_epi32(all(0xff), 1 << 15, (int)0xbfdfefff);
+  return _mm512_subs_epu8(bytes, most);
 }
 
 /// Checks the last 64 bytes of more, some of which were checked.

@@ -55,12 +55,11 @@ WSA_INLINE uint8x16_t check_after(uint8x16_t faults, uint8_t previous, uint8x16_
                vextq_u8(before, bytes, 13));
 }
 
-/// Not zero if a code point that ends before the address is incomplete.
-WSA_INLINE uint8x16_t incomplete_before(const uint8_t *from) {
-  uint32_t last;
-  memcpy(&last, from - 4, 4);
-  uint8x16_t bytes = vreinterpretq_u8_u32(vsetq_lane_u32(last, vdupq_n_u32(0), 0));
-  return vqsubq_u8(bytes, vreinterpretq_u8_u32(vdupq_n_u32(0xbfdfefff)));
+/// Not zero if a code point at the end is incomplete.
+WSA_INLINE uint8x16_t incomplete_end(uint8x16_t bytes) {
+  const uint8x16_t most =
+      vreinterpretq_u8_u32(vsetq_lane_u32(0xbfdfefff, vdupq_n_u32(0xffffffff), 3));
+  return vqsubq_u8(bytes, most);
 }
 
 /// Checks the last 16 bytes of more, some of which were checked.

@@ -81,28 +81,23 @@ WSA_INLINE ptrdiff_t validate(const uint8_t *from, size_t count, uint32_t *state
   return failure < 0 ? failure : (ptrdiff_t)offset + failure;
 }
 
-ptrdiff_t wsa_validate_scalar(const void *bytes, size_t count, uint32_t *state) {
-  return validate(bytes, count, state);
-}
-
 /// One after the other, in pieces that are still in the first-level cache when the second loop
 /// comes to them.
-static ptrdiff_t mask_validating_scalar(void *destination, const void *source, size_t count,
-                                        uint32_t *key, uint32_t *state) {
+WSA_INLINE ptrdiff_t mask_validating(uint8_t *to, const uint8_t *from, size_t count, uint32_t *key,
+                                     uint32_t *state,
+                                     ptrdiff_t (*validate)(const void *, size_t, uint32_t *)) {
   const size_t piece = 8192;
-  const uint8_t *from = source;
-  uint8_t *to = destination;
   uint32_t first_key = *key;
   *key = wsa_rotate_key(first_key, count);
   if (count <= 128) {
     wsa_mask_to_128(to, from, count, first_key); // Inlined: a call costs as much.
-    return wsa_validate_scalar(from, count, state);
+    return validate(from, count, state);
   }
   size_t offset = 0;
   for (;;) {
     size_t size = count - offset < piece ? count - offset : piece;
     wsa_mask_baseline(to + offset, from + offset, size, first_key); // A piece is whole keys.
-    ptrdiff_t failure = wsa_validate_scalar(from + offset, size, state);
+    ptrdiff_t failure = validate(from + offset, size, state);
     if (failure >= 0) {
       return (ptrdiff_t)offset + failure;
     }
@@ -111,6 +106,15 @@ static ptrdiff_t mask_validating_scalar(void *destination, const void *source, s
       return -1;
     }
   }
+}
+
+ptrdiff_t wsa_validate_scalar(const void *bytes, size_t count, uint32_t *state) {
+  return validate(bytes, count, state);
+}
+
+static ptrdiff_t mask_validating_scalar(void *destination, const void *source, size_t count,
+                                        uint32_t *key, uint32_t *state) {
+  return mask_validating(destination, source, count, key, state, wsa_validate_scalar);
 }
 
 const wsa_kernels wsa_kernels_scalar = {
@@ -122,10 +126,25 @@ const wsa_kernels wsa_kernels_scalar = {
 
 #ifdef WSA_HAS_X86
 
-/// With BMI2's shifts, which don't wait for the flags of the one before.
-__attribute__((target("bmi2"))) ptrdiff_t wsa_validate_bmi2(const void *bytes, size_t count,
-                                                            uint32_t *state) {
+// The same with the shifts of BMI2, which leave the flags alone: on Intel a step is one operation
+// then, and was three.
+
+#define BMI2 __attribute__((target("bmi2")))
+
+BMI2 ptrdiff_t wsa_validate_bmi2(const void *bytes, size_t count, uint32_t *state) {
   return validate(bytes, count, state);
 }
+
+BMI2 static ptrdiff_t mask_validating_bmi2(void *destination, const void *source, size_t count,
+                                           uint32_t *key, uint32_t *state) {
+  return mask_validating(destination, source, count, key, state, wsa_validate_bmi2);
+}
+
+const wsa_kernels wsa_kernels_scalar_bmi2 = {
+    .name = "c-scalar",
+    .mask = wsa_mask_baseline,
+    .validate = wsa_validate_bmi2,
+    .mask_validating = mask_validating_bmi2,
+};
 
 #endif

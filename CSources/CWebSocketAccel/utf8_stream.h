@@ -15,7 +15,7 @@
 /// whole block if the aligned offset would leave too little before it to look back at.
 WSA_INLINE size_t wsa_aligned_offset(const uint8_t *address, size_t block) {
   size_t offset = block - ((uintptr_t)address & (block - 1));
-  return offset < 4 ? block : offset;
+  return offset < 3 ? block : offset;
 }
 
 /// A byte after which a stream is in the state: what may follow then depends on that byte alone.
