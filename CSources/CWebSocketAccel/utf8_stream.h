@@ -8,14 +8,14 @@
 
 #include <stdbool.h>
 
-/// From this size on a loop over aligned blocks pays for the block that it checks twice.
-#define WSA_WORTH_ALIGNING 256
+/// From this size on a loop over aligned blocks pays for the blocks that it checks in part twice.
+#define WSA_LONG 256
 
 /// The offset, at most a block, at which a loop over aligned blocks begins after a first block; a
 /// whole block if the aligned offset would leave too little before it to look back at.
 WSA_INLINE size_t wsa_aligned_offset(const uint8_t *address, size_t block) {
   size_t offset = block - ((uintptr_t)address & (block - 1));
-  return offset < 3 ? block : offset;
+  return offset < 4 ? block : offset;
 }
 
 /// A byte after which a stream is in the state: what may follow then depends on that byte alone.

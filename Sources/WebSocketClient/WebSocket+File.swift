@@ -32,7 +32,7 @@ extension WebSocket {
         progress: ((_ sent: Int, _ total: Int) -> Void)? = nil
     ) throws(WebSocketError) -> Int {
         var pieces = try FilePieces(path: path, opcode: opcode, framing: framing)
-        return try withBatch { (batch) throws(WebSocketError) in
+        return try withSingleBatch { (batch) throws(WebSocketError) in
             var sent = 0
             repeat {
                 do throws(WebSocketError) {
@@ -60,7 +60,7 @@ extension WebSocket {
         fragments: some Sequence<[UInt8]>,
         as opcode: Opcode = .binary
     ) throws(WebSocketError) {
-        try withBatch { (batch) throws(WebSocketError) in
+        try withSingleBatch { (batch) throws(WebSocketError) in
             var opcode = opcode
             var iterator = fragments.makeIterator()
             var next = iterator.next() ?? []
@@ -88,6 +88,19 @@ extension WebSocket {
                 next = following
                 opcode = .continuation
             }
+        }
+    }
+
+    /// A batch that is one thing to the caller, who hears of its errors as such.
+    private func withSingleBatch<Result>(
+        _ body: (inout Batch) throws(WebSocketError) -> Result
+    ) throws(WebSocketError) -> Result {
+        do throws(WebSocketError) {
+            return try withBatch(body)
+        } catch .batchInterrupted(_, let cause) {
+            throw cause
+        } catch {
+            throw error
         }
     }
 }

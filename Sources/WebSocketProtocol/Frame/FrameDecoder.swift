@@ -92,7 +92,8 @@ package struct FrameDecoder: ~Copyable, Sendable {
         }
         try begin(header)
         window.consume(length)
-        if bytes.count >= length + header.payloadLength, header.payloadLength <= limit {
+        // Without a limit on frames, the sum of header and payload may be more than an Int holds.
+        if header.payloadLength <= min(limit, bytes.count - length) {
             if header.isFinal { isInsideMessage = false }
             return takeWhole(header, from: &window)
         }

@@ -305,12 +305,12 @@ struct MessageDecoderTests {
         #expect(made == [expected, expected])
     }
 
-    @Test("An announced length sets nothing aside")
-    func announcedLength() {
+    @Test("An announced length sets nothing aside", arguments: [1 << 62, UInt64(Int.max)])
+    func announcedLength(length: UInt64) {
         var limits = Limits()
         limits.maximumFrameBytes = .max
         limits.maximumMessageBytes = .max
-        let frame = WireFrame(.binary, [1, 2, 3]).with { $0.announcedLength = 1 << 62 }
+        let frame = WireFrame(.binary, [1, 2, 3]).with { $0.announcedLength = length }
         for readsDirectly in [false, true] {
             var recorder = EventRecorder(limits: limits, readsDirectly: readsDirectly)
             recorder.feed(frame.bytes)

@@ -1,18 +1,18 @@
 import Foundation
-import Testing
+package import Testing
 
 extension Trait where Self == BlockingTrait {
     /// For tests that block: Swift's own pool has a thread a processor, which sleeping tests would
     /// keep from all others.
-    static var blocking: BlockingTrait { BlockingTrait() }
+    package static var blocking: BlockingTrait { BlockingTrait() }
 }
 
 /// Runs tests on threads of their own.
-struct BlockingTrait: TestTrait, SuiteTrait, TestScoping {
-    var isRecursive: Bool { true }
+package struct BlockingTrait: TestTrait, SuiteTrait, TestScoping {
+    package var isRecursive: Bool { true }
 
     @concurrent
-    func provideScope(
+    package func provideScope(
         for test: Test,
         testCase: Test.Case?,
         performing function: @Sendable @concurrent () async throws -> Void
@@ -26,7 +26,7 @@ struct BlockingTrait: TestTrait, SuiteTrait, TestScoping {
 /// A few threads that may sleep: enough to overlap their waits, few enough to keep their time.
 private final class BlockingExecutor: TaskExecutor, @unchecked Sendable {
     // Unchecked: the jobs are under the condition's lock.
-    static let shared = BlockingExecutor(threads: 6)
+    static let shared = BlockingExecutor(threads: 8)
 
     private let condition = NSCondition()
     private var jobs: [UnownedJob] = []

@@ -2,46 +2,44 @@ import CWebSocketAccel
 import WebSocketAccelPure
 
 /// Every set of kernels against the plainest loops, on one payload in pieces.
-///
-/// The first bytes of the input choose the masking key, the alignment and the sizes of the pieces.
-@_cdecl("LLVMFuzzerTestOneInput")
-public func fuzzKernels(_ input: UnsafePointer<UInt8>, _ count: Int) -> Int32 {
-    guard count > 8 else { return 0 }
-    let bytes = UnsafeRawBufferPointer(start: input, count: count)
-    let key = bytes.loadUnaligned(as: UInt32.self)
-    let alignment = Int(bytes[4] & 63)
-    let pieceSize = 1 + Int(bytes[5]) * Int(bytes[6] & 15 + 1)
-    let payload = bytes.dropFirst(7)
+enum KernelFuzz {
+    /// The first bytes of the input choose the masking key, the alignment and the sizes of the pieces.
+    static func run(_ bytes: UnsafeRawBufferPointer) throws(Finding) {
+        guard bytes.count > 8 else { return }
+        let key = bytes.loadUnaligned(as: UInt32.self)
+        let alignment = Int(bytes[4] & 63)
+        let pieceSize = 1 + Int(bytes[5]) * Int(bytes[6] & 15 + 1)
+        let payload = bytes.dropFirst(7)
 
-    let expectedMask = payload.enumerated().map { index, byte in
-        byte ^ UInt8(truncatingIfNeeded: key >> (8 * (UInt32(index) & 3)))
+        let expectedMask = payload.enumerated().map { index, byte in
+            byte ^ UInt8(truncatingIfNeeded: key >> (8 * (UInt32(index) & 3)))
+        }
+        let isValid = String(validating: payload, as: UTF8.self) != nil
+        let expected = Kernels.all[0].validate(payload, pieceSize)
+        try require(isValid == (expected.failure < 0 && expected.state == 0), "not what Swift says")
+
+        for kernels in Kernels.all {
+            let room = UnsafeMutableRawBufferPointer.allocate(
+                byteCount: payload.count + alignment,
+                alignment: 64
+            )
+            defer { room.deallocate() }
+            let target = UnsafeMutableRawBufferPointer(rebasing: room[alignment...])
+
+            kernels.mask(payload, to: target, key, pieceSize)
+            try require(target.elementsEqual(expectedMask), "\(kernels.name) masks otherwise")
+
+            let verdict = kernels.validate(payload, pieceSize)
+            try require(verdict == expected, "\(kernels.name) validates otherwise")
+
+            let both = kernels.maskValidating(payload, to: target, key, pieceSize)
+            try require(both == expected, "\(kernels.name) validates otherwise while masking")
+            try require(
+                both.failure >= 0 || target.elementsEqual(expectedMask),
+                "\(kernels.name) masks otherwise while validating"
+            )
+        }
     }
-    let isValid = String(validating: payload, as: UTF8.self) != nil
-    let expected = Kernels.all[0].validate(payload, pieceSize)
-    precondition(isValid == (expected.failure < 0 && expected.state == 0), "not what Swift says")
-
-    for kernels in Kernels.all {
-        let room = UnsafeMutableRawBufferPointer.allocate(
-            byteCount: payload.count + alignment,
-            alignment: 64
-        )
-        defer { room.deallocate() }
-        let target = UnsafeMutableRawBufferPointer(rebasing: room[alignment...])
-
-        kernels.mask(payload, to: target, key, pieceSize)
-        precondition(target.elementsEqual(expectedMask), "\(kernels.name) masks otherwise")
-
-        let verdict = kernels.validate(payload, pieceSize)
-        precondition(verdict == expected, "\(kernels.name) validates otherwise")
-
-        let both = kernels.maskValidating(payload, to: target, key, pieceSize)
-        precondition(both == expected, "\(kernels.name) validates otherwise while masking")
-        precondition(
-            both.failure >= 0 || target.elementsEqual(expectedMask),
-            "\(kernels.name) masks otherwise while validating"
-        )
-    }
-    return 0
 }
 
 /// How a check of a stream ended: the index of the byte that can't be right or -1, and the state.
