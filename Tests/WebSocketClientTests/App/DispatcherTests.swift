@@ -134,4 +134,19 @@ struct DispatcherTests {
         try dispatcher.dispatch()
         #expect(refused.load(ordering: .relaxed) == true)
     }
+
+    @Test("A scheduled function is called once, on the dispatching thread, and not before its time")
+    func schedule() throws {
+        let dispatcher = try Dispatcher()
+        let calls = Mutex<[(thread: pthread_t, order: Int)]>([])
+        for (order, delay) in [Duration.milliseconds(60), .milliseconds(20), .zero].enumerated() {
+            dispatcher.schedule(after: delay) {
+                calls.withLock { $0.append((pthread_self(), order)) }
+            }
+        }
+        let (_, time) = try timed { try dispatcher.dispatch() }
+        #expect(time >= .milliseconds(60))
+        #expect(calls.withLock { $0.map(\.order) } == [2, 1, 0])
+        #expect(calls.withLock { $0.allSatisfy { pthread_equal($0.thread, pthread_self()) != 0 } })
+    }
 }

@@ -103,6 +103,19 @@ struct TracingTests {
         #expect(entries.contains { $0.contains("set-cookie: ***\nServer: marked-server") })
     }
 
+    @Test("The entries have the level that was asked for")
+    func level() throws {
+        let server = try LoopbackServer()
+        defer { server.stop() }
+        let journal = Journal()
+        let logger = Logger(label: "test") { _ in Notebook(journal: journal) }
+        enableTrace(true, logger: logger, level: .info)
+        defer { enableTrace(false) }
+        try WebSocket.connect(to: server.url("/of-that-level")).close()
+        let request = try #require(journal.entries.first { $0.contains("/of-that-level") })
+        #expect(request.hasPrefix("info "))
+    }
+
     @Test("Nothing is logged when the trace is off")
     func off() throws {
         let journal = Journal()
