@@ -49,9 +49,8 @@ struct Outbox: ~Copyable {
 
     /// Gives the block back if nothing is in it.
     mutating func giveBackIfEmpty() {
-        guard start == end, let block else { return }
+        guard start == end, let block = block.take() else { return }
         Block.giveBack(block)
-        self.block = nil
         base = nil
         keys = nil
     }
@@ -270,8 +269,9 @@ struct Outbox: ~Copyable {
         isAccepted: Bool
     ) throws(SendFailure) {
         do throws(TransportError) {
-            if let block, start < end {
-                try outlet.write(block.bytes, from: &start, to: end, &deadline)
+            if let base, start < end {
+                let bytes = UnsafeMutableRawBufferPointer(start: base, count: Block.size)
+                try outlet.write(bytes, from: &start, to: end, &deadline)
             }
             start = 0
             end = 0
