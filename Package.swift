@@ -117,6 +117,12 @@ let package = Package(
             swiftSettings: strict
         ),
         .executableTarget(
+            name: "crowd",
+            dependencies: ["WebSocketClient"],
+            path: "Tests/Crowd",
+            swiftSettings: strict
+        ),
+        .executableTarget(
             name: "autobahn-client",
             dependencies: ["WebSocketClient"],
             path: "Tests/Conformance/autobahn-client",

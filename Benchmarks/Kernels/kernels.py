@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Measures the kernels side by side, C beside Swift beside others, and prints tables.
+"""Measures the kernels side by side, C beside Swift beside others, and prints ratios.
 
 Every contender of a column is asked in turn, round after round, so that what disturbs the machine
 disturbs all of them. A figure is the median of the rounds; a ratio is the median of the ratios
@@ -21,6 +21,7 @@ sys.path.insert(0, str(FOLDER.parent))
 
 import chart  # noqa: E402
 from machine import machine_name, show_progress  # noqa: E402
+from ratios import summary  # noqa: E402
 
 NAMES = {
     "c": "C kernels, as picked",
@@ -121,6 +122,11 @@ def size_name(size):
     return f"{size:,} B"
 
 
+def column_name(column):
+    text, size = column
+    return f"{text} {size_name(size)}"
+
+
 class Peer:
     """A process that measures; Sources/main.swift has the protocol."""
 
@@ -214,10 +220,10 @@ def main():
     for peer in peers:
         peer.close()
 
-    lines = [
-        f"Medians of {options.rounds} interleaved rounds on {machine_name()}; GB/s, up to 256 bytes"
-        " nanoseconds a call; × is against the first line."
-    ]
+    lines = [f"Medians of {options.rounds} interleaved rounds on {machine_name()}. Speed, as ratios:", ""]
+    lines += summary(results, column_name)
+    print("\n".join(lines))
+    lines += ["", "GB/s, up to 256 bytes nanoseconds a call; × is against the first line."]
     for title, columns in results.items():
         lines += table(title, columns)
     report = "\n".join(lines) + "\n"
@@ -237,7 +243,7 @@ def main():
         name = "kernels-" + "-".join("".join(c if c.isalnum() else " " for c in title.lower()).split())
         note = f"higher is better; medians of {options.rounds} interleaved rounds"
         output.joinpath(f"{name}.svg").write_text(chart.draw(title, note, list(panels(columns))))
-    print(report)
+    print(f"\nTables, charts and all times: kernels* in {output}")
 
 
 if __name__ == "__main__":

@@ -2,7 +2,6 @@
 
 #include "accel_internal.h"
 
-#include <stdatomic.h>
 #include <stdlib.h>
 
 const wsa_kernels *wsa_kernels_at(wsa_level level) {
@@ -77,30 +76,13 @@ static const wsa_kernels not_yet_picked = {
     .mask_validating = first_mask_validating,
 };
 
-static _Atomic(const wsa_kernels *) picked = &not_yet_picked;
-
-static const wsa_kernels *current(void) {
-  return atomic_load_explicit(&picked, memory_order_relaxed);
-}
+const wsa_kernels *wsa_picked = &not_yet_picked;
 
 const wsa_kernels *wsa_active_kernels(void) {
-  const wsa_kernels *kernels = current();
+  const wsa_kernels *kernels = wsa_current();
   if (kernels == &not_yet_picked) {
     kernels = pick();
-    atomic_store_explicit(&picked, kernels, memory_order_relaxed);
+    __atomic_store_n(&wsa_picked, kernels, __ATOMIC_RELAXED);
   }
   return kernels;
-}
-
-uint32_t wsa_mask_any(void *destination, const void *source, size_t count, uint32_t key) {
-  return current()->mask(destination, source, count, key);
-}
-
-ptrdiff_t wsa_validate(const void *bytes, size_t count, uint32_t *state) {
-  return current()->validate(bytes, count, state);
-}
-
-ptrdiff_t wsa_mask_validating(void *destination, const void *source, size_t count, uint32_t *key,
-                              uint32_t *state) {
-  return current()->mask_validating(destination, source, count, key, state);
 }

@@ -20,6 +20,7 @@ extension SwiftKernels {
     ///
     /// The ranges must not overlap. After a failure the destination's contents and `key` are
     /// unspecified.
+    @inlinable
     public static func maskValidating(
         _ destination: UnsafeMutableRawPointer,
         _ source: UnsafeRawPointer,
@@ -29,6 +30,21 @@ extension SwiftKernels {
     ) -> Int {
         let firstKey = key
         key = rotate(firstKey, count)
+        guard count <= 16 else {
+            return maskValidatingLong(destination, source, count, firstKey, &state)
+        }
+        maskTo16(destination, source, count, firstKey)
+        return validate(source, count, &state)
+    }
+
+    @usableFromInline
+    static func maskValidatingLong(
+        _ destination: UnsafeMutableRawPointer,
+        _ source: UnsafeRawPointer,
+        _ count: Int,
+        _ firstKey: UInt32,
+        _ state: inout UInt32
+    ) -> Int {
         guard count > 128 else {
             maskTo128(destination, source, count, firstKey)  // Inlined: a call costs as much.
             return validate(source, count, &state)

@@ -42,12 +42,14 @@ enum Report {
         return decimal(value, digits: value == value.rounded() ? 0 : 1) + " " + units[unit]
     }
 
-    /// A time with the unit that fits it.
+    /// A time with the unit that fits it, in three digits or so.
     static func time(_ duration: Duration) -> String {
         let microseconds = duration / .microseconds(1)
         if microseconds < 1000 { return decimal(microseconds, digits: 0) + " µs" }
-        if microseconds < 1_000_000 { return decimal(microseconds / 1000, digits: 2) + " ms" }
-        return decimal(microseconds / 1_000_000, digits: 2) + " s"
+        let (value, unit) =
+            microseconds < 1_000_000
+            ? (microseconds / 1000, "ms") : (microseconds / 1_000_000, "s")
+        return decimal(value, digits: value < 10 ? 2 : value < 100 ? 1 : 0) + " " + unit
     }
 
     /// An integer with commas.

@@ -49,6 +49,12 @@ package final class RunningProgram {
         closeInput()
     }
 
+    /// The path of a program that was built together with the tests.
+    package static func built(_ name: String) throws -> String {
+        let tests = try FileManager.default.destinationOfSymbolicLink(atPath: "/proc/self/exe")
+        return "/" + tests.split(separator: "/").dropLast().joined(separator: "/") + "/" + name
+    }
+
     /// Writes to its input, as who types.
     package func type(_ text: String) throws {
         var bytes = Array(text.utf8)[...]

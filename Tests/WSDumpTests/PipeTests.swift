@@ -379,7 +379,7 @@ struct PipeTests {
     @Test("A reader that goes away ends it silently")
     func brokenPipe() throws {
         let folder = try TemporaryFolder()
-        let path = try RunningProgram.wsdumpPath()
+        let path = try RunningProgram.built("wsdump")
         try withServer { connection in
             while true {
                 try connection.send(text: "again")

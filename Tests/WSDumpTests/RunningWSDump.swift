@@ -1,4 +1,3 @@
-import Foundation
 import LoopbackServer
 import TestSupport
 import WebSocketClient
@@ -38,12 +37,7 @@ extension RunningProgram {
             environment[name] = ""
             environment[name.uppercased()] = ""
         }
-        return try RunningProgram(wsdumpPath(), arguments, on: wiring, environment: environment)
-    }
-
-    static func wsdumpPath() throws -> String {
-        let tests = try FileManager.default.destinationOfSymbolicLink(atPath: "/proc/self/exe")
-        return "/" + tests.split(separator: "/").dropLast().joined(separator: "/") + "/wsdump"
+        return try RunningProgram(built("wsdump"), arguments, on: wiring, environment: environment)
     }
 
     /// Takes what appears up to the first prompt.

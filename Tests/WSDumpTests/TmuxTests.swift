@@ -61,7 +61,8 @@ struct TmuxTests {
     func conversation() throws {
         let server = try LoopbackServer()
         defer { server.stop() }
-        let screen = try Screen(running: "\(try RunningProgram.wsdumpPath()) \(server.url())")
+        let path = try RunningProgram.built("wsdump")
+        let screen = try Screen(running: "\(path) \(server.url())")
         try screen.expect(["Press Ctrl+C to quit", ">"])
         try screen.type("wrld", "Left", "Left", "Left", "o")
         var lines = ["Press Ctrl+C to quit", "> world"]

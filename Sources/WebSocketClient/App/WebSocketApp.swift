@@ -177,6 +177,10 @@ public final class WebSocketApp: Sendable {
 
     /// Sends a text message; see ``WebSocket/send(_:)-(String)``.
     ///
+    /// Blocks until the system has taken it, at most ``Timeouts/send``. Nothing is received while a
+    /// callback waits here: one that sends more than a peer takes in that itself waits for its answers
+    /// to be read should send from another thread.
+    ///
     /// - Parameter text: The message.
     /// - Returns: The length of the frame on the wire, header included.
     /// - Throws: ``WebSocketError``: `connectionClosed` if there is no open connection, `timedOut`,

@@ -36,7 +36,10 @@ final class Connection: Sendable {
             stream: stream,
             role: role,
             makeMaskingKey: options.maskingKey,
-            deflater: deflate?.deflater(for: role, options: deflateOptions)
+            deflater: deflate?.deflater(for: role, options: deflateOptions),
+            workers: deflate.flatMap { parameters in
+                DeflateWorkers(parameters, options: deflateOptions)
+            }
         )
         receiver = Receiver(
             stream: stream,

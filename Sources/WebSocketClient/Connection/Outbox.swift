@@ -64,10 +64,10 @@ struct Outbox: ~Copyable {
         _ deadline: inout LazyDeadline
     ) throws(SendFailure) {
         if Tracing.isEnabled { Tracing.sent(frame) }
-        if frame.isCompressed(from: compressionThreshold) {
+        if frame.needsCompression(from: compressionThreshold) {
             return try appendCompressed(frame, &deadline)
         }
-        if case .done = frame.compression { deflater?.resetContext() }
+        if frame.isCompressed { deflater?.resetContext() }
         let base = borrow()
         var rest = frame.payload
         var utf8 = UTF8State()

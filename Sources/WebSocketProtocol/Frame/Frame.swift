@@ -15,6 +15,8 @@ public struct Frame: Sendable, Hashable {
     public var opcode: Opcode
     /// The application data, unmasked.
     public var payload: [UInt8]
+    /// What the sender of the message wishes; it doesn't stand on the wire.
+    package var compression = MessageCompression.automatic
 
     /// Makes a frame.
     ///

@@ -83,11 +83,11 @@ package struct HandshakeResponseDecoder: Sendable {
     private mutating func skipInterimResponse() throws(MalformedHTTP) {
         interimCount += 1
         interimBytes += head.byteCount
-        guard interimCount <= Self.maximumInterimResponses else {
-            throw .tooManyInterimResponses(maximum: Self.maximumInterimResponses)
-        }
         var rest = limits
         rest.maximumHeadBytes -= interimBytes
         head = HTTPHeadDecoder(limits: rest)
+        guard interimCount <= Self.maximumInterimResponses else {
+            throw .tooManyInterimResponses(maximum: Self.maximumInterimResponses)
+        }
     }
 }

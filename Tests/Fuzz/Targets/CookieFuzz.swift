@@ -41,9 +41,14 @@ enum CookieFuzz {
         for place in ["a.example.com/x/y", "b.example.com/x", "127.0.0.1/"] {
             let open = store.cookieHeader(for: try Sample.url("ws://" + place), now: now)
             let secure = store.cookieHeader(for: try Sample.url("wss://" + place), now: now)
-            let sent = Set((open ?? "").split(separator: "; ").map { Array($0.utf8) })
-            let allowed = Set((secure ?? "").split(separator: "; ").map { Array($0.utf8) })
-            try require(sent.isSubset(of: allowed), "a cookie for open connections only")
+            let isSubset = pairs(of: open).isSubset(of: pairs(of: secure))
+            try require(isSubset, "a cookie for open connections only")
         }
+    }
+
+    /// Taken apart byte by byte: a mark that combines with a blank is no reason to miss it.
+    private static func pairs(of header: String?) -> Set<[UInt8]> {
+        let pairs = Array((header ?? "").utf8).split(separator: UInt8(ascii: ";"))
+        return Set(pairs.map { Array($0.drop { $0 == UInt8(ascii: " ") }) })
     }
 }

@@ -24,7 +24,7 @@ private struct Notebook: LogHandler {
 // The trace is the whole process's: other tests may add to it while it is on.
 @Suite("Tracing", .blocking, .timeLimit(.minutes(5)), .serialized)
 struct TracingTests {
-    private func trace(_ body: () throws -> Void) rethrows -> [String] {
+    func trace(_ body: () throws -> Void) rethrows -> [String] {
         let journal = Journal()
         enableTrace(true, logger: Logger(label: "test") { _ in Notebook(journal: journal) })
         defer { enableTrace(false) }
