@@ -152,7 +152,7 @@ def main():
     if options.peer:
         peers = [p for p in peers if any(word in p["name"] for word in options.peer)]
     selected = [w for w in all_work(options.quick) if w.is_named_by(options.only or [])]
-    seconds = options.seconds or (0.1 if options.quick else 0.15)
+    seconds = options.seconds or (0.1 if options.quick else 0.12)
     counts = Counts(pathlib.Path(options.data, "rates.json"), seconds)
 
     began, results, raw = time.monotonic(), {}, []
