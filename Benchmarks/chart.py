@@ -29,9 +29,13 @@ class Panel:
 def kind(name):
     if name.startswith("raw"):
         return "raw"
-    if "kernels" in name:
-        return "ours-c" if "C kernels" in name else "ours-swift"
-    return "peer"
+    if "Swift kernels" in name:
+        return "ours-swift"
+    return "ours-c" if is_ours(name) else "peer"
+
+
+def is_ours(name):
+    return "kernels" in name or name.startswith("this client")
 
 
 def short(value):
@@ -54,7 +58,7 @@ def draw_bars(panel, names, left, top, width):
     largest = max(of_clients or values.values(), default=1)
     for index, name in enumerate(names):
         y = top + PANEL_HEAD + index * (BAR + GAP)
-        style = "strong" if "kernels" in name else ""
+        style = "strong" if is_ours(name) else ""
         if name not in values:
             out.append(text(left, y + BAR - 2.5, "–", "note"))
             continue
@@ -80,7 +84,7 @@ def draw(title, note, panels):
     top = TITLE_HEIGHT
     for start in range(0, len(panels), columns):
         for index, name in enumerate(names):
-            style = "strong" if "kernels" in name else ""
+            style = "strong" if is_ours(name) else ""
             y = top + PANEL_HEAD + index * (BAR + GAP) + BAR - 2.5
             body.append(text(LABEL - 8, y, name, style, "end"))
         for column, panel in enumerate(panels[start : start + columns]):

@@ -2,14 +2,15 @@
 """Runs clients against one server, side by side, and writes what came out.
 
 compare.py --server PROGRAM --peers FILE --data FOLDER --output FOLDER [--quick] [--rounds N]
-           [--seconds S] [--only WORD…] [--peer WORD…]
+           [--seconds S] [--only WORD…] [--peer WORD…] [--publish]
 
 FILE has a line of JSON for each client: name, command, environment, tls, deflate. Each round runs
 every client once on the same work, so that what disturbs the machine disturbs all of them. A rate is
 the median over the rounds; a ratio is the median of the ratios of each round, against the first
 client of FILE. On two cores and more the client has one to itself and the server another.
 
-FOLDER gets peers.md, peers.json with every single run, and the charts.
+FOLDER gets peers.md, peers.json with every single run, and the charts. --publish also writes the chart
+that is checked in, and README.md's figures.
 """
 
 import argparse
@@ -144,13 +145,14 @@ def main():
     parser.add_argument("--seconds", type=float, help="how long one run takes")
     parser.add_argument("--only", nargs="*", help="words of the group's name, or sizes in bytes")
     parser.add_argument("--peer", nargs="*", help="parts of clients' names")
+    parser.add_argument("--publish", action="store_true", help="write README.md's figures")
     options = parser.parse_args()
 
     peers = [json.loads(line) for line in pathlib.Path(options.peers).read_text().splitlines()]
     if options.peer:
         peers = [p for p in peers if any(word in p["name"] for word in options.peer)]
     selected = [w for w in all_work(options.quick) if w.is_named_by(options.only or [])]
-    seconds = options.seconds or (0.1 if options.quick else 0.15)
+    seconds = options.seconds or (0.1 if options.quick else 0.12)
     counts = Counts(pathlib.Path(options.data, "rates.json"), seconds)
 
     began, results, raw = time.monotonic(), {}, []
@@ -178,6 +180,9 @@ def main():
     )
     for name, drawing in report.charts(results, origin.replace("`", "")).items():
         output.joinpath(f"{name}.svg").write_text(drawing)
+    if options.publish:
+        here = pathlib.Path(__file__).resolve().parent
+        report.publish(results, origin, here / "charts", here.parent / "README.md")
     print(text)
 
 

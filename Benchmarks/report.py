@@ -100,3 +100,19 @@ def charts(results, origin):
         [panel(work, every[work], title) for work, title in OVERVIEW.items() if work in every],
     )
     return drawn
+
+
+def publish(results, origin, folder, readme):
+    """Puts the chart and all figures into `folder`, and a summary between the marks of `readme`."""
+    folder.mkdir(exist_ok=True)
+    folder.joinpath("peers.svg").write_text(charts(results, origin.replace("`", ""))["overview"])
+    folder.joinpath("peers.md").write_text("# Beside other clients\n\n" + markdown(results, origin))
+    text = readme.read_text()
+    before, mark, rest = text.partition("<!-- chart -->\n")
+    _, end, after = rest.rpartition("<!-- /chart -->\n")
+    if not mark:
+        raise SystemExit(f"{readme} has no line <!-- chart -->")
+    name = folder.relative_to(readme.parent)
+    picture = f"![This client beside others on the same work]({name}/peers.svg)"
+    summary = f"{picture}\n\n{origin} [All figures]({name}/peers.md).\n"
+    readme.write_text(before + mark + summary + "<!-- /chart -->\n" + (after if end else rest))

@@ -27,6 +27,38 @@ extension WebSocket {
         }
     }
 
+    /// Sends a binary message and uses its memory up: it is masked where it lies, and not copied.
+    ///
+    /// ```swift
+    /// try socket.send(consuming: makeSnapshot())
+    /// ```
+    ///
+    /// For large messages that are not needed afterwards. If another variable holds the same array,
+    /// that one stays as it is, at the price of a copy; `consume` ends the life of a variable. Small
+    /// messages, and those that are compressed, go as with ``send(binary:)-([UInt8])``.
+    ///
+    /// - Parameter bytes: The message.
+    /// - Returns: The length of the frame on the wire, header included.
+    /// - Throws: ``WebSocketError``: `timedOut`, `connectionClosed`, `aborted`.
+    @discardableResult
+    public func send(consuming bytes: consuming [UInt8]) throws(WebSocketError) -> Int {
+        if isSubclass { return try send(frame: Frame(opcode: .binary, payload: bytes)) }
+        let count = bytes.count
+        // Two variables at no time, or the array would be copied for having two owners.
+        var message: [UInt8] = []
+        swap(&message, &bytes)
+        try withConnection { (connection, timeouts) throws(WebSocketError) in
+            guard connection.sender.sendsInPlace(count) else {
+                _ = try sendBytes(message, opcode: .binary)
+                return
+            }
+            var taken: [UInt8] = []
+            swap(&taken, &message)
+            try connection.send(consuming: taken, timeout: timeouts.send)
+        }
+        return FrameHeader.frameLength(payload: count, isMasked: true)
+    }
+
     /// Sends a message as one frame.
     ///
     /// - Parameters:

@@ -338,12 +338,12 @@ open class WebSocket: @unchecked Sendable {
 
     /// Runs `body` on the open connection, and lets go of the connection if that ends it.
     func withConnection<Result>(
-        _ body: (Connection, Timeouts) throws(WebSocketError) -> Result
+        _ body: (Connection, CallTimeouts) throws(WebSocketError) -> Result
     ) throws(WebSocketError) -> Result {
         let (connection, timeouts) = try state.withLock {
-            state throws(WebSocketError) -> (Connection, Timeouts) in
+            state throws(WebSocketError) -> (Connection, CallTimeouts) in
             switch state.link {
-            case .open(let connection): return (connection, state.options.timeouts)
+            case .open(let connection): return (connection, CallTimeouts(state.options.timeouts))
             case .ended(let error, _): throw error
             case .unconnected, .connecting: throw .invalidArgument("The socket is not connected.")
             }

@@ -98,6 +98,20 @@ final class Sender: @unchecked Sendable {
         }
     }
 
+    /// Sends a binary message from its own memory.
+    func send(consuming bytes: consuming [UInt8], timeout: Duration?) throws(SendFailure) {
+        var deadline = LazyDeadline(timeout)
+        try takeTurn(&deadline)
+        defer { leave(&deadline) }
+        try begin(&deadline)
+        try outbox.value.append(consuming: bytes, &deadline)
+    }
+
+    /// Whether a binary message of so many bytes can be sent from its own memory.
+    func sendsInPlace(_ count: Int) -> Bool {
+        masks && count > Outbox.headSize && count < compressionThreshold
+    }
+
     /// Sends a control frame from the receiving thread, which never waits for the peer to read.
     func sendWithoutWaiting(_ frame: OutgoingFrame) throws(SendFailure) {
         if try enqueue(frame) { flushWithoutWaiting() }
