@@ -5,7 +5,7 @@ import WebSocketClient
 import WebSocketProtocol
 
 /// What the search for leaks is run over: everything that a connection allocates, again and again.
-@Suite("Connect, transfer and end, in a loop", .ownThread, .timeLimit(.minutes(5)))
+@Suite("Connect, transfer and end, in a loop", .blocking, .timeLimit(.minutes(5)))
 struct LoopTests {
     enum Ending: CaseIterable { case close, abort, drop, cut }
 
