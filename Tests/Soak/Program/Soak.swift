@@ -40,6 +40,7 @@ enum Soak {
             pause(.seconds(min(60, max(1, seconds))))
             let (messages, connections) = (ledger.current.messages, ledger.current.connections)
             print("\(messages) messages, \(connections) connections, \(Footprint.peakMemory) MiB")
+            fflush(nil)
         }
         for worker in running { try worker.join() }
         // The server's threads end when they notice that their clients have gone.
