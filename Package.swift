@@ -149,6 +149,15 @@ let package = Package(
             path: "Tests/Fuzz/Tests",
             swiftSettings: strict
         ),
+        .executableTarget(
+            name: "soak",
+            dependencies: [
+                "WebSocketAccel", "WebSocketClient", "WebSocketProtocol", "LoopbackServer",
+                "TestSupport",
+            ],
+            path: "Tests/Soak/Program",
+            swiftSettings: strict
+        ),
         .testTarget(
             name: "WebSocketAccelTests",
             dependencies: ["WebSocketAccel", "WebSocketAccelPure", "CWebSocketAccel"],
