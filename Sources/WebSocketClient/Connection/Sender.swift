@@ -302,7 +302,8 @@ final class Sender: @unchecked Sendable {
         controlOnly: Bool
     ) throws(SendFailure) {
         guard queuedBytes.load(ordering: .relaxed) > 0 else { return }
-        try outbox.value.flush(&deadline, isAccepted: true)
+        // The frame that is to follow hasn't been taken yet.
+        try outbox.value.flush(&deadline, isAccepted: false)
         try drainQueue(&deadline, controlOnly: controlOnly)
         guard !outbox.value.isClosed else { throw .closing }
     }
