@@ -298,7 +298,13 @@ struct FrameWriter: ~Copyable {
     mutating func append(_ frame: OutgoingFrame) throws(SendFailure) {
         let sender = sender
         deadline = LazyDeadline(timeout)
-        try sender.yield(&deadline, controlOnly: isInsideMessage)
+        do throws(SendFailure) {
+            try sender.yield(&deadline, controlOnly: isInsideMessage)
+        } catch {
+            // The frames before it are held, but nothing is known of this one.
+            if case .transport(let cause, _) = error { throw .transport(cause, isAccepted: false) }
+            throw error
+        }
         try sender.outbox.value.append(frame, &deadline)
         if !frame.opcode.isControl { isInsideMessage = !frame.isFinal }
     }
