@@ -38,7 +38,11 @@ extension WebSocket {
                 do throws(WebSocketError) {
                     try pieces.sendNext(to: &batch)
                 } catch {
-                    if pieces.isInsideMessage { abort() }
+                    abortIfCut(
+                        by: error,
+                        isFirst: !pieces.isInsideMessage,
+                        isFinal: pieces.endsMessage
+                    )
                     throw error
                 }
                 sent += pieces.lastCount
@@ -81,7 +85,8 @@ extension WebSocket {
                 do throws(WebSocketError) {
                     try result.get()
                 } catch {
-                    if opcode == .continuation { abort() }
+                    let isFirst = opcode != .continuation
+                    abortIfCut(by: error, isFirst: isFirst, isFinal: following == nil)
                     throw error
                 }
                 guard let following else { return }
@@ -105,6 +110,19 @@ extension WebSocket {
     }
 }
 
+extension WebSocket {
+    /// Ends the connection after an error at a fragment, if the message has begun and won't end:
+    /// nothing else could follow it.
+    private func abortIfCut(by error: WebSocketError, isFirst: Bool, isFinal: Bool) {
+        // What a time-out has left goes out, so it counts as sent.
+        let isAccepted =
+            if case .timedOut(.sending(isAccepted: true)) = error { true } else { false }
+        let hasBegun = !isFirst || isAccepted
+        let isComplete = isFinal && isAccepted
+        if hasBegun, !isComplete { abort() }
+    }
+}
+
 /// Reads a file a frame at a time.
 private struct FilePieces: ~Copyable {
     private let reader: FileReader
@@ -120,6 +138,9 @@ private struct FilePieces: ~Copyable {
     private(set) var lastCount = 0
 
     var size: Int { reader.size }
+
+    /// Whether the last piece, if it went out, ends a message.
+    var endsMessage: Bool { !isOneMessage || isAtEnd }
 
     init(path: String, opcode: Opcode, framing: FileFraming) throws(WebSocketError) {
         let bytes: Int
@@ -149,7 +170,7 @@ private struct FilePieces: ~Copyable {
         var count = min(filled, storage.count - 1)
         if opcode == .text { count = try check(count) }
         let frame = isInsideMessage ? Opcode.continuation : opcode
-        let isFinal = !isOneMessage || isAtEnd
+        let isFinal = endsMessage
         let result = storage.withUnsafeBytes { bytes in
             Result { () throws(WebSocketError) in
                 let payload = UnsafeRawBufferPointer(rebasing: bytes[..<count])
@@ -194,7 +215,6 @@ private struct FilePieces: ~Copyable {
         let offset = storage.withUnsafeBytes {
             Kernels.validate(UnsafeRawBufferPointer(rebasing: $0[..<count]), state: &utf8)
         }
-        let endsMessage = !isOneMessage || isAtEnd
         guard offset < 0, !endsMessage || utf8.isOnBoundary else {
             throw .invalidPayload(offset: offset < 0 ? count : offset)
         }

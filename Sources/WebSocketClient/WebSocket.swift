@@ -79,6 +79,15 @@ open class WebSocket: @unchecked Sendable {
         to url: String,
         options: ConnectOptions? = nil
     ) throws(WebSocketError) {
+        try connect(to: url, options: options, through: Connector.connect(_:wakeUp:))
+    }
+
+    /// Opens the connection over what `connector` makes of the plan.
+    func connect(
+        to url: String,
+        options: ConnectOptions?,
+        through connector: @escaping StreamConnector
+    ) throws(WebSocketError) {
         let target: WebSocketURL
         do throws(InvalidURL) {
             target = try WebSocketURL(url)
@@ -91,7 +100,12 @@ open class WebSocket: @unchecked Sendable {
         }
         let chosen = try begin(wakeUp, options: options)
         do throws(WebSocketError) {
-            let opened = try OpeningHandshake(options: chosen, wakeUp: wakeUp).open(target)
+            let handshake = try OpeningHandshake(
+                options: chosen,
+                wakeUp: wakeUp,
+                connector: connector
+            )
+            let opened = try handshake.open(target)
             let connection = Connection(opened, role: .client, options: chosen)
             state.withLock { state in
                 state.response = opened.response

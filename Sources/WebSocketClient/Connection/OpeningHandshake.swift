@@ -14,12 +14,18 @@ struct OpeningHandshake {
     private let options: ConnectOptions
     private let wakeUp: WakeUp
     private let deadline: Deadline
+    private let connector: StreamConnector
     /// A socket of the caller's, which is closed if this doesn't come to anything.
     private let ownSocket: Socket?
 
-    init(options: ConnectOptions, wakeUp: WakeUp) throws(WebSocketError) {
+    init(
+        options: ConnectOptions,
+        wakeUp: WakeUp,
+        connector: @escaping StreamConnector
+    ) throws(WebSocketError) {
         self.options = options
         self.wakeUp = wakeUp
+        self.connector = connector
         deadline = Deadline(options.timeouts.open)
         do throws(TransportError) {
             ownSocket =
@@ -157,7 +163,7 @@ struct OpeningHandshake {
             Tracing.log("Connecting to \(url.host) port \(url.port)\(way)")
         }
         do throws(TransportError) {
-            return try Connector.connect(plan, wakeUp: wakeUp)
+            return try connector(plan, wakeUp)
         } catch {
             throw WebSocketError(error, during: .connecting)
         }

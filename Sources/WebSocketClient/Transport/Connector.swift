@@ -32,6 +32,9 @@ package struct ConnectPlan: Sendable {
     }
 }
 
+/// Opens the stream that a plan describes; the wake-up ends the call and the stream's waits.
+typealias StreamConnector = (ConnectPlan, WakeUp) throws(TransportError) -> any ByteStream
+
 /// Opens connections: socket, proxy, TLS, in this order.
 package enum Connector {
     /// Connects as planned.
@@ -41,11 +44,30 @@ package enum Connector {
         _ plan: ConnectPlan,
         wakeUp: WakeUp
     ) throws(TransportError) -> any ByteStream {
-        var stream: any ByteStream
+        if let proxy = plan.proxy, case .host(let host, _) = plan.target {
+            try ProxyTunnel.check(proxy, host: host)
+        }
+        let socket = try openSocket(plan, wakeUp: wakeUp)
+        return try complete(plan, over: SocketStream(socket, wakeUp: wakeUp), wakeUp: wakeUp)
+    }
+
+    /// Passes the proxy and TLS over a stream that leads to the proxy, or to the target if there is
+    /// none.
+    static func complete(
+        _ plan: ConnectPlan,
+        over stream: any ByteStream,
+        wakeUp: WakeUp
+    ) throws(TransportError) -> any ByteStream {
+        var stream = stream
         if let proxy = plan.proxy, case .host(let host, let port) = plan.target {
-            stream = try openTunnel(to: host, port, through: proxy, plan, wakeUp: wakeUp)
-        } else {
-            stream = SocketStream(try openSocket(plan, wakeUp: wakeUp), wakeUp: wakeUp)
+            let tunnel = ProxyTunnel(
+                proxy: proxy,
+                host: host,
+                port: port,
+                wakeUp: wakeUp,
+                deadline: plan.deadline.earlier(Deadline(plan.proxyTimeout))
+            )
+            stream = try tunnel.open(over: stream)
         }
         if let tls = plan.tls {
             stream = try TLSStream.connect(
@@ -58,39 +80,6 @@ package enum Connector {
         return stream
     }
 
-    private static func openTunnel(
-        to host: String,
-        _ port: UInt16,
-        through proxy: Proxy,
-        _ plan: ConnectPlan,
-        wakeUp: WakeUp
-    ) throws(TransportError) -> any ByteStream {
-        try ProxyTunnel.check(proxy, host: host)
-        let socket: Socket
-        do {
-            socket = try openSocket(
-                host: proxy.host,
-                port: proxy.port,
-                options: plan.socketOptions,
-                wakeUp: wakeUp,
-                until: plan.deadline.earlier(Deadline(plan.connectTimeout))
-            )
-        } catch {
-            switch error {
-            case .addressNotFound, .connectFailed: throw .proxy(.unreachable(error.description))
-            default: throw error
-            }
-        }
-        let tunnel = ProxyTunnel(
-            proxy: proxy,
-            host: host,
-            port: port,
-            wakeUp: wakeUp,
-            deadline: plan.deadline.earlier(Deadline(plan.proxyTimeout))
-        )
-        return try tunnel.open(over: SocketStream(socket, wakeUp: wakeUp))
-    }
-
     private static func openSocket(
         _ plan: ConnectPlan,
         wakeUp: WakeUp
@@ -99,13 +88,22 @@ package enum Connector {
         let options = plan.socketOptions
         switch plan.target {
         case .host(let host, let port):
-            return try openSocket(
-                host: host,
-                port: port,
-                options: options,
-                wakeUp: wakeUp,
-                until: deadline
-            )
+            do throws(TransportError) {
+                return try openSocket(
+                    host: plan.proxy?.host ?? host,
+                    port: plan.proxy?.port ?? port,
+                    options: options,
+                    wakeUp: wakeUp,
+                    until: deadline
+                )
+            } catch {
+                switch error {
+                case .addressNotFound where plan.proxy != nil,
+                    .connectFailed where plan.proxy != nil:
+                    throw .proxy(.unreachable(error.description))
+                default: throw error
+                }
+            }
         case .unix(let path):
             return try openUnixSocket(
                 path: path,

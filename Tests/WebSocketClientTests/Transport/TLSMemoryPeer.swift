@@ -3,19 +3,14 @@ import TestSupport
 
 @testable import WebSocketClient
 
-/// A TLS server on plain OpenSSL whose ciphertext the test carries by hand, so that it can be
-/// delivered in any pieces.
-final class TLSMemoryPeer {
+/// A TLS server on plain OpenSSL, in memory: ciphertext in, ciphertext out.
+class TLSMemoryEngine {
     private let context: OpaquePointer?
     let ssl: OpaquePointer?
     private let received: OpaquePointer?
     private let outgoing: OpaquePointer?
-    private let stream: any ByteStream
-    /// The ciphertext of the last `takeInput`.
-    private(set) var lastInput: [UInt8] = []
 
-    init(over stream: any ByteStream, _ certificates: Certificates) {
-        self.stream = stream
+    init(_ certificates: Certificates) {
         context = SSL_CTX_new(TLS_server_method())
         let identity = certificates.server
         SSL_CTX_use_certificate_chain_file(context, identity.certificate)
@@ -32,13 +27,8 @@ final class TLSMemoryPeer {
         SSL_CTX_free(context)
     }
 
-    /// Completes the handshake and delivers all of it.
-    func accept() throws {
-        while SSL_do_handshake(ssl) != 1 {
-            try deliver()
-            try takeInput()
-        }
-        try deliver()
+    func receive(_ ciphertext: [UInt8]) {
+        BIO_write(received, ciphertext, Int32(ciphertext.count))
     }
 
     /// What OpenSSL has written and nobody has sent yet.
@@ -49,21 +39,48 @@ final class TLSMemoryPeer {
         }
     }
 
-    func deliver() throws {
-        try stream.writeAll(takeOutput())
-    }
-
     func write(_ bytes: [UInt8]) {
         SSL_write(ssl, bytes, Int32(bytes.count))
+    }
+
+    /// The plaintext that is there; `nil` if there is none.
+    func takePlaintext() -> [UInt8]? {
+        var buffer = [UInt8](repeating: 0, count: 65536)
+        let count = SSL_read(ssl, &buffer, Int32(buffer.count))
+        return count > 0 ? Array(buffer[..<Int(count)]) : nil
+    }
+}
+
+/// The same with a stream for its ciphertext, which the test carries by hand, so that it can be
+/// delivered in any pieces.
+final class TLSMemoryPeer: TLSMemoryEngine {
+    private let stream: any ByteStream
+    /// The ciphertext of the last `takeInput`.
+    private(set) var lastInput: [UInt8] = []
+
+    init(over stream: any ByteStream, _ certificates: Certificates) {
+        self.stream = stream
+        super.init(certificates)
+    }
+
+    /// Completes the handshake and delivers all of it.
+    func accept() throws {
+        while SSL_do_handshake(ssl) != 1 {
+            try deliver()
+            try takeInput()
+        }
+        try deliver()
+    }
+
+    func deliver() throws {
+        try stream.writeAll(takeOutput())
     }
 
     /// Waits for plaintext.
     func read() throws -> [UInt8] {
         while true {
-            var buffer = [UInt8](repeating: 0, count: 65536)
-            let count = SSL_read(ssl, &buffer, Int32(buffer.count))
-            if count > 0 { return Array(buffer[..<Int(count)]) }
-            guard SSL_get_error(ssl, count) == SSL_ERROR_WANT_READ else {
+            if let bytes = takePlaintext() { return bytes }
+            guard SSL_get_error(ssl, -1) == SSL_ERROR_WANT_READ else {
                 throw SupportError("SSL_read: \(OpenSSLError.take().text)")
             }
             try takeInput()
@@ -73,6 +90,6 @@ final class TLSMemoryPeer {
     func takeInput() throws {
         guard let bytes = try stream.readSome() else { throw SupportError("end of stream") }
         lastInput = bytes
-        BIO_write(received, bytes, Int32(bytes.count))
+        receive(bytes)
     }
 }

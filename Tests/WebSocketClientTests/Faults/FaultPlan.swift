@@ -1,0 +1,57 @@
+/// What goes wrong on a stream: at most one fault at one byte, and how every call behaves.
+struct FaultPlan: Sendable, Hashable, CustomStringConvertible {
+    /// What happens when so many bytes have passed.
+    enum Fault: CaseIterable {
+        /// The call ends there; what follows can be had at once.
+        case cut
+        /// Nothing moves until one wait has timed out.
+        case stallOnce
+        /// Nothing moves any more.
+        case stall
+        /// The connection is reset: what has arrived can still be read, then every call fails.
+        case reset
+        /// The peer ends its side; what is sent to it after that resets the connection, if it was
+        /// the receiving side that ended.
+        case end
+    }
+
+    enum Direction: CaseIterable { case inbound, outbound }
+
+    /// How calls behave that could do their work.
+    enum Mood: CaseIterable {
+        case calm
+        /// Every second call would block, although there is something.
+        case again
+        /// As `again`, but a reader has to wait for writing and a writer for reading, as in TLS.
+        case crossed
+        /// As `again`, and every second wait ends though nothing is ready, as by a signal.
+        case interrupted
+    }
+
+    var fault: Fault?
+    var direction = Direction.inbound
+    /// Bytes in that direction before the fault, counted from when the plan began.
+    var offset = 0
+    /// The most bytes that a call moves.
+    var pieceBytes = Int.max
+    var mood = Mood.calm
+
+    static let none = FaultPlan()
+
+    /// One fault.
+    static func at(_ offset: Int, _ direction: Direction, _ fault: Fault) -> FaultPlan {
+        var plan = FaultPlan()
+        plan.fault = fault
+        plan.direction = direction
+        plan.offset = offset
+        return plan
+    }
+
+    var description: String {
+        var words: [String] = []
+        if let fault { words.append("\(fault) \(direction) at \(offset)") }
+        if pieceBytes < .max { words.append("pieces of \(pieceBytes)") }
+        if mood != .calm { words.append("\(mood)") }
+        return words.isEmpty ? "no fault" : words.joined(separator: ", ")
+    }
+}

@@ -1,0 +1,158 @@
+import TestSupport
+import WebSocketProtocol
+
+@testable import WebSocketClient
+
+/// One connection under a fault plan: each message is sent and its echo received, again after
+/// time-outs, and then the connection is closed. What came of it is held against what is promised.
+final class FaultRun {
+    private let exchange: Exchange
+    private let plan: FaultPlan
+    private let peer: EchoPeer
+    private weak var stream: FaultyStream?
+
+    private var expected: [EchoPeer.Entry] = []
+    private var accepted: [EchoPeer.Entry] = []
+    private var received: [[UInt8]] = []
+    private var failures: [WebSocketError] = []
+    private var closed: ClosePayload?
+    private var endlessWaits = 0
+    private var waits = 0
+    private(set) var progress = (read: 0, written: 0)
+
+    /// Calls again after time-outs, so many times in all.
+    private static let attempts = 3
+
+    init(_ exchange: Exchange, _ plan: FaultPlan, isSecure: Bool = false) throws {
+        self.exchange = exchange
+        self.plan = plan
+        peer = EchoPeer(compression: exchange.isCompressed ? Exchange.compression : nil)
+        let lower: any MemoryPeer = isSecure ? try TLSEchoPeer(peer) : peer
+        try perform(over: FaultyStream(lower), isSecure: isSecure)
+    }
+
+    private func perform(over stream: FaultyStream, isSecure: Bool) throws {
+        self.stream = stream
+        let socket = exchange.kind.init(options: exchange.options)
+        let scheme = isSecure ? "wss" : "ws"
+        if isSecure { socket.options.tls = try Certificates.shared.get().trusting }
+        try socket.connect(to: "\(scheme)://localhost/", options: nil) {
+            (connectPlan, wakeUp) throws(TransportError) in
+            try Connector.complete(connectPlan, over: stream, wakeUp: wakeUp)
+        }
+        stream.begin(plan)
+        for index in exchange.sizes.indices {
+            let count = send(index, over: socket)
+            receive(count, from: socket)
+        }
+        closed = try socket.close()
+        endlessWaits = stream.endlessWaits
+        waits = stream.waits
+        progress = stream.progress
+    }
+
+    /// Sends until it is accepted; returns how many messages will come back.
+    private func send(_ index: Int, over socket: WebSocket) -> Int {
+        let entries = exchange.entries(index)
+        expected += entries
+        for _ in 0..<Self.attempts {
+            let (count, error) = exchange.send(index, over: socket)
+            accepted += entries[..<count]
+            if let error { failures.append(error) }
+            if error == nil || count > 0 {
+                return entries[..<count].count { !$0.opcode.isControl }
+            }
+        }
+        return 0
+    }
+
+    private func receive(_ count: Int, from socket: WebSocket) {
+        var reception = Reception()
+        var attempts = Self.attempts
+        var count = count
+        while count > 0, attempts > 0 {
+            do {
+                received.append(try reception.next(exchange.receiving, from: socket))
+                count -= 1
+            } catch {
+                guard let error = error as? WebSocketError else { preconditionFailure("\(error)") }
+                failures.append(error)
+                attempts -= 1
+            }
+        }
+    }
+
+    // MARK: The promises
+
+    /// What was promised and is not so.
+    var broken: [String] {
+        var broken: [String] = []
+        func promise(_ isKept: Bool, _ words: String) {
+            if !isKept { broken.append(words) }
+        }
+        promise(peer.fault == nil, "the peer gets what the protocol allows")
+        promise(endlessWaits == 0, "no call waits without end")
+        promise(waits < 100_000, "no call spins")
+        promise(stream == nil, "the stream is let go of")
+        let data = peer.received.filter { $0.opcode != .close }
+        promise(accepted.starts(with: data), "what arrives was accepted, in order and once")
+        promise(expected.starts(with: accepted), "what is accepted was sent, in order and once")
+        promise(echoes.starts(with: received), "what is received was sent, in order and once")
+        promise(areFailuresOfTheFault, "the error says what happened")
+        if failures.isEmpty {
+            promise(
+                received.count == echoes.count && data == expected,
+                "nothing is lost in silence"
+            )
+        }
+        switch plan.fault {
+        case nil, .cut:
+            promise(failures.isEmpty, "nothing fails")
+            promise(closed?.code == .normalClosure, "the connection is closed in order")
+            promise(answersPings, "each ping is answered")
+        case .stallOnce where !hasAborted:
+            promise(failures.count <= 1, "one time-out is all that happens")
+            promise(data == expected, "what was left goes out first, and all arrives")
+            promise(received.count == echoes.count, "the next call goes on where one stopped")
+            promise(answersPings, "each ping is answered")
+        default: break
+        }
+        return broken.isEmpty ? [] : broken + [facts]
+    }
+
+    private var facts: String {
+        "\(exchange), \(plan): accepted \(accepted.count) of \(expected.count), "
+            + "arrived \(peer.received.count), received \(received.count) of \(echoes.count), "
+            + "failures \(failures), fault \(peer.fault ?? "none"), "
+            + "closed with \(closed.map { "\($0)" } ?? "nothing")"
+    }
+
+    private var echoes: [[UInt8]] {
+        peer.echoed.map { exchange.receiving == .receiveFrame ? $0.payload : $0.message.bytes }
+    }
+
+    /// Who takes single frames answers pings himself, and this one doesn't.
+    private var answersPings: Bool {
+        exchange.receiving == .receiveFrame || peer.answeredPings == peer.echoed.count
+    }
+
+    private var hasAborted: Bool { failures.contains { $0.isAborted } }
+
+    private var areFailuresOfTheFault: Bool {
+        for (number, failure) in failures.enumerated() {
+            switch (plan.fault, failure) {
+            case (.stall, .timedOut(.sending)), (.stallOnce, .timedOut(.sending)): continue
+            case (.stall, .timedOut(.receiving)), (.stallOnce, .timedOut(.receiving)): continue
+            case (.stall, .aborted), (.stallOnce, .aborted):
+                // After an error inside a message nothing else could follow its fragments.
+                guard exchange.abortsInside, number > 0 else { return false }
+            case (.reset, .connectionClosed(let closure)), (.end, .connectionClosed(let closure)):
+                guard closure.received == nil, closure.cause != nil else { return false }
+            case (.reset, .aborted), (.end, .aborted):
+                guard exchange.abortsInside, number > 0 else { return false }
+            default: return false
+            }
+        }
+        return true
+    }
+}

@@ -1,0 +1,102 @@
+import TestSupport
+import Testing
+
+@testable import WebSocketClient
+
+@Suite("Every call under every fault", .blocking, .timeLimit(.minutes(2)))
+struct FaultTests {
+    private func check(
+        _ exchange: Exchange,
+        _ plans: some Sequence<FaultPlan>,
+        isSecure: Bool = false
+    ) throws {
+        for plan in plans {
+            let broken = try FaultRun(exchange, plan, isSecure: isSecure).broken
+            #expect(broken == [])
+            // One is enough to look into, and thousands could follow.
+            if !broken.isEmpty { return }
+        }
+    }
+
+    /// Every fault at each of these bytes.
+    private func faults(
+        _ exchange: Exchange,
+        isSecure: Bool = false,
+        at offsets: (_ total: Int) -> some Sequence<Int>
+    ) throws -> [FaultPlan] {
+        let total = try FaultRun(exchange, .none, isSecure: isSecure).progress
+        return FaultPlan.Direction.allCases.flatMap { direction in
+            offsets(direction == .inbound ? total.read : total.written).flatMap { offset in
+                FaultPlan.Fault.allCases.map { .at(offset, direction, $0) }
+            }
+        }
+    }
+
+    private static let exchanges = [false, true].flatMap {
+        Exchange.all([3, 120], isCompressed: $0)
+    }
+
+    @Test("Nothing is lost, doubled or changed, whatever a call moves", arguments: exchanges)
+    func pieces(exchange: Exchange) throws {
+        for mood in FaultPlan.Mood.allCases {
+            try check(
+                exchange,
+                [1, 2, 3, 7, .max].map { FaultPlan(pieceBytes: $0, mood: mood) }
+            )
+        }
+    }
+
+    @Test("A fault at each byte", arguments: [false, true])
+    func everyByte(isCompressed: Bool) throws {
+        let exchange = Exchange(isCompressed: isCompressed, sizes: [3, 130])
+        try check(exchange, try faults(exchange) { 0...$0 })
+    }
+
+    @Test("A fault at bytes all over each exchange", arguments: exchanges)
+    func manyBytes(exchange: Exchange) throws {
+        // Other bytes for each exchange: together they meet all.
+        let first = exchange.description.utf8.reduce(0) { $0 + Int($1) } % 37
+        try check(exchange, try faults(exchange) { stride(from: first, through: $0, by: 37) })
+    }
+
+    @Test(
+        "A fault where bytes move one by one, and each call has to be repeated",
+        arguments: FaultPlan.Mood.allCases
+    )
+    func faultsInStorms(mood: FaultPlan.Mood) throws {
+        for exchange in [Exchange(), Exchange(receiving: .parts, isCompressed: true)] {
+            let plans = try faults(exchange) { stride(from: 1, through: $0, by: 29) }.map { plan in
+                var plan = plan
+                plan.pieceBytes = 1
+                plan.mood = mood
+                return plan
+            }
+            try check(exchange, plans)
+        }
+    }
+
+    /// Larger than what is read at once, and than the block that is sent from.
+    private static let large: [Exchange] = [
+        Exchange(sizes: [270_000]), Exchange(sending: .fragments, sizes: [500_000]),
+        Exchange(sending: .file, sizes: [270_000]), Exchange(sending: .batch, sizes: [270_000]),
+        Exchange(receiving: .parts, sizes: [70_000]),
+        Exchange(receiving: .receiveFrame, sizes: [70_000]),
+        Exchange(sending: .text, isCompressed: true, sizes: [270_000]),
+    ]
+
+    @Test("A fault inside large messages", arguments: large)
+    func largeMessages(exchange: Exchange) throws {
+        try check(exchange, try faults(exchange) { [1, $0 / 3, $0 - 30] })
+    }
+
+    @Test("A fault under TLS", arguments: [false, true])
+    func secure(isCompressed: Bool) throws {
+        for exchange in Exchange.all([3, 120], isCompressed: isCompressed) {
+            try check(
+                exchange,
+                try faults(exchange, isSecure: true) { stride(from: 3, through: $0, by: 700) },
+                isSecure: true
+            )
+        }
+    }
+}

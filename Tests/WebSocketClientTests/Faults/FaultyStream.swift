@@ -1,0 +1,185 @@
+import Synchronization
+
+@testable import WebSocketClient
+
+/// The other end of a stream in memory: what it answers to bytes, at once.
+protocol MemoryPeer: AnyObject {
+    /// Takes what was sent and returns what it sends.
+    func receive(_ bytes: [UInt8]) -> [UInt8]
+
+    /// Whether it has ended the stream behind what it has sent.
+    var hasEnded: Bool { get }
+}
+
+/// A stream in memory that follows a fault plan.
+///
+/// Time is not waited for: a wait that nothing could end times out at once. So every run of a plan is
+/// the same, and takes no longer than its bytes.
+final class FaultyStream: ByteStream {
+    fileprivate struct State {
+        var plan = FaultPlan.none
+        var inbound: [UInt8] = []
+        var readBytes = 0
+        var writtenBytes = 0
+        var inboundTotal = 0
+        /// The fault has happened and is over.
+        var isOver = false
+        var isReset = false
+        var isAborted = false
+        /// Whether the next call or wait is one that has to be repeated.
+        var repeatsCall = false
+        var repeatsWait = false
+        var waits = 0
+        var endlessWaits = 0
+    }
+
+    // Safe: the peer is touched under the lock alone.
+    nonisolated(unsafe) private let peer: any MemoryPeer
+    private let state = Mutex(State())
+
+    init(_ peer: any MemoryPeer) {
+        self.peer = peer
+    }
+
+    /// Follows this plan from here on; its offset counts from now.
+    func begin(_ plan: FaultPlan) {
+        state.withLock { state in
+            state.plan = plan
+            state.readBytes = 0
+            state.writtenBytes = 0
+        }
+    }
+
+    /// Bytes read and written since the plan began.
+    var progress: (read: Int, written: Int) {
+        state.withLock { ($0.readBytes, $0.writtenBytes) }
+    }
+
+    /// How many times somebody has waited.
+    var waits: Int { state.withLock { $0.waits } }
+    /// How many of these would have lasted for ever.
+    var endlessWaits: Int { state.withLock { $0.endlessWaits } }
+    /// Whether `abort()` was called.
+    var isAborted: Bool { state.withLock { $0.isAborted } }
+
+    var descriptor: Int32 { -1 }
+    var isSecure: Bool { false }
+
+    func read(into buffer: UnsafeMutableRawBufferPointer) throws(TransportError) -> Transfer {
+        try state.withLock { state throws(TransportError) in
+            if state.isAborted { throw .aborted }
+            guard !buffer.isEmpty else { return .bytes(0) }
+            if state.mustRepeat() {
+                return .wouldBlock(state.plan.mood == .crossed ? .write : .read)
+            }
+            let room = state.room(.inbound)
+            let count = min(state.inbound.count, room, buffer.count, state.plan.pieceBytes)
+            if count > 0 {
+                buffer.copyBytes(from: state.inbound[..<count])
+                state.inbound.removeFirst(count)
+                state.readBytes += count
+                return .bytes(count)
+            }
+            if room == 0 {
+                switch state.plan.fault {
+                case .reset: throw state.reset("recv")
+                case .end: return .endOfStream
+                default: break
+                }
+            } else if state.isReset {
+                throw state.reset("recv")
+            } else if peer.hasEnded {
+                return .endOfStream
+            }
+            return .wouldBlock(.read)
+        }
+    }
+
+    func write(_ bytes: UnsafeRawBufferPointer) throws(TransportError) -> Transfer {
+        try state.withLock { state throws(TransportError) in
+            if state.isAborted { throw .aborted }
+            if state.isReset { throw .system(call: "send", .brokenPipe) }
+            guard !bytes.isEmpty else { return .bytes(0) }
+            if state.mustRepeat() {
+                return .wouldBlock(state.plan.mood == .crossed ? .read : .write)
+            }
+            let room = state.room(.outbound)
+            let count = min(bytes.count, room, state.plan.pieceBytes)
+            guard count > 0 else {
+                switch state.plan.fault {
+                case .reset, .end: throw state.reset("send")
+                default: break
+                }
+                return .wouldBlock(.write)
+            }
+            state.writtenBytes += count
+            state.inbound += peer.receive(Array(bytes[..<count]))
+            return .bytes(count)
+        }
+    }
+
+    @discardableResult
+    func wait(
+        for interest: Interest,
+        until deadline: Deadline
+    ) throws(TransportError) -> Interest {
+        try state.withLock { state throws(TransportError) in
+            if state.isAborted { throw .aborted }
+            state.waits += 1
+            if state.plan.mood == .interrupted, !state.isStalled {
+                state.repeatsWait.toggle()
+                if state.repeatsWait { return interest }
+            }
+            let ready = state.ready(peerHasEnded: peer.hasEnded).intersection(interest)
+            if !ready.isEmpty { return ready }
+            if state.isStalled {
+                if state.plan.fault == .cut || state.plan.fault == .stallOnce {
+                    state.isOver = true
+                }
+                if state.plan.fault == .cut { return interest }
+            }
+            if deadline == .never { state.endlessWaits += 1 }
+            throw .timedOut(.transfer)
+        }
+    }
+
+    func finishWriting() {}
+
+    func abort() { state.withLock { $0.isAborted = true } }
+}
+
+extension FaultyStream.State {
+    /// How many bytes may still pass before the fault.
+    fileprivate func room(_ direction: FaultPlan.Direction) -> Int {
+        guard plan.fault != nil, plan.direction == direction, !isOver else { return .max }
+        return max(0, plan.offset - (direction == .inbound ? readBytes : writtenBytes))
+    }
+
+    /// Whether the fault has been reached.
+    fileprivate var isStalled: Bool { room(plan.direction) == 0 }
+
+    fileprivate mutating func mustRepeat() -> Bool {
+        // Storms end where a stall begins: time would never pass otherwise.
+        guard plan.mood != .calm, !isStalled else { return false }
+        repeatsCall.toggle()
+        return repeatsCall
+    }
+
+    fileprivate mutating func reset(_ call: String) -> TransportError {
+        defer { isReset = true }
+        return .system(call: call, isReset && call == "send" ? .brokenPipe : .connectionReset)
+    }
+
+    /// What a call would not wait for.
+    fileprivate func ready(peerHasEnded: Bool) -> Interest {
+        if isReset { return [.read, .write] }
+        // What was asked to be repeated can be.
+        if repeatsCall, !isStalled { return [.read, .write] }
+        let breaks = plan.fault == .reset || plan.fault == .end
+        var ready: Interest = []
+        let inboundRoom = room(.inbound)
+        if inboundRoom > 0 ? !inbound.isEmpty || peerHasEnded : breaks { ready.insert(.read) }
+        if room(.outbound) > 0 || breaks { ready.insert(.write) }
+        return ready
+    }
+}
