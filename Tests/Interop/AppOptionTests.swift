@@ -3,7 +3,7 @@ import TestSupport
 import Testing
 import WebSocketClient
 
-@Suite("Options of run_forever", .needsInstalledServers, .timeLimit(.minutes(3)))
+@Suite("Options of run_forever", .blocking, .needsInstalledServers, .timeLimit(.minutes(3)))
 struct AppOptionTests {
     private let server = Counterpart.websockets
 

@@ -5,6 +5,7 @@ import WebSocketClient
 
 @Suite(
     "Ends of connections with servers of others",
+    .blocking,
     .needsInstalledServers,
     .timeLimit(.minutes(3))
 )

@@ -67,7 +67,12 @@ struct Negotiation: Sendable {
     }
 }
 
-@Suite("Compression with servers of others", .needsInstalledServers, .timeLimit(.minutes(5)))
+@Suite(
+    "Compression with servers of others",
+    .blocking,
+    .needsInstalledServers,
+    .timeLimit(.minutes(5))
+)
 struct CompressionTests {
     /// What WEBSOCKET_TEST_SEED says, or else a new one each time.
     private static let seed =

@@ -5,6 +5,7 @@ import WebSocketClient
 
 @Suite(
     "Both directions at once over TLS, with a server that stalls",
+    .blocking,
     .needsInstalledServers,
     .timeLimit(.minutes(5))
 )

@@ -2,7 +2,12 @@ import TestSupport
 import Testing
 import WebSocketClient
 
-@Suite("Handshakes with servers of others", .needsInstalledServers, .timeLimit(.minutes(3)))
+@Suite(
+    "Handshakes with servers of others",
+    .blocking,
+    .needsInstalledServers,
+    .timeLimit(.minutes(3))
+)
 struct HandshakeTests {
     @Test("The subprotocol is what the server chose", arguments: Counterpart.allCases)
     func subprotocol(server: Counterpart) throws {

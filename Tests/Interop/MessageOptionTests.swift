@@ -3,7 +3,12 @@ import Testing
 import WebSocketClient
 
 /// Options of websocket-client's `create_connection`, each named in a title.
-@Suite("Options of create_connection for messages", .needsInstalledServers, .timeLimit(.minutes(3)))
+@Suite(
+    "Options of create_connection for messages",
+    .blocking,
+    .needsInstalledServers,
+    .timeLimit(.minutes(3))
+)
 struct MessageOptionTests {
     private let server = Counterpart.websockets
 

@@ -2,7 +2,12 @@ import TestSupport
 import Testing
 import WebSocketClient
 
-@Suite("Messages to and from servers of others", .needsInstalledServers, .timeLimit(.minutes(3)))
+@Suite(
+    "Messages to and from servers of others",
+    .blocking,
+    .needsInstalledServers,
+    .timeLimit(.minutes(3))
+)
 struct MessageTests {
     @Test("Text and bytes of all lengths come back equal", arguments: Counterpart.allCases)
     func echo(server: Counterpart) throws {

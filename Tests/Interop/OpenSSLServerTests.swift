@@ -4,7 +4,7 @@ import Testing
 
 @testable import WebSocketClient
 
-@Suite("Against openssl s_server", .needsInstalledServers, .timeLimit(.minutes(3)))
+@Suite("Against openssl s_server", .blocking, .needsInstalledServers, .timeLimit(.minutes(3)))
 struct OpenSSLServerTests {
     private let certificates: Certificates
 

@@ -4,7 +4,7 @@ import WebSocketProtocol
 
 @testable import WebSocketClient
 
-@Suite("Through real proxies", .needsInstalledServers, .timeLimit(.minutes(3)))
+@Suite("Through real proxies", .blocking, .needsInstalledServers, .timeLimit(.minutes(3)))
 struct ProxyTests {
     private let credentials = BasicCredentials(
         user: ProxyServers.user,

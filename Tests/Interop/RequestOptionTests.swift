@@ -6,6 +6,7 @@ import WebSocketClient
 /// tells what it has seen.
 @Suite(
     "Options of create_connection for the request",
+    .blocking,
     .needsInstalledServers,
     .timeLimit(.minutes(3))
 )

@@ -5,6 +5,7 @@ import WebSocketClient
 
 @Suite(
     "Through nginx, over TLS, to servers of others",
+    .blocking,
     .needsInstalledServers,
     .timeLimit(.minutes(3))
 )

@@ -6,6 +6,7 @@ import WebSocketClient
 /// Options of websocket-client's `create_connection`, each named in a title.
 @Suite(
     "Options of create_connection for time-outs, proxies, sockets and TLS",
+    .blocking,
     .needsInstalledServers,
     .timeLimit(.minutes(3))
 )

@@ -4,7 +4,7 @@ import Testing
 import WebSocketClient
 import WebSocketProtocol
 
-@Suite("Aborting from another thread", .blocking, .timeLimit(.minutes(1)))
+@Suite("Aborting from another thread", .blocking, .timeLimit(.minutes(5)))
 struct AbortTests {
     private func abortSoon(_ socket: WebSocket) -> Background<Void> {
         Background {

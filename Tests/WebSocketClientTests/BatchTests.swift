@@ -3,7 +3,7 @@ import TestSupport
 import Testing
 import WebSocketClient
 
-@Suite("Batches", .blocking, .timeLimit(.minutes(1)))
+@Suite("Batches", .blocking, .timeLimit(.minutes(5)))
 struct BatchTests {
     @Test("A batch arrives whole and in order, whatever the sizes")
     func order() throws {

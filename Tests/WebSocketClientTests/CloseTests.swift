@@ -4,7 +4,7 @@ import Testing
 import WebSocketClient
 import WebSocketProtocol
 
-@Suite("Closing, RFC 6455 §7", .blocking, .timeLimit(.minutes(1)))
+@Suite("Closing, RFC 6455 §7", .blocking, .timeLimit(.minutes(5)))
 struct CloseTests {
     static let application = CloseCode(rawValue: 4001)
 

@@ -3,7 +3,7 @@ import TestSupport
 import Testing
 import WebSocketClient
 
-@Suite("Compression on a connection, RFC 7692", .blocking, .timeLimit(.minutes(2)))
+@Suite("Compression on a connection, RFC 7692", .blocking, .timeLimit(.minutes(5)))
 struct CompressionTests {
     private static func options(_ offer: (inout DeflateOffer) -> Void = { _ in }) -> ConnectOptions
     {

@@ -5,7 +5,7 @@ import WebSocketProtocol
 
 @testable import WebSocketClient
 
-@Suite("Compression on several threads", .blocking, .timeLimit(.minutes(2)))
+@Suite("Compression on several threads", .blocking, .timeLimit(.minutes(5)))
 struct ParallelCompressionTests {
     private static func options(
         threads: Int = 3,

@@ -12,7 +12,7 @@ import WebSocketProtocol
     import Darwin
 #endif
 
-@Suite("Messages in pieces, files and prepared messages", .blocking, .timeLimit(.minutes(1)))
+@Suite("Messages in pieces, files and prepared messages", .blocking, .timeLimit(.minutes(5)))
 struct PieceTests {
     private static let text = String(repeating: "naïve café – ", count: 60_000)
 

@@ -5,7 +5,7 @@ import WebSocketProtocol
 
 @testable import WebSocketClient
 
-@Suite("The sending half", .timeLimit(.minutes(1)))
+@Suite("The sending half", .timeLimit(.minutes(5)))
 struct SenderTests {
     /// Takes everything at once, and lets a function have a say before each write.
     private final class Sink: ByteStream {

@@ -5,7 +5,7 @@ import Testing
 import WebSocketClient
 import WebSocketProtocol
 
-@Suite("The socket below a connection", .blocking, .timeLimit(.minutes(1)))
+@Suite("The socket below a connection", .blocking, .timeLimit(.minutes(5)))
 struct SocketTests {
     enum End: CaseIterable {
         case close, abort, peerCloses, peerCloseUnanswered, peerLost, violation, refused, released

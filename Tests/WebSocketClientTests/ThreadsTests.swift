@@ -5,7 +5,7 @@ import Testing
 import WebSocketClient
 import WebSocketProtocol
 
-@Suite("Many threads on one connection", .blocking, .timeLimit(.minutes(2)))
+@Suite("Many threads on one connection", .blocking, .timeLimit(.minutes(5)))
 struct ThreadsTests {
     /// Receives until a text comes, and tells what was wrong with the messages before it.
     private static func check(_ server: ServerConnection, threads: Int, each: Int) throws

@@ -5,7 +5,7 @@ import Testing
 import WebSocketClient
 import WebSocketProtocol
 
-@Suite("Time-outs", .blocking, .timeLimit(.minutes(1)))
+@Suite("Time-outs", .blocking, .timeLimit(.minutes(5)))
 struct TimeoutTests {
     // MARK: Receiving
 

@@ -4,7 +4,7 @@ import WebSocketProtocol
 
 @testable import WebSocketClient
 
-@Suite("Connecting under every fault", .blocking, .timeLimit(.minutes(2)))
+@Suite("Connecting under every fault", .blocking, .timeLimit(.minutes(5)))
 struct OpeningFaultTests {
     /// The way to the server.
     struct Way: Sendable, CustomStringConvertible {

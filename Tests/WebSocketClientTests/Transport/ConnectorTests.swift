@@ -4,7 +4,7 @@ import Testing
 
 @testable import WebSocketClient
 
-@Suite("Connecting", .timeLimit(.minutes(1)))
+@Suite("Connecting", .blocking, .timeLimit(.minutes(5)))
 struct ConnectorTests {
     private func connect(
         to host: String,

@@ -4,7 +4,7 @@ import WebSocketProtocol
 
 @testable import WebSocketClient
 
-@Suite("Proxy tunnels", .timeLimit(.minutes(1)))
+@Suite("Proxy tunnels", .blocking, .timeLimit(.minutes(5)))
 struct ProxyTunnelTests {
     /// Connects through a proxy that one function plays; returns the stream and what that returned.
     private func connect<Value: Sendable>(

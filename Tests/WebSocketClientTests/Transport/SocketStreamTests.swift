@@ -4,7 +4,7 @@ import Testing
 
 @testable import WebSocketClient
 
-@Suite("Socket streams", .timeLimit(.minutes(1)))
+@Suite("Socket streams", .blocking, .timeLimit(.minutes(5)))
 struct SocketStreamTests {
     @Test("Bytes arrive as they were sent")
     func transfer() throws {

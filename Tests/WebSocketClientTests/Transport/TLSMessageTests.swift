@@ -4,7 +4,7 @@ import Testing
 
 @testable import WebSocketClient
 
-@Suite("TLS messages after the handshake", .timeLimit(.minutes(1)))
+@Suite("TLS messages after the handshake", .blocking, .timeLimit(.minutes(5)))
 struct TLSMessageTests {
     private let certificates: Certificates
 

@@ -5,7 +5,7 @@ import Testing
 
 @testable import WebSocketClient
 
-@Suite("TLS streams", .timeLimit(.minutes(3)))
+@Suite("TLS streams", .blocking, .timeLimit(.minutes(3)))
 struct TLSStreamTests {
     private let certificates: Certificates
 

@@ -4,7 +4,7 @@ import Testing
 
 @testable import WebSocketClient
 
-@Suite("TLS verification and options", .timeLimit(.minutes(2)))
+@Suite("TLS verification and options", .blocking, .timeLimit(.minutes(5)))
 struct TLSVerificationTests {
     private let certificates: Certificates
 

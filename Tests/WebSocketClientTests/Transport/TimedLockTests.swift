@@ -4,7 +4,7 @@ import Testing
 
 @testable import WebSocketClient
 
-@Suite("Timed lock", .timeLimit(.minutes(1)))
+@Suite("Timed lock", .blocking, .timeLimit(.minutes(5)))
 struct TimedLockTests {
     @Test("A taken lock can't be taken again before it is unlocked")
     func exclusion() {
