@@ -49,7 +49,7 @@ def summarize(lines):
     )
 
 
-def name(case):
+def describe(case):
     connections, threads = (f"{n:,} {what}{'s' * (n > 1)}" for n, what in zip(case, ("connection", "thread")))
     return f"{connections}, {threads}"
 
@@ -73,7 +73,7 @@ def main():
         for number in range(options.rounds):
             for index, case in enumerate(cases):
                 done = number * len(cases) + index
-                show_progress(done / (options.rounds * len(cases)), name(case))
+                show_progress(done / (options.rounds * len(cases)), describe(case))
                 lines[case].append(run(options.program, url, *case, options.count))
     finally:
         server.kill()
@@ -102,7 +102,7 @@ def main():
         json.dumps([line for each in lines.values() for line in each], indent=1)
     )
     panels = [
-        chart.Panel(head, [(name(case), one[head]) for case, one in results.items() if head in one])
+        chart.Panel(head, [(describe(case), one[head]) for case, one in results.items() if head in one])
         for head in heads
     ]
     output.joinpath("growth.svg").write_text(
