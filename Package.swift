@@ -123,6 +123,19 @@ let package = Package(
             swiftSettings: strict
         ),
         .executableTarget(
+            name: "attack-memory",
+            dependencies: ["LoopbackServer", "TestSupport", "WebSocketClient"],
+            path: "Tests/Memory",
+            exclude: ["README.md"],
+            swiftSettings: strict
+        ),
+        .executableTarget(
+            name: "churn-connections",
+            dependencies: ["LoopbackServer", "TestSupport", "WebSocketClient"],
+            path: "Tests/Churn",
+            swiftSettings: strict
+        ),
+        .executableTarget(
             name: "autobahn-client",
             dependencies: ["WebSocketClient"],
             path: "Tests/Conformance/autobahn-client",

@@ -22,8 +22,9 @@ extension WebSocket {
     ///   - progress: Called after each piece with the bytes sent and the size of the file.
     /// - Returns: How many bytes were sent.
     /// - Throws: ``WebSocketError``: `system` if the file can't be read, `invalidPayload` for text
-    ///   that isn't UTF-8, `timedOut`, `connectionClosed`, `aborted`. An error inside a message in
-    ///   fragments ends the connection, as nothing else could follow the fragments.
+    ///   that isn't UTF-8, `timedOut`, `connectionClosed`, `aborted`; of many messages,
+    ///   `batchInterrupted` with that as its cause. An error inside a message in fragments ends the
+    ///   connection, as nothing else could follow the fragments.
     @discardableResult
     public func send(
         contentsOf path: String,
@@ -32,7 +33,8 @@ extension WebSocket {
         progress: ((_ sent: Int, _ total: Int) -> Void)? = nil
     ) throws(WebSocketError) -> Int {
         var pieces = try FilePieces(path: path, opcode: opcode, framing: framing)
-        return try withSingleBatch { (batch) throws(WebSocketError) in
+        let isOneMessage = if case .oneMessage = framing { true } else { false }
+        return try withBatch(ofOneMessage: isOneMessage) { (batch) throws(WebSocketError) in
             var sent = 0
             repeat {
                 do throws(WebSocketError) {
@@ -64,7 +66,7 @@ extension WebSocket {
         fragments: some Sequence<[UInt8]>,
         as opcode: Opcode = .binary
     ) throws(WebSocketError) {
-        try withSingleBatch { (batch) throws(WebSocketError) in
+        try withBatch(ofOneMessage: true) { (batch) throws(WebSocketError) in
             var opcode = opcode
             var iterator = fragments.makeIterator()
             var next = iterator.next() ?? []
@@ -96,13 +98,14 @@ extension WebSocket {
         }
     }
 
-    /// A batch that is one thing to the caller, who hears of its errors as such.
-    private func withSingleBatch<Result>(
+    /// A batch whose count tells the caller of one message nothing: only what stopped it does.
+    private func withBatch<Result>(
+        ofOneMessage isOneMessage: Bool,
         _ body: (inout Batch) throws(WebSocketError) -> Result
     ) throws(WebSocketError) -> Result {
         do throws(WebSocketError) {
             return try withBatch(body)
-        } catch .batchInterrupted(_, let cause) {
+        } catch .batchInterrupted(_, let cause) where isOneMessage {
             throw cause
         } catch {
             throw error

@@ -78,10 +78,9 @@ struct HandshakeResponseDecoderTests {
         #expect(throws: MalformedHTTP.tooManyInterimResponses(maximum: 8)) {
             try Self.decode(many + final, pieces: pieces)
         }
-        // An interim response is never taken for the answer.
-        var decoderOfMany = HandshakeResponseDecoder()
-        _ = try? decoderOfMany.receive(Array(many.utf8))
-        #expect(decoderOfMany.response == nil)
+        var failed = HandshakeResponseDecoder()
+        #expect(throws: MalformedHTTP.self) { try failed.receive(Array(many.utf8)) }
+        #expect(failed.response == nil, "an interim response is no answer")
         var limits = HTTPLimits()
         limits.maximumHeadBytes = 100
         #expect(throws: MalformedHTTP.self) {
