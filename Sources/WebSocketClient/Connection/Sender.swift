@@ -296,12 +296,12 @@ final class Sender: @unchecked Sendable {
         }
     }
 
-    /// Lets others' frames out between the frames of a batch.
+    /// Lets others' frames out between the frames of a batch, and what a time-out left before them.
     fileprivate func yield(
         _ deadline: inout LazyDeadline,
         controlOnly: Bool
     ) throws(SendFailure) {
-        guard queuedBytes.load(ordering: .relaxed) > 0 else { return }
+        guard outbox.value.hasSpilled || queuedBytes.load(ordering: .relaxed) > 0 else { return }
         // The frame that is to follow hasn't been taken yet.
         try outbox.value.flush(&deadline, isAccepted: false)
         try drainQueue(&deadline, controlOnly: controlOnly)
