@@ -72,8 +72,7 @@ extension WebSocket {
                         opcode: message.opcode,
                         payload: bytes,
                         reservedBits: compressed == nil ? 0 : 4,
-                        compression: .never,
-                        isCompressed: compressed != nil
+                        compression: .never
                     )
                     try connection.send(frame, timeout: timeouts.send)
                 }
