@@ -80,7 +80,9 @@ final class Sender: @unchecked Sendable {
 
     /// Sends one frame; returns when the stream has taken it, or another sender will write it.
     func send(_ frame: OutgoingFrame, timeout: Duration?) throws(SendFailure) {
-        if let workers, frame.needsCompression(from: compressionThreshold) {
+        if let workers, frame.payload.count <= DeflateWorkers.maximumMessage,
+            frame.needsCompression(from: compressionThreshold)
+        {
             // Outside the turn, so that threads don't wait for each other's compression.
             if frame.needsUTF8Check { try Outbox.check(frame.payload) }
             return try workers.withCompressed(frame) { (frame) throws(SendFailure) in
@@ -326,6 +328,7 @@ struct FrameWriter: ~Copyable {
     }
 
     deinit {
+        if pendingCount > 0 { sender.workers?.withdraw() }
         var deadline = deadline
         sender.leave(&deadline)
     }
