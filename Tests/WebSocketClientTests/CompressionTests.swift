@@ -73,7 +73,10 @@ struct CompressionTests {
         try socket.close()
     }
 
-    enum Way: CaseIterable { case message, batch, subclass, subclassBatch }
+    enum Way: CaseIterable {
+        case message, batch, prepared
+        case subclass, subclassBatch, subclassPrepared
+    }
 
     @Test(
         "Each message may say whether it is to be compressed",
@@ -93,11 +96,25 @@ struct CompressionTests {
             server.waitForEnd()
         }
         defer { server.stop() }
-        let kind = way == .subclass || way == .subclassBatch ? Bystander.self : WebSocket.self
+        let kind =
+            switch way {
+            case .message, .batch, .prepared: WebSocket.self
+            case .subclass, .subclassBatch, .subclassPrepared: Bystander.self
+            }
         let socket = try kind.connect(to: server.url(), options: Self.options())
         switch way {
         case .message, .subclass:
             for message in messages { try socket.send(message, compression: compression) }
+        case .prepared, .subclassPrepared:
+            for message in messages {
+                let prepared =
+                    switch message {
+                    case .text(let text): PreparedMessage(text, compression: compression)
+                    case .binary(let bytes):
+                        PreparedMessage(binary: bytes, compression: compression)
+                    }
+                try socket.send(prepared)
+            }
         case .batch, .subclassBatch:
             try socket.withBatch { (batch) throws(WebSocketError) in
                 for message in messages { try batch.send(message, compression: compression) }
