@@ -11,6 +11,8 @@ struct Job {
     let size: Int
     let count: Int
     let payload: [UInt8]
+    /// What is offered, if anything is.
+    let compression: DeflateOptions
     private let sendsEach: Bool
     private let receivesOwned: Bool
 
@@ -25,6 +27,12 @@ struct Job {
         isText = arguments[3] == "text"
         self.size = size
         self.count = count
+        var compression = DeflateOptions()
+        if let threads = environment["WSBENCH_DEFLATE_THREADS"] {
+            compression.threads = Int(threads) ?? 0
+            compression.offers[0].clientNoContextTakeover = true
+        }
+        self.compression = compression
         sendsEach = environment["WSBENCH_SEND"] == "each"
         receivesOwned = environment["WSBENCH_RECEIVE"] == "owned"
         if let folder = environment["WSBENCH_DATA"] {
