@@ -130,15 +130,45 @@ let package = Package(
             swiftSettings: strict
         ),
         .executableTarget(
+            name: "crowd",
+            dependencies: ["WebSocketClient"],
+            path: "Tests/Crowd",
+            swiftSettings: strict
+        ),
+        .executableTarget(
             name: "autobahn-client",
             dependencies: ["WebSocketClient"],
             path: "Tests/Conformance/autobahn-client",
             swiftSettings: strict
         ),
+        .target(
+            name: "FuzzTargets",
+            dependencies: [
+                "WebSocketClient", "WebSocketProtocol", "CZlib", "CWebSocketAccel",
+                "WebSocketAccelPure",
+            ],
+            path: "Tests/Fuzz/Targets",
+            swiftSettings: strict
+        ),
         .executableTarget(
-            name: "KernelFuzz",
-            dependencies: ["CWebSocketAccel", "WebSocketAccelPure"],
-            path: "Tests/Fuzz/KernelFuzz",
+            name: "fuzz",
+            dependencies: ["FuzzTargets"],
+            path: "Tests/Fuzz/Program",
+            swiftSettings: strict
+        ),
+        .testTarget(
+            name: "FuzzTests",
+            dependencies: ["FuzzTargets", "TestSupport"],
+            path: "Tests/Fuzz/Tests",
+            swiftSettings: strict
+        ),
+        .executableTarget(
+            name: "soak",
+            dependencies: [
+                "WebSocketAccel", "WebSocketClient", "WebSocketProtocol", "LoopbackServer",
+                "TestSupport",
+            ],
+            path: "Tests/Soak/Program",
             swiftSettings: strict
         ),
         .testTarget(
@@ -162,6 +192,14 @@ let package = Package(
             dependencies: [
                 "WebSocketClient", "LoopbackServer", "TestSupport", "COpenSSL",
                 .product(name: "Logging", package: "swift-log"),
+            ],
+            swiftSettings: strict
+        ),
+        .testTarget(
+            name: "WSDumpTests",
+            dependencies: [
+                "wsdump", "WebSocketClient", "LoopbackServer", "TestSupport", "CZlib",
+                .product(name: "ArgumentParser", package: "swift-argument-parser"),
             ],
             swiftSettings: strict
         ),

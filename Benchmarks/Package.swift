@@ -44,6 +44,12 @@ let package = Package(
             dependencies: [client, accel],
             swiftSettings: strict
         ),
+        // What many connections and several threads cost.
+        .executableTarget(
+            name: "bench-growth",
+            dependencies: [client],
+            swiftSettings: strict
+        ),
         // Files through the client to a server in the same process that checks every byte.
         .executableTarget(
             name: "bulk-send",

@@ -1,69 +1,31 @@
 #!/usr/bin/env python3
 """Runs clients against one server, side by side, and writes what came out.
 
-compare.py --server PROGRAM --peers FILE --data FOLDER --output FOLDER [--rounds N] [--seconds S]
-           [--only WORD…] [--peer WORD…]
+compare.py --server PROGRAM --peers FILE --data FOLDER --output FOLDER [--quick] [--rounds N]
+           [--seconds S] [--only WORD…] [--peer WORD…] [--publish]
 
 FILE has a line of JSON for each client: name, command, environment, tls, deflate. Each round runs
 every client once on the same work, so that what disturbs the machine disturbs all of them. A rate is
 the median over the rounds; a ratio is the median of the ratios of each round, against the first
 client of FILE. On two cores and more the client has one to itself and the server another.
+
+FOLDER gets peers.md, peers.json with every single run, and the charts. --publish also writes the chart
+that is checked in, and README.md's figures.
 """
 
 import argparse
-import dataclasses
 import json
 import os
 import pathlib
-import statistics
 import subprocess
 import sys
 import time
 
-import chart
+import report
 from machine import machine_name, show_progress, size_name
+from work import all_work
 
 MAXIMUM_BYTES = 4 << 30
-SMALL = [16, 125, 1 << 10]
-LARGE = [16 << 10, 64 << 10, 1 << 20]
-
-
-@dataclasses.dataclass(frozen=True)
-class Work:
-    op: str
-    type: str
-    size: int
-    tls: bool = False
-    deflate: bool = False
-
-    @property
-    def group(self):
-        words = {"send": "Send", "recv": "Receive", "rtt": "Round trip"}[self.op] + f" {self.type}"
-        return words + (", TLS" if self.tls else "") + (", permessage-deflate" if self.deflate else "")
-
-    def url(self, base, count):
-        path = {"send": "sink", "recv": "source", "rtt": "echo"}[self.op]
-        deflate = "&deflate=1" if self.deflate else ""
-        return f"{base}/{path}?count={count}&size={self.size}&type={self.type}{deflate}"
-
-    def unit(self):
-        return "µs median / p99" if self.op == "rtt" else "messages/s" if self.size in SMALL else "MB/s"
-
-    def value(self, line):
-        if self.op == "rtt":
-            return line["p50_us"]
-        rate = line["count"] / line["seconds"]
-        return rate if self.size in SMALL else rate * self.size / 1e6
-
-
-def all_work():
-    for op in ("send", "recv"):
-        for type in ("binary", "text"):
-            yield from (Work(op, type, size) for size in SMALL + LARGE)
-    yield from (Work("rtt", "binary", size) for size in (16, 1 << 10))
-    for op in ("send", "recv"):
-        yield from (Work(op, "binary", size, tls=True) for size in (16 << 10, 1 << 20))
-        yield from (Work(op, "text", size, deflate=True) for size in (1 << 10, 64 << 10))
 
 
 def pin(core):
@@ -130,108 +92,69 @@ def run(peer, work, count, servers, data):
         return None
 
 
-def find_count(peer, work, seconds, servers, data):
-    """How many messages this client moves in about that time."""
-    count = 100 if work.op == "rtt" else max(4, min(1000, (4 << 20) // work.size))
-    for _ in range(4):
-        line = run(peer, work, count, servers, data)
-        if line is None:
-            return None
-        enough = line["seconds"] >= seconds / 4
-        count = int(count * min(1000, seconds / max(line["seconds"], 1e-6)))
-        count = max(1, min(count, MAXIMUM_BYTES // work.size))
-        if enough:
-            break
-    return count
+class Counts:
+    """How many messages a client moves in about so many seconds; known from an earlier run, or tried."""
+
+    def __init__(self, file, seconds):
+        self.file, self.seconds = file, seconds
+        self.rates = json.loads(file.read_text()) if file.exists() else {}
+
+    def find(self, peer, work, servers, data):
+        key = f"{peer['name']}, {work.group}, {work.size}"
+        if key not in self.rates:
+            rate = self.try_out(peer, work, servers, data)
+            if rate is None:
+                return None
+            self.rates[key] = rate
+            self.file.write_text(json.dumps(self.rates, indent=1))
+        count = int(self.rates[key] * self.seconds)
+        return max(1, min(count, MAXIMUM_BYTES // work.size))
+
+    def try_out(self, peer, work, servers, data):
+        """Messages a second; `None` if the client can't do this work."""
+        count = 100 if work.op == "rtt" else max(4, min(1000, (4 << 20) // work.size))
+        while True:
+            line = run(peer, work, count, servers, data)
+            if line is None:
+                return None
+            rate = count / max(line["seconds"], 1e-6)
+            if line["seconds"] >= self.seconds / 4 or count * work.size >= MAXIMUM_BYTES:
+                return rate
+            count = int(min(count * 1000, rate * self.seconds * 1.2)) + 1
 
 
-def measure(work, peers, rounds, seconds, servers, data, progress):
+def measure(work, peers, rounds, counts, servers, data, progress):
     """Name → the lines of all rounds, for the clients that can do this work."""
-    counts = {}
-    for peer in peers:
-        if (work.tls and not peer["tls"]) or (work.deflate and not peer["deflate"]):
-            continue
-        counts[peer["name"]] = find_count(peer, work, seconds, servers, data)
-    able = [peer for peer in peers if counts.get(peer["name"])]
+    able = [p for p in peers if (p["tls"] or not work.tls) and (p["deflate"] or not work.deflate)]
+    found = {peer["name"]: counts.find(peer, work, servers, data) for peer in able}
+    able = [peer for peer in able if found[peer["name"]]]
     lines = {peer["name"]: [] for peer in able}
     for number in range(rounds):
         progress(number / rounds)
         for peer in able:
-            lines[peer["name"]].append(run(peer, work, counts[peer["name"]], servers, data))
+            lines[peer["name"]].append(run(peer, work, found[peer["name"]], servers, data))
     return {name: each for name, each in lines.items() if each and None not in each}
-
-
-def summarize(work, lines):
-    """Name → rate, ratio to the first client (above 1 is faster than it), CPU seconds per GB."""
-    first = next(iter(lines.values()), None)
-    summary = {}
-    for name, each in lines.items():
-        values = [work.value(line) for line in each]
-        pairs = zip(values, (work.value(line) for line in first))
-        ratios = [b / a if work.op == "rtt" else a / b for a, b in pairs]
-        gigabytes = [line["count"] * line["size"] / 1e9 for line in each]
-        cpu = [line["user_cpu"] + line["sys_cpu"] for line in each]
-        summary[name] = {
-            "value": statistics.median(values),
-            "ratio": statistics.median(ratios),
-            "cpu_s_per_gb": statistics.median(c / g for c, g in zip(cpu, gigabytes)),
-        }
-        if work.op == "rtt":
-            summary[name]["p99_us"] = statistics.median(line["p99_us"] for line in each)
-    return summary
-
-
-def number(value):
-    if value >= 1e6:
-        return f"{value / 1e6:.3g} M"
-    if value >= 1e4:
-        return f"{value / 1e3:.3g} k"
-    return f"{value:.3g}" if value < 100 else f"{value:,.0f}"
-
-
-def markdown(results, machine, rounds):
-    text = [f"Medians of {rounds} interleaved rounds on {machine}; × is against the first line."]
-    for group, works in results.items():
-        text += ["", f"## {group}", ""]
-        heads = (f"{size_name(w.size)}, {w.unit()}" for w in works)
-        text.append("| client | " + " | ".join(heads) + " |")
-        text.append("| --- |" + " ---: |" * len(works))
-        names = dict.fromkeys(name for summary in works.values() for name in summary)
-        for name in names:
-            cells = []
-            for work, summary in works.items():
-                if name not in summary:
-                    cells.append("–")
-                    continue
-                one = summary[name]
-                cell = f"{number(one['value'])} ({one['ratio']:.2f}×)"
-                if work.op == "rtt":
-                    cell = f"{one['value']:.1f} / {one['p99_us']:.1f} ({one['ratio']:.2f}×)"
-                cells.append(cell)
-            text.append(f"| {name} | " + " | ".join(cells) + " |")
-    return "\n".join(text) + "\n"
 
 
 def main():
     parser = argparse.ArgumentParser()
     for name in ("server", "peers", "data", "output"):
-        parser.add_argument(f"--{name}", required=True)
+        parser.add_argument(f"--{name}", required=True, help=argparse.SUPPRESS)
+    parser.add_argument("--quick", action="store_true", help="fewer sizes, shorter runs")
     parser.add_argument("--rounds", type=int, default=5)
-    parser.add_argument("--seconds", type=float, default=0.3)
-    parser.add_argument("--only", nargs="*", help="words of the group's name, or sizes")
-    parser.add_argument("--peer", nargs="*", help="words of the client's name")
+    parser.add_argument("--seconds", type=float, help="how long one run takes")
+    parser.add_argument("--only", nargs="*", help="words of the group's name, or sizes in bytes")
+    parser.add_argument("--peer", nargs="*", help="parts of clients' names")
+    parser.add_argument("--publish", action="store_true", help="write README.md's figures")
     options = parser.parse_args()
 
     peers = [json.loads(line) for line in pathlib.Path(options.peers).read_text().splitlines()]
     if options.peer:
         peers = [p for p in peers if any(word in p["name"] for word in options.peer)]
-    selected = [
-        work
-        for work in all_work()
-        if not options.only
-        or all(word.lower() in f"{work.group} {work.size}".lower().split() + [work.group.lower()]
-               for word in options.only)
-    ]
+    selected = [w for w in all_work(options.quick) if w.is_named_by(options.only or [])]
+    seconds = options.seconds or (0.1 if options.quick else 0.12)
+    counts = Counts(pathlib.Path(options.data, "rates.json"), seconds)
+
     began, results, raw = time.monotonic(), {}, []
     with Servers(options.server, options.data) as servers:
         for index, work in enumerate(selected):
@@ -241,35 +164,26 @@ def main():
                 show_progress((index + part) / len(selected), label)
 
             progress(0)
-            lines = measure(
-                work, peers, options.rounds, options.seconds, servers, options.data, progress
-            )
-            results.setdefault(work.group, {})[work] = summarize(work, lines)
+            lines = measure(work, peers, options.rounds, counts, servers, options.data, progress)
+            results.setdefault(work.group, {})[work] = report.summarize(work, lines)
             raw += [dict(line, peer=name, group=work.group) for name, all in lines.items() for line in all]
     show_progress(1, f"{time.monotonic() - began:.0f} s", end="\n\n")
 
     output = pathlib.Path(options.output)
     output.mkdir(parents=True, exist_ok=True)
     machine = machine_name()
-    report = markdown(results, machine, options.rounds)
-    output.joinpath("peers.md").write_text(report)
+    origin = f"`Benchmarks/run peers`: medians of {options.rounds} interleaved rounds on {machine}."
+    text = report.markdown(results, origin)
+    output.joinpath("peers.md").write_text(text)
     output.joinpath("peers.json").write_text(
         json.dumps({"machine": machine, "rounds": options.rounds, "lines": raw}, indent=1)
     )
-    for group, works in results.items():
-        panels = [
-            chart.Panel(
-                f"{size_name(work.size)}, {work.unit()}",
-                [(name, one["value"]) for name, one in summary.items()],
-            )
-            for work, summary in works.items()
-        ]
-        name = group.lower().replace(",", "").replace(" ", "-")
-        better = "lower is better" if group.startswith("Round") else "higher is better"
-        output.joinpath(f"{name}.svg").write_text(
-            chart.draw(group, f"{better}; medians of {options.rounds} interleaved rounds", panels)
-        )
-    print(report)
+    for name, drawing in report.charts(results, origin.replace("`", "")).items():
+        output.joinpath(f"{name}.svg").write_text(drawing)
+    if options.publish:
+        here = pathlib.Path(__file__).resolve().parent
+        report.publish(results, origin, here / "charts", here.parent / "README.md")
+    print(text)
 
 
 main()

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Measures the kernels side by side, C beside Swift beside others, and prints tables.
+"""Measures the kernels side by side, C beside Swift beside others, and prints ratios.
 
 Every contender of a column is asked in turn, round after round, so that what disturbs the machine
 disturbs all of them. A figure is the median of the rounds; a ratio is the median of the ratios
@@ -7,10 +7,10 @@ within the rounds, and is against the first line of its table.
 """
 
 import argparse
+import contextlib
 import json
 import os
 import pathlib
-import random
 import statistics
 import subprocess
 import sys
@@ -21,6 +21,8 @@ sys.path.insert(0, str(FOLDER.parent))
 
 import chart  # noqa: E402
 from machine import machine_name, show_progress  # noqa: E402
+from ratios import summary  # noqa: E402
+from texts import make_texts  # noqa: E402
 
 NAMES = {
     "c": "C kernels, as picked",
@@ -46,53 +48,6 @@ NAMES = {
     "websockets": "websockets' C, from Python",
     "python-decode": "bytes.decode, from Python",
 }
-
-WORDS = {
-    "ASCII": "the of and to in is that it was for on are with as his they be at one have this from or had",
-    "French": "le la les été où être à présent français garçon très même déjà élève mère père forêt noël"
-    " maïs cœur et un une des pour dans qui par sur avec tout ça voilà naïf août ils elle nous vous sont",
-    "Cyrillic": "и в не на я быть он с что а по это она этот к но они мы весь который из у то за свой год"
-    " от так о для ты же все тот мочь вы человек такой его сказать только или ещё бы себя один как уже",
-    "CJK": "的 一 是 不 了 人 我 在 有 他 这 为 之 大 来 以 个 中 上 们 到 说 国 和 地 也 子 时 道 出 而 要 于 就 下 得",
-    "Korean": "그는 나의 우리 한국어 안녕하세요 감사합니다 세계 서울 사람 시간 그리고 하지만",
-    "emoji": "😀 🤣 😃 😄 😅 😆 😉 😊 😋 😎 😍 😘 🥰 😗 👍 🎉 🚀 ❤️ 🇩🇪 👩‍👩‍👧",
-}
-SIZE = (1 << 20) + 64
-
-
-def words(generator, language, size):
-    joiner = "" if language in ("CJK", "emoji") else " "
-    text = []
-    while size > 0:
-        text.append(generator.choice(WORDS[language].split()))
-        size -= len((text[-1] + joiner).encode())
-    return joiner.join(text)
-
-
-def records(generator, size):
-    """JSON as services send it: ASCII but for one text in seven."""
-    text = []
-    while size > 0:
-        language = generator.choice(["ASCII"] * 18 + ["French", "Cyrillic", "CJK"])
-        record = {
-            "id": generator.randrange(10**12),
-            "user": {"name": words(generator, "ASCII", 12), "followers": generator.randrange(9999)},
-            "text": words(generator, language, generator.randrange(60, 220)),
-            "url": f"https://example.org/{generator.randrange(10**9)}",
-        }
-        text.append(json.dumps(record, ensure_ascii=False))
-        size -= len(text[-1].encode()) + 1
-    return "\n".join(text)
-
-
-def make_texts(folder):
-    folder.mkdir(parents=True, exist_ok=True)
-    generator = random.Random(7)
-    for language in WORDS:
-        text = words(generator, language, SIZE)
-        folder.joinpath(language).write_bytes(text.encode()[:SIZE])
-    folder.joinpath("JSON").write_bytes(records(generator, SIZE).encode()[:SIZE])
-
 
 KI = 1 << 10
 TEXTS = ["ASCII", "JSON", "French", "Cyrillic", "CJK", "Korean", "emoji"]
@@ -121,6 +76,11 @@ def size_name(size):
     return f"{size:,} B"
 
 
+def column_name(column):
+    text, size = column
+    return f"{text} {size_name(size)}"
+
+
 class Peer:
     """A process that measures; Sources/main.swift has the protocol."""
 
@@ -138,6 +98,18 @@ class Peer:
     def close(self):
         self.process.stdin.close()
         self.process.wait()
+
+
+def report_missing(peers):
+    found = " ".join(name for peer in peers for name in peer.contenders)
+    for name, remedy in (
+        ("websockets", "not installed for this Python"),
+        ("wsaccel", "not installed for this Python"),
+        ("node", "not installed"),
+        ("simdutf", "WSBENCH_SIMDUTF names no library"),
+    ):
+        if name not in found:
+            print(f"left out: {name}: {remedy}", file=sys.stderr)
 
 
 def measure(peers, kernel, text, size, options):
@@ -198,10 +170,9 @@ def main():
     os.sched_setaffinity(0, {max(os.sched_getaffinity(0))})  # One core for all, who take turns.
     peers = []
     for command in ([options.program], [options.python, FOLDER / "peer.py"], ["node", FOLDER / "peer.mjs"]):
-        try:
+        with contextlib.suppress(OSError):
             peers.append(Peer(*command))
-        except OSError:
-            print(f"left out: {command[0]}", file=sys.stderr)
+    report_missing(peers)
 
     groups = [group for group in GROUPS if options.only.lower() in group[0].lower()]
     began, results = time.monotonic(), {}
@@ -214,10 +185,10 @@ def main():
     for peer in peers:
         peer.close()
 
-    lines = [
-        f"Medians of {options.rounds} interleaved rounds on {machine_name()}; GB/s, up to 256 bytes"
-        " nanoseconds a call; × is against the first line."
-    ]
+    lines = [f"Medians of {options.rounds} interleaved rounds on {machine_name()}. Speed, as ratios:", ""]
+    lines += summary(results, column_name)
+    print("\n".join(lines))
+    lines += ["", "GB/s, up to 256 bytes nanoseconds a call; × is against the first line."]
     for title, columns in results.items():
         lines += table(title, columns)
     report = "\n".join(lines) + "\n"
@@ -237,7 +208,7 @@ def main():
         name = "kernels-" + "-".join("".join(c if c.isalnum() else " " for c in title.lower()).split())
         note = f"higher is better; medians of {options.rounds} interleaved rounds"
         output.joinpath(f"{name}.svg").write_text(chart.draw(title, note, list(panels(columns))))
-    print(report)
+    print(f"\nTables, charts and all times: kernels* in {output}")
 
 
 if __name__ == "__main__":

@@ -2,12 +2,17 @@
 
 #include "accel_internal.h"
 
-#include <stdatomic.h>
 #include <stdlib.h>
 
 const wsa_kernels *wsa_kernels_at(wsa_level level) {
   switch (level) {
   case WSA_SCALAR:
+#ifdef WSA_HAS_X86
+    __builtin_cpu_init();
+    if (__builtin_cpu_supports("bmi2")) {
+      return &wsa_kernels_scalar_bmi2;
+    }
+#endif
     return &wsa_kernels_scalar;
 #ifdef WSA_HAS_X86
   case WSA_AVX2:
@@ -17,11 +22,13 @@ const wsa_kernels *wsa_kernels_at(wsa_level level) {
   case WSA_AVX512:
     // With VBMI: that leaves out the processors which slow down when they see a 512-bit register.
     __builtin_cpu_init();
-    return __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
-                   __builtin_cpu_supports("avx512vl") && __builtin_cpu_supports("avx512vbmi") &&
-                   __builtin_cpu_supports("bmi2")
-               ? &wsa_kernels_avx512
-               : NULL;
+    if (!__builtin_cpu_supports("avx512f") || !__builtin_cpu_supports("avx512bw") ||
+        !__builtin_cpu_supports("avx512vl") || !__builtin_cpu_supports("avx512vbmi") ||
+        !__builtin_cpu_supports("bmi2")) {
+      return NULL;
+    }
+    // Zen 4 stores 512 bits in two halves, and is slower so at some alignments.
+    return __builtin_cpu_is("amdfam19h") ? &wsa_kernels_avx512_zen4 : &wsa_kernels_avx512;
 #endif
 #ifdef WSA_HAS_NEON
   case WSA_NEON:
@@ -75,30 +82,13 @@ static const wsa_kernels not_yet_picked = {
     .mask_validating = first_mask_validating,
 };
 
-static _Atomic(const wsa_kernels *) picked = &not_yet_picked;
-
-static const wsa_kernels *current(void) {
-  return atomic_load_explicit(&picked, memory_order_relaxed);
-}
+const wsa_kernels *wsa_picked = &not_yet_picked;
 
 const wsa_kernels *wsa_active_kernels(void) {
-  const wsa_kernels *kernels = current();
+  const wsa_kernels *kernels = wsa_current();
   if (kernels == &not_yet_picked) {
     kernels = pick();
-    atomic_store_explicit(&picked, kernels, memory_order_relaxed);
+    __atomic_store_n(&wsa_picked, kernels, __ATOMIC_RELAXED);
   }
   return kernels;
-}
-
-uint32_t wsa_mask_any(void *destination, const void *source, size_t count, uint32_t key) {
-  return current()->mask(destination, source, count, key);
-}
-
-ptrdiff_t wsa_validate(const void *bytes, size_t count, uint32_t *state) {
-  return current()->validate(bytes, count, state);
-}
-
-ptrdiff_t wsa_mask_validating(void *destination, const void *source, size_t count, uint32_t *key,
-                              uint32_t *state) {
-  return current()->mask_validating(destination, source, count, key, state);
 }

@@ -1,3 +1,4 @@
+#include "mask.h"
 #include "utf8_lookup.h"
 #include "utf8_stream.h"
 
@@ -12,6 +13,10 @@ AVX2 WSA_INLINE __m256i load(const uint8_t *from) {
 }
 
 AVX2 WSA_INLINE __m256i all(int byte) { return _mm256_set1_epi8((char)byte); }
+
+AVX2 WSA_INLINE __m256i either(__m256i a, __m256i b) { return _mm256_or_si256(a, b); }
+
+AVX2 WSA_INLINE bool is_zero(__m256i bytes) { return _mm256_testz_si256(bytes, bytes); }
 
 AVX2 WSA_INLINE bool is_ascii(__m256i bytes) { return _mm256_movemask_epi8(bytes) == 0; }
 
@@ -77,77 +82,15 @@ AVX2 WSA_INLINE __m256i check_last(__m256i faults, const uint8_t *from, __m256i 
   return _mm256_or_si256(faults, _mm256_and_si256(more, to_check));
 }
 
-AVX2 WSA_INLINE ptrdiff_t check_piece(uint8_t *to, const uint8_t *from, size_t count, uint32_t key,
-                                      uint32_t *state, bool masks) {
-  __m256i key_here = wide_key(key);
-  __m256i faults = _mm256_setzero_si256();
-  __m256i incomplete = _mm256_setzero_si256();
-  uint8_t previous = wsa_utf8_previous(*state);
-
-  __m256i bytes = load(from);
-  bool ends_in_ascii = is_ascii(bytes);
-  if (!ends_in_ascii || previous != 0) {
-    faults = check_after(faults, previous, bytes);
-    incomplete = incomplete_end(bytes);
-  }
-  if (masks) {
-    store_masked(to, bytes, key_here);
-  }
-
-  size_t offset = 32;
-  if (count >= WSA_WORTH_ALIGNING) {
-    offset = wsa_aligned_offset(masks ? to : from, 32);
-    key_here = wide_key(wsa_rotate_key(key, offset));
-  }
-  for (size_t end = count > 64 ? count - 64 : 0; offset < end; offset += 64) {
-    __m256i first = load(from + offset);
-    __m256i second = load(from + offset + 32);
-    if (__builtin_expect(is_ascii(_mm256_or_si256(first, second)), 1)) {
-      faults = _mm256_or_si256(faults, incomplete);
-      incomplete = _mm256_setzero_si256();
-    } else {
-      faults = check_at(faults, from + offset, first);
-      faults = check_at(faults, from + offset + 32, second);
-      incomplete = incomplete_end(second);
-    }
-    if (masks) {
-      store_masked(to + offset, first, key_here);
-      store_masked(to + offset + 32, second, key_here);
-    }
-  }
-  if (count > offset + 32) {
-    bytes = load(from + offset);
-    faults = check_at(faults, from + offset, bytes);
-    incomplete = incomplete_end(bytes);
-    if (masks) {
-      store_masked(to + offset, bytes, key_here);
-    }
-    offset += 32;
-  }
-  if (count > offset) {
-    size_t last = count - 32;
-    bytes = load(from + last);
-    ends_in_ascii = is_ascii(bytes);
-    if (ends_in_ascii) {
-      faults = _mm256_or_si256(faults, incomplete);
-    } else {
-      faults = check_last(faults, from + last, bytes, last);
-    }
-    if (masks) {
-      store_masked(to + last, bytes, wide_key(wsa_rotate_key(key, count)));
-    }
-  }
-  bool may_be_right = _mm256_testz_si256(faults, faults);
-  if (may_be_right && ends_in_ascii) {
-    *state = WSA_UTF8_BOUNDARY;
-    return -1;
-  }
-  return wsa_end_piece(from, count, may_be_right, state);
-}
+#define TARGET AVX2
+#define WIDTH 32
+#define VECTORS 2
+typedef __m256i vector;
+#include "utf8_piece.h"
 
 AVX2 static ptrdiff_t validate_avx2(const void *bytes, size_t count, uint32_t *state) {
   if (count < 32 || *state == WSA_UTF8_REJECTED) {
-    return wsa_validate_scalar(bytes, count, state);
+    return wsa_validate_bmi2(bytes, count, state);
   }
   return check_piece(NULL, bytes, count, 0, state, false);
 }
@@ -157,8 +100,8 @@ AVX2 static ptrdiff_t mask_validating_avx2(void *destination, const void *source
   uint32_t first_key = *key;
   *key = wsa_rotate_key(first_key, count);
   if (count < 32 || *state == WSA_UTF8_REJECTED) {
-    wsa_mask_avx2(destination, source, count, first_key);
-    return wsa_validate_scalar(source, count, state);
+    wsa_mask_to_128(destination, source, count, first_key); // All there is, or rejected anyway.
+    return wsa_validate_bmi2(source, count, state);
   }
   return check_piece(destination, source, count, first_key, state, true);
 }

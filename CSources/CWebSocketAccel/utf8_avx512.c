@@ -1,3 +1,4 @@
+#include "mask.h"
 #include "utf8_stream.h"
 
 #ifdef WSA_HAS_X86
@@ -45,17 +46,16 @@ AVX512 WSA_INLINE __m512i load(const uint8_t *from) { return _mm512_loadu_si512(
 
 AVX512 WSA_INLINE __m512i all(int byte) { return _mm512_set1_epi8((char)byte); }
 
+AVX512 WSA_INLINE __m512i either(__m512i a, __m512i b) { return _mm512_or_si512(a, b); }
+
+AVX512 WSA_INLINE bool is_zero(__m512i bytes) { return _mm512_test_epi8_mask(bytes, bytes) == 0; }
+
 AVX512 WSA_INLINE bool is_ascii(__m512i bytes) { return _mm512_movepi8_mask(bytes) == 0; }
 
 AVX512 WSA_INLINE __m512i wide_key(uint32_t key) { return _mm512_set1_epi32((int)key); }
 
 AVX512 WSA_INLINE void store_masked(uint8_t *to, __m512i bytes, __m512i key) {
   _mm512_storeu_si512(to, _mm512_xor_si512(bytes, key));
-}
-
-/// As many ones as there are bytes, at most 64.
-AVX512 WSA_INLINE __mmask64 first_bits(size_t count) {
-  return _bzhi_u64(~0ull, count < 64 ? (unsigned)count : 64);
 }
 
 /// Adds to `faults` those of 64 bytes, given with the bytes one, two and three places before them.
@@ -94,90 +94,46 @@ AVX512 WSA_INLINE __m512i incomplete_end(__m512i bytes) {
   return _mm512_subs_epu8(bytes, most);
 }
 
-/// Checks the last 1 to 64 bytes of more, whose look-back is there to load.
-AVX512 WSA_INLINE __m512i check_rest(__m512i faults, const uint8_t *from, __mmask64 is_there,
-                                     __m512i bytes) {
-  __m512i more = check(_mm512_setzero_si512(), bytes, _mm512_maskz_loadu_epi8(is_there, from - 1),
-                       _mm512_maskz_loadu_epi8(is_there, from - 2),
-                       _mm512_maskz_loadu_epi8(is_there, from - 3));
-  return _mm512_or_si512(faults, _mm512_maskz_mov_epi8(is_there, more));
+/// Checks the last 64 bytes of more, some of which were checked.
+AVX512 WSA_INLINE __m512i check_last(__m512i faults, const uint8_t *from, __m512i bytes,
+                                     size_t bytes_before) {
+  if (bytes_before >= 3) {
+    return check_at(faults, from, bytes);
+  }
+  // There is too little to load before them, but the first three were checked.
+  __m512i more = check_after(_mm512_setzero_si512(), 0, bytes);
+  return _mm512_or_si512(faults, _mm512_maskz_mov_epi8(~7ull, more));
 }
 
-AVX512 WSA_INLINE ptrdiff_t check_piece(uint8_t *to, const uint8_t *from, size_t count,
+#define TARGET AVX512
+#define WIDTH 64
+#define VECTORS 2
+typedef __m512i vector;
+#include "utf8_piece.h"
+
+/// Less than a vector, but at least the three bytes that the state at the end is taken from.
+AVX512 WSA_INLINE ptrdiff_t check_short(uint8_t *to, const uint8_t *from, size_t count,
                                         uint32_t key, uint32_t *state, bool masks) {
-  __m512i key_here = wide_key(key);
-  __m512i faults = _mm512_setzero_si512();
-  __m512i incomplete = _mm512_setzero_si512();
-  uint8_t previous = wsa_utf8_previous(*state);
-
-  __mmask64 is_there = first_bits(count);
+  __mmask64 is_there = _bzhi_u64(~0ull, (unsigned)count);
   __m512i bytes = _mm512_maskz_loadu_epi8(is_there, from);
-  bool ends_in_ascii = is_ascii(bytes);
-  if (!ends_in_ascii || previous != 0) {
-    faults = _mm512_maskz_mov_epi8(is_there, check_after(faults, previous, bytes));
-    incomplete = incomplete_end(bytes);
-  }
   if (masks) {
-    _mm512_mask_storeu_epi8(to, is_there, _mm512_xor_si512(bytes, key_here));
+    _mm512_mask_storeu_epi8(to, is_there, _mm512_xor_si512(bytes, wide_key(key)));
   }
-
-  size_t offset = 64;
-  if (count >= WSA_WORTH_ALIGNING) {
-    offset = wsa_aligned_offset(masks ? to : from, 64);
-    key_here = wide_key(wsa_rotate_key(key, offset));
-  }
-  for (size_t end = count > 128 ? count - 128 : 0; offset < end; offset += 128) {
-    __m512i first = load(from + offset);
-    __m512i second = load(from + offset + 64);
-    if (__builtin_expect(is_ascii(_mm512_or_si512(first, second)), 1)) {
-      faults = _mm512_or_si512(faults, incomplete);
-      incomplete = _mm512_setzero_si512();
-    } else {
-      faults = check_at(faults, from + offset, first);
-      faults = check_at(faults, from + offset + 64, second);
-      incomplete = incomplete_end(second);
-    }
-    if (masks) {
-      store_masked(to + offset, first, key_here);
-      store_masked(to + offset + 64, second, key_here);
-    }
-  }
-  if (count > offset + 64) {
-    bytes = load(from + offset);
-    faults = check_at(faults, from + offset, bytes);
-    incomplete = incomplete_end(bytes);
-    if (masks) {
-      store_masked(to + offset, bytes, key_here);
-    }
-    offset += 64;
-  }
-  if (count > offset) {
-    is_there = first_bits(count - offset);
-    bytes = _mm512_maskz_loadu_epi8(is_there, from + offset);
-    if (masks) {
-      size_t last = count - 64;
-      store_masked(to + last, load(from + last), wide_key(wsa_rotate_key(key, count)));
-    }
-    ends_in_ascii = is_ascii(bytes);
-    if (ends_in_ascii) {
-      faults = _mm512_or_si512(faults, incomplete);
-    } else {
-      faults = check_rest(faults, from + offset, is_there, bytes);
-    }
-  }
-  bool may_be_right = _mm512_test_epi8_mask(faults, faults) == 0;
-  if (may_be_right && ends_in_ascii) {
+  uint8_t previous = wsa_utf8_previous(*state);
+  if (is_ascii(bytes) && previous == 0) {
     *state = WSA_UTF8_BOUNDARY;
     return -1;
   }
-  return wsa_end_piece(from, count, may_be_right, state);
+  __m512i faults = check_after(all(0), previous, bytes);
+  return wsa_end_piece(from, count, is_zero(_mm512_maskz_mov_epi8(is_there, faults)), state);
 }
 
 AVX512 static ptrdiff_t validate_avx512(const void *bytes, size_t count, uint32_t *state) {
   if (count < 3 || *state == WSA_UTF8_REJECTED) {
     return wsa_validate_scalar(bytes, count, state);
   }
-  return check_piece(NULL, bytes, count, 0, state, false);
+  return count < 64 ? check_short(NULL, bytes, count, 0, state, false)
+                    : check_piece(NULL, bytes, count, 0, state, false);
 }
 
 AVX512 static ptrdiff_t mask_validating_avx512(void *destination, const void *source, size_t count,
@@ -185,15 +141,22 @@ AVX512 static ptrdiff_t mask_validating_avx512(void *destination, const void *so
   uint32_t first_key = *key;
   *key = wsa_rotate_key(first_key, count);
   if (count < 3 || *state == WSA_UTF8_REJECTED) {
-    wsa_mask_avx2(destination, source, count, first_key);
+    wsa_mask_to_128(destination, source, count, first_key); // All there is, or rejected anyway.
     return wsa_validate_scalar(source, count, state);
   }
-  return check_piece(destination, source, count, first_key, state, true);
+  return count < 64 ? check_short(destination, source, count, first_key, state, true)
+                    : check_piece(destination, source, count, first_key, state, true);
 }
 
 const wsa_kernels wsa_kernels_avx512 = {
     .name = "c-avx512",
-    // The same as AVX2's: masking waits for memory, and 512-bit stores are slower when unaligned.
+    .mask = wsa_mask_avx512,
+    .validate = validate_avx512,
+    .mask_validating = mask_validating_avx512,
+};
+
+const wsa_kernels wsa_kernels_avx512_zen4 = {
+    .name = "c-avx512",
     .mask = wsa_mask_avx2,
     .validate = validate_avx512,
     .mask_validating = mask_validating_avx512,

@@ -1,3 +1,4 @@
+#include "mask.h"
 #include "utf8_lookup.h"
 #include "utf8_stream.h"
 
@@ -8,6 +9,10 @@
 WSA_INLINE uint8x16_t load(const uint8_t *from) { return vld1q_u8(from); }
 
 WSA_INLINE uint8x16_t all(uint8_t byte) { return vdupq_n_u8(byte); }
+
+WSA_INLINE uint8x16_t either(uint8x16_t a, uint8x16_t b) { return vorrq_u8(a, b); }
+
+WSA_INLINE bool is_zero(uint8x16_t bytes) { return vmaxvq_u8(bytes) == 0; }
 
 WSA_INLINE bool is_ascii(uint8x16_t bytes) { return vmaxvq_u8(bytes) < 0x80; }
 
@@ -69,73 +74,11 @@ WSA_INLINE uint8x16_t check_last(uint8x16_t faults, const uint8_t *from, uint8x1
   return vorrq_u8(faults, vandq_u8(check_after(all(0), 0, bytes), to_check));
 }
 
-WSA_INLINE ptrdiff_t check_piece(uint8_t *to, const uint8_t *from, size_t count, uint32_t key,
-                                 uint32_t *state, bool masks) {
-  uint8x16_t key_here = wide_key(key);
-  uint8x16_t faults = all(0);
-  uint8x16_t incomplete = all(0);
-  uint8_t previous = wsa_utf8_previous(*state);
-
-  uint8x16_t bytes = load(from);
-  bool ends_in_ascii = is_ascii(bytes);
-  if (!ends_in_ascii || previous != 0) {
-    faults = check_after(faults, previous, bytes);
-    incomplete = incomplete_end(bytes);
-  }
-  if (masks) {
-    store_masked(to, bytes, key_here);
-  }
-
-  size_t offset = 16;
-  for (size_t end = count > 64 ? count - 64 : 0; offset < end; offset += 64) {
-    uint8x16_t blocks[4];
-    for (int i = 0; i < 4; i++) {
-      blocks[i] = load(from + offset + 16 * i);
-    }
-    uint8x16_t any = vorrq_u8(vorrq_u8(blocks[0], blocks[1]), vorrq_u8(blocks[2], blocks[3]));
-    if (__builtin_expect(is_ascii(any), 1)) {
-      faults = vorrq_u8(faults, incomplete);
-      incomplete = all(0);
-    } else {
-      for (int i = 0; i < 4; i++) {
-        faults = check_at(faults, from + offset + 16 * i, blocks[i]);
-      }
-      incomplete = incomplete_end(blocks[3]);
-    }
-    if (masks) {
-      for (int i = 0; i < 4; i++) {
-        store_masked(to + offset + 16 * i, blocks[i], key_here);
-      }
-    }
-  }
-  for (; count > offset + 16; offset += 16) {
-    bytes = load(from + offset);
-    faults = check_at(faults, from + offset, bytes);
-    incomplete = incomplete_end(bytes);
-    if (masks) {
-      store_masked(to + offset, bytes, key_here);
-    }
-  }
-  if (count > offset) {
-    size_t last = count - 16;
-    bytes = load(from + last);
-    ends_in_ascii = is_ascii(bytes);
-    if (ends_in_ascii) {
-      faults = vorrq_u8(faults, incomplete);
-    } else {
-      faults = check_last(faults, from + last, bytes, last);
-    }
-    if (masks) {
-      store_masked(to + last, bytes, wide_key(wsa_rotate_key(key, count)));
-    }
-  }
-  bool may_be_right = vmaxvq_u8(faults) == 0;
-  if (may_be_right && ends_in_ascii) {
-    *state = WSA_UTF8_BOUNDARY;
-    return -1;
-  }
-  return wsa_end_piece(from, count, may_be_right, state);
-}
+#define TARGET
+#define WIDTH 16
+#define VECTORS 4
+typedef uint8x16_t vector;
+#include "utf8_piece.h"
 
 static ptrdiff_t validate_neon(const void *bytes, size_t count, uint32_t *state) {
   if (count < 16 || *state == WSA_UTF8_REJECTED) {
@@ -149,7 +92,7 @@ static ptrdiff_t mask_validating_neon(void *destination, const void *source, siz
   uint32_t first_key = *key;
   *key = wsa_rotate_key(first_key, count);
   if (count < 16 || *state == WSA_UTF8_REJECTED) {
-    wsa_mask_neon(destination, source, count, first_key);
+    wsa_mask_to_128(destination, source, count, first_key); // All there is, or rejected anyway.
     return wsa_validate_scalar(source, count, state);
   }
   return check_piece(destination, source, count, first_key, state, true);
@@ -157,7 +100,7 @@ static ptrdiff_t mask_validating_neon(void *destination, const void *source, siz
 
 const wsa_kernels wsa_kernels_neon = {
     .name = "c-neon",
-    .mask = wsa_mask_neon,
+    .mask = wsa_mask_baseline,
     .validate = validate_neon,
     .mask_validating = mask_validating_neon,
 };

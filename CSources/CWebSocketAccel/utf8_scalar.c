@@ -1,3 +1,4 @@
+#include "mask.h"
 #include "utf8_dfa.h"
 
 // Rows of the automaton: per byte, where each state goes. See utf8_dfa.h.
@@ -50,15 +51,15 @@ WSA_INLINE int is_ascii(const uint8_t *bytes, size_t count) {
 
 /// A rejection stays to the end of its block, where it is looked for; a walk from the block's
 /// beginning then finds the byte.
-ptrdiff_t wsa_validate_scalar(const void *bytes, size_t count, uint32_t *state) {
-  const uint8_t *from = bytes;
+WSA_INLINE ptrdiff_t validate(const uint8_t *from, size_t count, uint32_t *state) {
   uint64_t current = *state;
   size_t offset = 0;
   if (current == WSA_UTF8_REJECTED) {
     return 0;
   }
   for (; count - offset >= BLOCK; offset += BLOCK) {
-    if (current == WSA_UTF8_BOUNDARY && is_ascii(from + offset, BLOCK)) {
+    // In this order: whether text is ASCII can be guessed, where its code points end can't.
+    if (is_ascii(from + offset, BLOCK) && current == WSA_UTF8_BOUNDARY) {
       continue;
     }
     uint64_t before = current;
@@ -80,26 +81,70 @@ ptrdiff_t wsa_validate_scalar(const void *bytes, size_t count, uint32_t *state) 
   return failure < 0 ? failure : (ptrdiff_t)offset + failure;
 }
 
-/// In pieces that are still in the first-level cache when the second loop comes to them.
-ptrdiff_t wsa_mask_validating_scalar(void *destination, const void *source, size_t count,
-                                     uint32_t *key, uint32_t *state) {
-  const size_t piece = 4096;
-  const uint8_t *from = source;
-  uint8_t *to = destination;
-  for (size_t offset = 0; offset < count; offset += piece) {
+/// One after the other, in pieces that are still in the first-level cache when the second loop
+/// comes to them.
+WSA_INLINE ptrdiff_t mask_validating(uint8_t *to, const uint8_t *from, size_t count, uint32_t *key,
+                                     uint32_t *state,
+                                     ptrdiff_t (*validate)(const void *, size_t, uint32_t *)) {
+  const size_t piece = 8192;
+  uint32_t first_key = *key;
+  *key = wsa_rotate_key(first_key, count);
+  if (count <= 128) {
+    wsa_mask_to_128(to, from, count, first_key); // Inlined: a call costs as much.
+    return validate(from, count, state);
+  }
+  size_t offset = 0;
+  for (;;) {
     size_t size = count - offset < piece ? count - offset : piece;
-    ptrdiff_t failure = wsa_validate_scalar(from + offset, size, state);
+    wsa_mask_baseline(to + offset, from + offset, size, first_key); // A piece is whole keys.
+    ptrdiff_t failure = validate(from + offset, size, state);
     if (failure >= 0) {
       return (ptrdiff_t)offset + failure;
     }
-    *key = wsa_mask_scalar(to + offset, from + offset, size, *key);
+    offset += size;
+    if (offset == count) {
+      return -1;
+    }
   }
-  return *state == WSA_UTF8_REJECTED ? 0 : -1;
+}
+
+ptrdiff_t wsa_validate_scalar(const void *bytes, size_t count, uint32_t *state) {
+  return validate(bytes, count, state);
+}
+
+static ptrdiff_t mask_validating_scalar(void *destination, const void *source, size_t count,
+                                        uint32_t *key, uint32_t *state) {
+  return mask_validating(destination, source, count, key, state, wsa_validate_scalar);
 }
 
 const wsa_kernels wsa_kernels_scalar = {
     .name = "c-scalar",
-    .mask = wsa_mask_scalar,
+    .mask = wsa_mask_baseline,
     .validate = wsa_validate_scalar,
-    .mask_validating = wsa_mask_validating_scalar,
+    .mask_validating = mask_validating_scalar,
 };
+
+#ifdef WSA_HAS_X86
+
+// The same with the shifts of BMI2, which leave the flags alone: on Intel a step is one operation
+// then, and was three.
+
+#define BMI2 __attribute__((target("bmi2")))
+
+BMI2 ptrdiff_t wsa_validate_bmi2(const void *bytes, size_t count, uint32_t *state) {
+  return validate(bytes, count, state);
+}
+
+BMI2 static ptrdiff_t mask_validating_bmi2(void *destination, const void *source, size_t count,
+                                           uint32_t *key, uint32_t *state) {
+  return mask_validating(destination, source, count, key, state, wsa_validate_bmi2);
+}
+
+const wsa_kernels wsa_kernels_scalar_bmi2 = {
+    .name = "c-scalar",
+    .mask = wsa_mask_baseline,
+    .validate = wsa_validate_bmi2,
+    .mask_validating = mask_validating_bmi2,
+};
+
+#endif

@@ -8,8 +8,8 @@
 
 #include <stdbool.h>
 
-/// From this size on a loop over aligned blocks pays for the block that it checks twice.
-#define WSA_WORTH_ALIGNING 256
+/// From this size on a loop over aligned blocks pays for the blocks that it checks in part twice.
+#define WSA_LONG 256
 
 /// The offset, at most a block, at which a loop over aligned blocks begins after a first block; a
 /// whole block if the aligned offset would leave too little before it to look back at.

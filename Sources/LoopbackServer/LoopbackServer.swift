@@ -1,5 +1,5 @@
 import Synchronization
-import WebSocketClient
+package import WebSocketClient
 public import WebSocketProtocol
 
 /// A small WebSocket server on this machine, for tests, benchmarks and trying things out.
@@ -17,6 +17,7 @@ public final class LoopbackServer: Sendable {
     private let listener: Listener
     private let script: Script
     private let compression: DeflateOptions?
+    private let tls: TLSServer?
     private let isStopped = Atomic<Bool>(false)
     private let streams = Locked<[ObjectIdentifier: any ByteStream]>([:])
 
@@ -37,14 +38,16 @@ public final class LoopbackServer: Sendable {
         try self.init(port: port, compression: compression, script: scripts.run)
     }
 
-    /// Serves a script of the caller's.
+    /// Serves a script of the caller's; with `tls`, each connection begins with its handshake.
     package init(
         port: UInt16 = 0,
         compression: DeflateOptions? = nil,
+        tls: TLSServer? = nil,
         script: @escaping Script
     ) throws {
         listener = try Listener(port: port)
         self.compression = compression
+        self.tls = tls
         self.script = script
         try Threads.start { [self] in acceptConnections() }
     }
@@ -56,7 +59,9 @@ public final class LoopbackServer: Sendable {
     ///
     /// - Parameter path: The path and query, such as `/echo`.
     /// - Returns: A `ws` URL.
-    public func url(_ path: String = "/echo") -> String { "ws://127.0.0.1:\(port)\(path)" }
+    public func url(_ path: String = "/echo") -> String {
+        "\(tls == nil ? "ws" : "wss")://127.0.0.1:\(port)\(path)"
+    }
 
     /// Stops listening and cuts all connections.
     public func stop() {
@@ -80,6 +85,8 @@ public final class LoopbackServer: Sendable {
     }
 
     private func serve(_ stream: any ByteStream) throws {
+        let stream: any ByteStream =
+            try tls?.accept(over: stream, until: .after(.seconds(30))) ?? stream
         let connection = try ServerConnection(accepting: stream, compression: compression)
         try script(connection)
     }

@@ -3,9 +3,11 @@
 /// A piece may end anywhere, inside a code point too. The first byte that can't be right is found, in
 /// the piece that holds it, even if its code point could still go on:
 ///
-///     var validator = UTF8Validator()
-///     validator.validate([0x61, 0xe2, 0x82]).isValid  // true
-///     validator.validate([0xac, 0xff]).currentIndex  // 1
+/// ```swift
+/// var validator = UTF8Validator()
+/// print(validator.validate([0x61, 0xe2, 0x82]).isValid)  // true
+/// print(validator.validate([0xac, 0xff]).currentIndex)   // 1
+/// ```
 ///
 /// A value: a copy goes on by itself. Any thread may use it, one at a time.
 public struct UTF8Validator: Sendable {
@@ -33,7 +35,7 @@ public struct UTF8Validator: Sendable {
     /// The code point that ``decode(_:)`` has put together, complete when it returned ``accept``.
     public private(set) var codepoint: UInt32 = 0
 
-    /// The number of bytes that ``validate(_:)`` has found valid since the beginning; wsaccel's `i`.
+    /// The number of bytes that ``validate(_:)-([UInt8])`` has found valid since the beginning; wsaccel's `i`.
     public private(set) var index = 0
 
     private var utf8State = UTF8State()

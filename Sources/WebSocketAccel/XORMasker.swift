@@ -3,10 +3,12 @@
 /// Masking and unmasking are the same. The masker counts the bytes and goes on with the key where the
 /// piece before ended:
 ///
-///     var masker = try XORMasker(mask: [0x37, 0xfa, 0x21, 0x3d])
-///     let first = masker.process([0x48, 0x65])  // [0x7f, 0x9f]
-///     let second = masker.process([0x6c])  // [0x4d]
-///     masker.pointer  // 3
+/// ```swift
+/// var masker = try XORMasker(mask: [0x37, 0xfa, 0x21, 0x3d])
+/// print(masker.process([0x48, 0x65]))  // [127, 159]
+/// print(masker.process([0x6c]))        // [77]
+/// print(masker.pointer)                // 3
+/// ```
 ///
 /// A value: a copy goes on by itself. Any thread may use it, one at a time.
 public struct XORMasker: Sendable {

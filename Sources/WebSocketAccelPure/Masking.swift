@@ -13,12 +13,8 @@ public enum SwiftKernels {
     ) -> UInt32 {
         if count > 16 {
             maskLong(destination, source, count, key)
-        } else if count >= 8 {
-            maskEnds(destination, source, count, key, by: UInt64.self)
-        } else if count >= 4 {
-            maskEnds(destination, source, count, key, by: UInt32.self)
-        } else if count > 0 {
-            maskBytes(destination, source, count, key)
+        } else {
+            maskTo16(destination, source, count, key)
         }
         return rotate(key, count)
     }
@@ -89,7 +85,44 @@ public enum SwiftKernels {
         )
     }
 
-    /// More than 16 bytes.
+    /// Up to 16 bytes; callers inline it.
+    @inlinable
+    @inline(__always)
+    static func maskTo16(
+        _ destination: UnsafeMutableRawPointer,
+        _ source: UnsafeRawPointer,
+        _ count: Int,
+        _ key: UInt32
+    ) {
+        if count >= 8 {
+            maskEnds(destination, source, count, key, by: UInt64.self)
+        } else if count >= 4 {
+            maskEnds(destination, source, count, key, by: UInt32.self)
+        } else if count > 0 {
+            maskBytes(destination, source, count, key)
+        }
+    }
+
+    /// Up to 128 bytes.
+    @inline(__always)
+    static func maskTo128(
+        _ destination: UnsafeMutableRawPointer,
+        _ source: UnsafeRawPointer,
+        _ count: Int,
+        _ key: UInt32
+    ) {
+        if count > 64 {
+            maskEnds(destination, source, count, key, by: SIMD16<UInt32>.self)
+        } else if count > 32 {
+            maskEnds(destination, source, count, key, by: SIMD8<UInt32>.self)
+        } else if count > 16 {
+            maskEnds(destination, source, count, key, by: SIMD4<UInt32>.self)
+        } else {
+            maskTo16(destination, source, count, key)
+        }
+    }
+
+    /// Any number of bytes.
     @usableFromInline
     static func maskLong(
         _ destination: UnsafeMutableRawPointer,
@@ -99,16 +132,12 @@ public enum SwiftKernels {
     ) {
         if count > 128 {
             maskBlocks(destination, source, count, key)
-        } else if count > 64 {
-            maskEnds(destination, source, count, key, by: SIMD16<UInt32>.self)
-        } else if count > 32 {
-            maskEnds(destination, source, count, key, by: SIMD8<UInt32>.self)
         } else {
-            maskEnds(destination, source, count, key, by: SIMD4<UInt32>.self)
+            maskTo128(destination, source, count, key)
         }
     }
 
-    /// More than a block of 64 bytes; the loop's stores are aligned.
+    /// More than 128 bytes, in blocks of as many; the loop's stores are aligned.
     ///
     /// What the loop leaves out at both ends is loaded before it and stored after it, for in place
     /// the loop overwrites some of it.
@@ -119,19 +148,25 @@ public enum SwiftKernels {
         _ count: Int,
         _ key: UInt32
     ) {
-        typealias Block = SIMD16<UInt32>
+        typealias Words = SIMD16<UInt32>
         let lastOffset = count &- 64
-        let first = source.loadUnaligned(as: Block.self)
-        let last = source.loadUnaligned(fromByteOffset: lastOffset, as: Block.self)
+        let blocksEnd = count &- 128
+        let first = source.loadUnaligned(as: Words.self)
+        let nextToLast = source.loadUnaligned(fromByteOffset: blocksEnd, as: Words.self)
+        let last = source.loadUnaligned(fromByteOffset: lastOffset, as: Words.self)
         var offset = 64 &- Int(bitPattern: destination) & 63
-        let blockKey = Block(key: rotate(key, offset))
-        while offset < lastOffset {
-            let block = source.loadUnaligned(fromByteOffset: offset, as: Block.self)
-            destination.storeBytes(of: block ^ blockKey, toByteOffset: offset, as: Block.self)
+        let blockKey = Words(key: rotate(key, offset))
+        while offset < blocksEnd {
+            let words = source.loadUnaligned(fromByteOffset: offset, as: Words.self)
+            destination.storeBytes(of: words ^ blockKey, toByteOffset: offset, as: Words.self)
+            offset &+= 64
+            let more = source.loadUnaligned(fromByteOffset: offset, as: Words.self)
+            destination.storeBytes(of: more ^ blockKey, toByteOffset: offset, as: Words.self)
             offset &+= 64
         }
-        let lastKey = Block(key: rotate(key, count))
-        destination.storeBytes(of: first ^ Block(key: key), as: Block.self)
-        destination.storeBytes(of: last ^ lastKey, toByteOffset: lastOffset, as: Block.self)
+        let lastKey = Words(key: rotate(key, count))
+        destination.storeBytes(of: first ^ Words(key: key), as: Words.self)
+        destination.storeBytes(of: nextToLast ^ lastKey, toByteOffset: blocksEnd, as: Words.self)
+        destination.storeBytes(of: last ^ lastKey, toByteOffset: lastOffset, as: Words.self)
     }
 }

@@ -2,6 +2,7 @@ extension SwiftKernels {
     /// Validates a piece of a stream: returns the index of the first byte that can't be right, or -1.
     ///
     /// `state` continues the stream, 0 begins one; on one already rejected the answer is 0.
+    @inline(never)  // Inlined, it makes maskValidating slower for short pieces.
     public static func validate(
         _ bytes: UnsafeRawPointer,
         _ count: Int,
@@ -19,6 +20,7 @@ extension SwiftKernels {
     ///
     /// The ranges must not overlap. After a failure the destination's contents and `key` are
     /// unspecified.
+    @inlinable
     public static func maskValidating(
         _ destination: UnsafeMutableRawPointer,
         _ source: UnsafeRawPointer,
@@ -26,19 +28,38 @@ extension SwiftKernels {
         _ key: inout UInt32,
         _ state: inout UInt32
     ) -> Int {
+        let firstKey = key
+        key = rotate(firstKey, count)
+        guard count <= 16 else {
+            return maskValidatingLong(destination, source, count, firstKey, &state)
+        }
+        maskTo16(destination, source, count, firstKey)
+        return validate(source, count, &state)
+    }
+
+    @usableFromInline
+    static func maskValidatingLong(
+        _ destination: UnsafeMutableRawPointer,
+        _ source: UnsafeRawPointer,
+        _ count: Int,
+        _ firstKey: UInt32,
+        _ state: inout UInt32
+    ) -> Int {
+        guard count > 128 else {
+            maskTo128(destination, source, count, firstKey)  // Inlined: a call costs as much.
+            return validate(source, count, &state)
+        }
         // In pieces that are still in the first-level cache when the second loop comes to them. One
         // loop for both has too many vectors for the registers, and is slower.
         var offset = 0
-        repeat {
-            let size = min(count &- offset, 4096)
+        while true {
+            let size = min(count &- offset, 8192)  // Whole keys.
+            maskLong(destination + offset, source + offset, size, firstKey)
             let failure = validate(source + offset, size, &state)
-            if failure >= 0 {
-                return offset &+ failure
-            }
-            key = mask(destination + offset, source + offset, size, key)
+            guard failure < 0 else { return offset &+ failure }
             offset &+= size
-        } while offset < count
-        return -1
+            guard offset < count else { return -1 }
+        }
     }
 
     /// Three bytes for the automaton and a vector.

@@ -9,7 +9,7 @@ struct Defaults {
 }
 
 extension WebSocket {
-    /// The time-out of connections made with ``createConnection(_:timeout:)`` that aren't told
+    /// The time-out of connections made with `createConnection` that aren't told
     /// otherwise, for the whole process; websocket-client's `setdefaulttimeout`. Default: `nil`, which
     /// leaves the ones of ``Timeouts``.
     public static var defaultTimeout: Duration? {
@@ -22,6 +22,7 @@ extension WebSocket {
 ///
 /// ```swift
 /// let socket = try createConnection("wss://example.com/feed", timeout: .seconds(5))
+/// print(try socket.receive())
 /// ```
 ///
 /// The same as ``WebSocket/connect(to:options:)-swift.type.method``, which has its choices in one
@@ -32,6 +33,8 @@ extension WebSocket {
 ///   - timeout: The limit of each stage of connecting, and of each later call; without it, and
 ///     without ``WebSocket/defaultTimeout``, connecting takes at most 30 s and receiving waits for
 ///     ever.
+///   - type: The class to make, websocket-client's `class_`: every higher call honours the frame-level
+///     methods that a subclass of ``WebSocket`` overrides.
 ///   - header: Further header fields of the handshake; `HTTPFields(lines:)` takes lines.
 ///   - cookie: Cookies to send besides those of the jar.
 ///   - origin: The `Origin` field.
@@ -56,96 +59,10 @@ extension WebSocket {
 ///   - options: All else that can be chosen.
 /// - Returns: The connected socket.
 /// - Throws: ``WebSocketError``, as ``WebSocket/connect(to:options:)-swift.type.method``.
-public func createConnection(
-    _ url: String,
-    timeout: Duration? = nil,
-    header: HTTPFields = [:],
-    cookie: String? = nil,
-    origin: String? = nil,
-    suppressOrigin: Bool = false,
-    host: String? = nil,
-    suppressHost: Bool = false,
-    connection: String? = nil,
-    subprotocols: [String] = [],
-    redirectLimit: Int? = nil,
-    httpProxyHost: String? = nil,
-    httpProxyPort: UInt16? = nil,
-    httpProxyAuth: BasicCredentials? = nil,
-    httpNoProxy: [String]? = nil,
-    httpProxyTimeout: Duration? = nil,
-    proxyType: Proxy.Kind = .http,
-    sockopt: [SocketOption] = [],
-    sslopt: TLSOptions? = nil,
-    socket: Int32? = nil,
-    fireContFrame: Bool = false,
-    skipUTF8Validation: Bool = false,
-    getMaskKey: (@Sendable () -> UInt32)? = nil,
-    options: ConnectOptions = ConnectOptions()
-) throws(WebSocketError) -> WebSocket {
-    try createConnection(
-        url,
-        timeout: timeout,
-        as: WebSocket.self,
-        header: header,
-        cookie: cookie,
-        origin: origin,
-        suppressOrigin: suppressOrigin,
-        host: host,
-        suppressHost: suppressHost,
-        connection: connection,
-        subprotocols: subprotocols,
-        redirectLimit: redirectLimit,
-        httpProxyHost: httpProxyHost,
-        httpProxyPort: httpProxyPort,
-        httpProxyAuth: httpProxyAuth,
-        httpNoProxy: httpNoProxy,
-        httpProxyTimeout: httpProxyTimeout,
-        proxyType: proxyType,
-        sockopt: sockopt,
-        sslopt: sslopt,
-        socket: socket,
-        fireContFrame: fireContFrame,
-        skipUTF8Validation: skipUTF8Validation,
-        getMaskKey: getMaskKey,
-        options: options
-    )
-}
-
-/// Opens a connection of a class of the caller's, as websocket-client's `class_` argument; otherwise
-/// as ``createConnection(_:timeout:)``.
-///
-/// - Parameters:
-///   - url: A `ws` or `wss` URL.
-///   - timeout: The limit of each stage of connecting, and of each later call.
-///   - type: The class; every higher call honours the frame-level methods that it overrides.
-///   - header: Further header fields of the handshake.
-///   - cookie: Cookies to send besides those of the jar.
-///   - origin: The `Origin` field.
-///   - suppressOrigin: Whether there is no `Origin` field.
-///   - host: The `Host` field.
-///   - suppressHost: Whether there is no `Host` field.
-///   - connection: The `Connection` field's value.
-///   - subprotocols: The subprotocols to offer.
-///   - redirectLimit: How many redirects are followed.
-///   - httpProxyHost: A proxy's name or address.
-///   - httpProxyPort: The proxy's port.
-///   - httpProxyAuth: The proxy's user and password.
-///   - httpNoProxy: The hosts that are reached directly.
-///   - httpProxyTimeout: The limit of the proxy's handshake.
-///   - proxyType: The protocol that is spoken with the proxy.
-///   - sockopt: Socket options, set after ``SocketOption/defaults``.
-///   - sslopt: TLS, for wss URLs.
-///   - socket: A connected stream socket to use; the connection owns it.
-///   - fireContFrame: Whether each fragment of a message is delivered as it arrives.
-///   - skipUTF8Validation: Whether text isn't checked.
-///   - getMaskKey: Makes the masking key of each frame; for tests.
-///   - options: All else that can be chosen.
-/// - Returns: The connected socket.
-/// - Throws: ``WebSocketError``, as ``WebSocket/connect(to:options:)-swift.type.method``.
 public func createConnection<Socket: WebSocket>(
     _ url: String,
     timeout: Duration? = nil,
-    as type: Socket.Type,
+    as type: Socket.Type = WebSocket.self,
     header: HTTPFields = [:],
     cookie: String? = nil,
     origin: String? = nil,

@@ -72,7 +72,8 @@ extension WebSocket {
                         opcode: message.opcode,
                         payload: bytes,
                         reservedBits: compressed == nil ? 0 : 4,
-                        compression: compressed == nil ? .never : .done
+                        compression: .never,
+                        isCompressed: compressed != nil
                     )
                     try connection.send(frame, timeout: timeouts.send)
                 }

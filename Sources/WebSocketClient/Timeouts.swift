@@ -34,3 +34,16 @@ public struct Timeouts: Sendable, Hashable {
         receive = timeout
     }
 }
+
+/// The limits of calls on an open connection: what every call copies.
+struct CallTimeouts {
+    let send: Duration?
+    let receive: Duration?
+    let close: Duration
+
+    init(_ timeouts: Timeouts) {
+        send = timeouts.send
+        receive = timeouts.receive
+        close = timeouts.close
+    }
+}

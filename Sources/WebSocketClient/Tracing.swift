@@ -9,8 +9,9 @@ import WebSocketProtocol
 /// ```
 ///
 /// The trace goes to swift-log with the label "websocket", whose default is standard error; a program
-/// that has set up swift-log gets it where its own log goes. The values of `Cookie`, `Set-Cookie`,
-/// `Authorization` and `Proxy-Authorization` are left out; payloads are shown, up to 64 bytes of
+/// that has set up swift-log gets it where its own log goes. Left out are the queries of URLs, and the
+/// values of `Cookie`, `Set-Cookie`, `Authorization`, `Proxy-Authorization` and of every field whose
+/// name speaks of a token, a secret, a password or an API key. Payloads are shown, up to 64 bytes of
 /// each. Connections that are open already show fragmented messages in one piece.
 ///
 /// - Parameters:
@@ -61,7 +62,8 @@ enum Tracing {
     // MARK: Handshakes
 
     static func request(_ head: [UInt8], to url: WebSocketURL) {
-        log("--- request header to \(url) ---\n\(redacted(head))\n-----------------------")
+        let place = "\(url)".hidingQuery
+        log("--- request header to \(place) ---\n\(redacted(head))\n-----------------------")
     }
 
     static func response(_ response: HandshakeResponse) {
@@ -80,10 +82,17 @@ enum Tracing {
         String(decoding: head, as: UTF8.self).split(separator: "\r\n").enumerated().map {
             (index, line) in
             // The request line has no name to go by.
-            guard index > 0, let colon = line.firstIndex(of: ":") else { return String(line) }
+            if index == 0 { return requestLine(line) }
+            guard let colon = line.firstIndex(of: ":") else { return "" }
             let value = line[colon...].dropFirst().drop { $0 == " " }
             return "\(HTTPFields([(String(line[..<colon]), String(value))]))"
         }.joined(separator: "\n")
+    }
+
+    private static func requestLine(_ line: Substring) -> String {
+        let parts = line.split(separator: " ")
+        guard parts.count == 3 else { return "" }
+        return "\(parts[0]) \(String(parts[1]).hidingQuery) \(parts[2])"
     }
 
     // MARK: Frames
@@ -132,7 +141,7 @@ enum Tracing {
         let data =
             switch opcode {
             case .text where reservedBits & 4 == 0:
-                String(decoding: shown, as: UTF8.self).debugDescription
+                String(decoding: shown, as: UTF8.self).quoted
             case .close: closing(payload)
             default: readable(shown)
             }
@@ -143,13 +152,13 @@ enum Tracing {
     private static func closing(_ payload: UnsafeRawBufferPointer) -> String {
         guard let payload = try? ClosePayload(decoding: payload) else { return "(malformed)" }
         guard let code = payload.code else { return "(none)" }
-        return "\(code) \(payload.reason.debugDescription)"
+        return "\(code) \(payload.reason.quoted)"
     }
 
     /// Plain text as such, all else in hexadecimal digits.
     private static func readable(_ bytes: Slice<UnsafeRawBufferPointer>) -> String {
         if !bytes.isEmpty, bytes.allSatisfy({ (0x20...0x7E).contains($0) }) {
-            return String(decoding: bytes, as: UTF8.self).debugDescription
+            return String(decoding: bytes, as: UTF8.self).quoted
         }
         return "[" + bytes.map(hexadecimal).joined(separator: " ") + "]"
     }

@@ -1,6 +1,6 @@
 import WebSocketProtocol
 
-/// Messages that go out together; lent by ``WebSocket/withBatch(_:)``.
+/// Messages that go out together; lent by `WebSocket.withBatch`.
 ///
 /// They are masked into one buffer, which is sent whenever it is full (256 KiB) and at the end.
 public struct Batch: ~Copyable {
@@ -9,6 +9,13 @@ public struct Batch: ~Copyable {
     private var writer: FrameWriter?
     /// How many messages the batch has taken so far.
     public private(set) var count = 0
+    /// How many of them have gone out, or will whatever happens to the batch.
+    fileprivate var sentCount: Int {
+        switch writer {
+        case .some(let writer): count - writer.pendingCount
+        case .none: count
+        }
+    }
 
     fileprivate init(socket: WebSocket, connection: Connection, writer: consuming FrameWriter?) {
         self.socket = socket
@@ -21,12 +28,22 @@ public struct Batch: ~Copyable {
     /// - Parameter text: The message.
     /// - Throws: ``WebSocketError``, as ``WebSocket/send(_:)-(String)``.
     public mutating func send(_ text: String) throws(WebSocketError) {
+        try send(text, .automatic)
+    }
+
+    private mutating func send(
+        _ text: String,
+        _ compression: MessageCompression
+    ) throws(WebSocketError) {
         var text = text
         let result = text.withUTF8 { utf8 -> Result<Void, WebSocketError> in
+            let frame = OutgoingFrame(
+                opcode: .text,
+                payload: UnsafeRawBufferPointer(utf8),
+                compression: compression
+            )
             do throws(WebSocketError) {
-                return .success(
-                    try append(OutgoingFrame(opcode: .text, payload: UnsafeRawBufferPointer(utf8)))
-                )
+                return .success(try append(frame))
             } catch {
                 return .failure(error)
             }
@@ -47,8 +64,17 @@ public struct Batch: ~Copyable {
     /// - Parameter bytes: The message.
     /// - Throws: ``WebSocketError``, as ``WebSocket/send(binary:)-([UInt8])``.
     public mutating func send(binary bytes: RawSpan) throws(WebSocketError) {
+        try send(bytes, .automatic)
+    }
+
+    private mutating func send(
+        _ bytes: RawSpan,
+        _ compression: MessageCompression
+    ) throws(WebSocketError) {
         try bytes.withUnsafeBytes { (bytes) throws(WebSocketError) in
-            try append(OutgoingFrame(opcode: .binary, payload: bytes))
+            try append(
+                OutgoingFrame(opcode: .binary, payload: bytes, compression: compression)
+            )
         }
     }
 
@@ -65,12 +91,18 @@ public struct Batch: ~Copyable {
 
     /// Adds a message.
     ///
-    /// - Parameter message: The message.
-    /// - Throws: ``WebSocketError``, as ``WebSocket/send(_:)-(Message)``.
-    public mutating func send(_ message: Message) throws(WebSocketError) {
+    /// - Parameters:
+    ///   - message: The message.
+    ///   - compression: Whether to compress it, if compression was agreed. Default: from
+    ///     ``DeflateOptions/threshold`` on.
+    /// - Throws: ``WebSocketError``, as ``WebSocket/send(_:compression:)``.
+    public mutating func send(
+        _ message: Message,
+        compression: MessageCompression = .automatic
+    ) throws(WebSocketError) {
         switch message {
-        case .text(let text): try send(text)
-        case .binary(let bytes): try send(binary: bytes)
+        case .text(let text): try send(text, compression)
+        case .binary(let bytes): try send(bytes.span.bytes, compression)
         }
     }
 
@@ -91,6 +123,7 @@ public struct Batch: ~Copyable {
                 isFinal: frame.isFinal
             )
             copy.reservedBits = frame.reservedBits
+            copy.compression = frame.compression
             try socket.send(frame: copy)
         } else {
             do throws(SendFailure) {
@@ -155,9 +188,32 @@ extension WebSocket {
     ///
     /// ```swift
     /// try socket.withBatch { batch in
-    ///     for price in prices { try batch.send(price.json) }
+    ///     for price in prices { try batch.send(price) }
     /// }
     /// ```
+    ///
+    /// - Parameter body: Sends to the batch; on the socket itself it must not call anything that
+    ///   sends.
+    /// - Returns: What `body` returns.
+    /// - Throws: ``WebSocketError/batchInterrupted(sent:cause:)`` with the error that stopped it; what
+    ///   else `body` throws, after what it had sent before.
+    public func withBatch<Result>(_ body: (inout Batch) throws -> Result) throws -> Result {
+        // A closure without a type for its errors throws any error: this takes the others out.
+        let result = try withBatch {
+            (batch) throws(WebSocketError) -> Swift.Result<Result, any Error> in
+            do {
+                return .success(try body(&batch))
+            } catch let error as WebSocketError {
+                throw error
+            } catch {
+                return .failure(error)
+            }
+        }
+        return try result.get()
+    }
+
+    /// Collects what `body` sends into the batch; for closures with
+    /// `throws(WebSocketError)` written out.
     ///
     /// - Parameter body: Sends to the batch; on the socket itself it must not call anything that
     ///   sends.
@@ -177,7 +233,7 @@ extension WebSocket {
                 try batch.flush()
                 return result
             } catch {
-                throw .batchInterrupted(sent: batch.count, cause: error)
+                throw .batchInterrupted(sent: batch.sentCount, cause: error)
             }
         }
     }

@@ -44,33 +44,36 @@ extension WebSocket {
         }
     }
 
+    /// Hands each message to `body` where it lies; for closures that throw any error.
+    ///
+    /// - Parameter body: Gets the opcode, text or binary, and the payload; false ends the loop, and so
+    ///   does an error.
+    /// - Throws: As ``receive()``, and what `body` throws.
+    public func forEachMessage(_ body: (Opcode, RawSpan) throws -> Bool) throws {
+        // A closure without a type for its errors throws any error: this lets the others out.
+        var failure: (any Error)?
+        try forEachMessage { (opcode, payload) throws(WebSocketError) in
+            do {
+                return try body(opcode, payload)
+            } catch {
+                failure = error
+                return false
+            }
+        }
+        if let failure { throw failure }
+    }
+
     // MARK: Inside
 
     func receiveMessage() throws(WebSocketError) -> Message {
-        guard !isSubclass, !options.deliversFragments else {
-            let frame = try receiveDataFrame()
-            return frame.opcode == .text ? .text(frame.text) : .binary(frame.payload)
-        }
+        if isSubclass { return Message(try receiveDataFrame()) }
         return try withConnection { (connection, timeouts) throws(WebSocketError) in
             var deadline = LazyDeadline(timeouts.receive)
             return try connection.withReceivingTurn(&deadline) {
                 (deadline) throws(WebSocketError) in
-                while true {
-                    switch try connection.nextEvent(&deadline) {
-                    case .message(.text, let bytes):
-                        return .text(connection.receiver.decoder.assembler.makeText(bytes))
-                    case .message(_, let bytes):
-                        return .binary(Array(bytes))
-                    case .assembledMessage(.text):
-                        return .text(connection.receiver.decoder.assembler.takeText())
-                    case .assembledMessage:
-                        return .binary(connection.receiver.decoder.assembler.takeBytes())
-                    case .control(let opcode, let payload):
-                        try connection.answer(opcode, payload, &deadline)
-                    case .needsMoreBytes:
-                        continue
-                    }
-                }
+                try connection.deliversFragments
+                    ? Message(connection.nextJoined(&deadline, controlFrames: false))
+                    : connection.nextMessage(&deadline)
             }
         }
     }
@@ -87,25 +90,18 @@ extension WebSocket {
 
     func receiveJoined(controlFrames: Bool) throws(WebSocketError) -> Frame {
         if isSubclass { return try joinFrames(controlFrames: controlFrames) }
-        let deliversFragments = options.deliversFragments
         return try withConnection { (connection, timeouts) throws(WebSocketError) in
             var deadline = LazyDeadline(timeouts.receive)
             return try connection.withReceivingTurn(&deadline) {
                 (deadline) throws(WebSocketError) in
-                while true {
-                    let frame =
-                        deliversFragments
-                        ? try connection.nextFragment(&deadline)
-                        : try connection.nextMessage(&deadline)
-                    if let frame, controlFrames || !frame.opcode.isControl { return frame }
-                }
+                try connection.nextJoined(&deadline, controlFrames: controlFrames)
             }
         }
     }
 
     /// The slow road, on which a subclass sees every frame.
     private func joinFrames(controlFrames: Bool) throws(WebSocketError) -> Frame {
-        var deadline = LazyDeadline(options.timeouts.receive)
+        var deadline = LazyDeadline(timeout)
         // Frame by frame, two threads would get at each other's fragments.
         guard joining.lock(until: deadline.value) else { throw .timedOut(.receiving) }
         defer { joining.unlock() }
@@ -128,8 +124,7 @@ extension WebSocket {
 
     /// Joins a frame to its message, or answers a close frame.
     private func take(_ frame: Frame) throws(WebSocketError) -> Frame? {
-        let deliversFragments = options.deliversFragments
-        return try withConnection { (connection, timeouts) throws(WebSocketError) in
+        try withConnection { (connection, timeouts) throws(WebSocketError) in
             var deadline = LazyDeadline(timeouts.receive)
             return try connection.withReceivingTurn(&deadline) {
                 (deadline) throws(WebSocketError) in
@@ -137,15 +132,54 @@ extension WebSocket {
                     try connection.answer(frame, &deadline)
                     return nil
                 }
-                return try connection.join(frame, deliversFragments: deliversFragments)
+                return try connection.join(frame)
             }
         }
     }
 }
 
+extension Message {
+    fileprivate init(_ frame: Frame) {
+        self = frame.opcode == .text ? .text(frame.text) : .binary(frame.payload)
+    }
+}
+
 extension Connection {
-    /// The next message or control frame, which has been answered; `nil` for nothing yet.
+    /// The next message, copied or moved out of the buffers; control frames are answered.
     fileprivate func nextMessage(
+        _ deadline: inout LazyDeadline
+    ) throws(WebSocketError) -> Message {
+        while true {
+            switch try nextEvent(&deadline) {
+            case .message(.text, let bytes):
+                return .text(receiver.decoder.assembler.makeText(bytes))
+            case .message(_, let bytes):
+                return .binary(Array(bytes))
+            case .assembledMessage(.text):
+                return .text(receiver.decoder.assembler.takeText())
+            case .assembledMessage:
+                return .binary(receiver.decoder.assembler.takeBytes())
+            case .control(let opcode, let payload):
+                try answer(opcode, payload, &deadline)
+            case .needsMoreBytes:
+                continue
+            }
+        }
+    }
+
+    /// The next message or fragment as a frame; control frames have been answered.
+    fileprivate func nextJoined(
+        _ deadline: inout LazyDeadline,
+        controlFrames: Bool
+    ) throws(WebSocketError) -> Frame {
+        while true {
+            let frame = try deliversFragments ? nextFragment(&deadline) : nextWhole(&deadline)
+            if let frame, controlFrames || !frame.opcode.isControl { return frame }
+        }
+    }
+
+    /// The next message or control frame, which has been answered; `nil` for nothing yet.
+    private func nextWhole(
         _ deadline: inout LazyDeadline
     ) throws(WebSocketError) -> Frame? {
         switch try nextEvent(&deadline) {
@@ -163,11 +197,11 @@ extension Connection {
     }
 
     /// The next fragment or control frame, which has been answered; `nil` for nothing yet.
-    fileprivate func nextFragment(
+    private func nextFragment(
         _ deadline: inout LazyDeadline
     ) throws(WebSocketError) -> Frame? {
         let frame = try nextFrame(&deadline)
-        guard frame.opcode.isControl else { return try join(frame, deliversFragments: true) }
+        guard frame.opcode.isControl else { return try join(frame) }
         try answer(frame, &deadline)
         return frame
     }
@@ -183,10 +217,7 @@ extension Connection {
     }
 
     /// Joins a frame to its message; with `deliversFragments`, it is delivered by itself, inflated.
-    fileprivate func join(
-        _ frame: Frame,
-        deliversFragments: Bool
-    ) throws(WebSocketError) -> Frame? {
+    fileprivate func join(_ frame: Frame) throws(WebSocketError) -> Frame? {
         do throws(ProtocolViolation) {
             let isComplete = try receiver.decoder.join(frame)
             guard isComplete || deliversFragments else { return nil }

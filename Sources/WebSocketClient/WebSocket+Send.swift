@@ -27,16 +27,58 @@ extension WebSocket {
         }
     }
 
-    /// Sends a message as one frame.
+    /// Sends a binary message and uses its memory up: it is masked where it lies, and not copied.
     ///
-    /// - Parameter message: The message.
+    /// ```swift
+    /// try socket.send(consuming: makeSnapshot())
+    /// ```
+    ///
+    /// For large messages that are not needed afterwards. If another variable holds the same array,
+    /// that one stays as it is, at the price of a copy; `consume` ends the life of a variable. Small
+    /// messages, and those that are compressed, go as with ``send(binary:)-([UInt8])``.
+    ///
+    /// - Parameter bytes: The message.
     /// - Returns: The length of the frame on the wire, header included.
     /// - Throws: ``WebSocketError``: `timedOut`, `connectionClosed`, `aborted`.
     @discardableResult
-    public func send(_ message: Message) throws(WebSocketError) -> Int {
+    public func send(consuming bytes: consuming [UInt8]) throws(WebSocketError) -> Int {
+        if isSubclass { return try send(frame: Frame(opcode: .binary, payload: bytes)) }
+        let count = bytes.count
+        // Two variables at no time, or the array would be copied for having two owners.
+        var message: [UInt8] = []
+        swap(&message, &bytes)
+        try withConnection { (connection, timeouts) throws(WebSocketError) in
+            guard connection.sender.sendsInPlace(count) else {
+                _ = try sendBytes(message, opcode: .binary)
+                return
+            }
+            var taken: [UInt8] = []
+            swap(&taken, &message)
+            try connection.send(consuming: taken, timeout: timeouts.send)
+        }
+        return FrameHeader.frameLength(payload: count, isMasked: true)
+    }
+
+    /// Sends a message as one frame.
+    ///
+    /// - Parameters:
+    ///   - message: The message.
+    ///   - compression: Whether to compress it, if compression was agreed. Default: from
+    ///     ``DeflateOptions/threshold`` on.
+    /// - Returns: The length of the frame on the wire, header included; if it is compressed, what
+    ///   that would be without.
+    /// - Throws: ``WebSocketError``: `timedOut`, `connectionClosed`, `aborted`.
+    @discardableResult
+    public func send(
+        _ message: Message,
+        compression: MessageCompression = .automatic
+    ) throws(WebSocketError) -> Int {
         switch message {
-        case .text(let text): try send(text)
-        case .binary(let bytes): try send(binary: bytes)
+        case .text(let text):
+            compression == .automatic ? try send(text) : try sendText(text, compression)
+        case .binary(let bytes):
+            compression == .automatic
+                ? try send(binary: bytes) : try sendBytes(bytes, opcode: .binary, compression)
         }
     }
 
@@ -69,12 +111,16 @@ extension WebSocket {
 
     // MARK: Inside
 
-    func sendText(_ text: String) throws(WebSocketError) -> Int {
+    func sendText(
+        _ text: String,
+        _ compression: MessageCompression = .automatic
+    ) throws(WebSocketError) -> Int {
         // Swift's strings are UTF-8 in memory: no copy and no check is needed.
         var text = text
         let result = text.withUTF8 { utf8 -> Result<Int, WebSocketError> in
             do throws(WebSocketError) {
-                return .success(try send(UnsafeRawBufferPointer(utf8), opcode: .text))
+                let payload = UnsafeRawBufferPointer(utf8)
+                return .success(try send(payload, opcode: .text, compression: compression))
             } catch {
                 return .failure(error)
             }
@@ -82,10 +128,14 @@ extension WebSocket {
         return try result.get()
     }
 
-    func sendBytes(_ bytes: [UInt8], opcode: Opcode) throws(WebSocketError) -> Int {
+    func sendBytes(
+        _ bytes: [UInt8],
+        opcode: Opcode,
+        _ compression: MessageCompression = .automatic
+    ) throws(WebSocketError) -> Int {
         let result = bytes.withUnsafeBytes { bytes -> Result<Int, WebSocketError> in
             do throws(WebSocketError) {
-                return .success(try send(bytes, opcode: opcode))
+                return .success(try send(bytes, opcode: opcode, compression: compression))
             } catch {
                 return .failure(error)
             }
@@ -97,14 +147,20 @@ extension WebSocket {
     private func send(
         _ payload: UnsafeRawBufferPointer,
         opcode: Opcode,
-        needsUTF8Check: Bool = false
+        needsUTF8Check: Bool = false,
+        compression: MessageCompression = .automatic
     ) throws(WebSocketError) -> Int {
-        if isSubclass { return try send(frame: Frame(opcode: opcode, payload: Array(payload))) }
+        if isSubclass {
+            var frame = Frame(opcode: opcode, payload: Array(payload))
+            frame.compression = compression
+            return try send(frame: frame)
+        }
         return try withConnection { (connection, timeouts) throws(WebSocketError) in
             let frame = OutgoingFrame(
                 opcode: opcode,
                 payload: payload,
-                needsUTF8Check: needsUTF8Check
+                needsUTF8Check: needsUTF8Check,
+                compression: compression
             )
             try connection.send(frame, timeout: timeouts.send)
             return FrameHeader.frameLength(payload: payload.count, isMasked: true)
@@ -125,7 +181,8 @@ extension WebSocket {
                 opcode: frame.opcode,
                 payload: bytes,
                 isFinal: frame.isFinal,
-                reservedBits: frame.reservedBits
+                reservedBits: frame.reservedBits,
+                compression: frame.compression
             )
             do throws(WebSocketError) {
                 try withConnection { (connection, timeouts) throws(WebSocketError) in

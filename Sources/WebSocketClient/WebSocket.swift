@@ -41,7 +41,7 @@ open class WebSocket: @unchecked Sendable {
 
     /// Makes an unconnected socket.
     ///
-    /// - Parameter options: What ``connect(to:options:)`` uses unless it is given others.
+    /// - Parameter options: What ``connect(to:options:)-method`` uses unless it is given others.
     public required init(options: ConnectOptions = ConnectOptions()) {
         state = Locked(State(options: options))
         isSubclass = type(of: self) != WebSocket.self
@@ -352,12 +352,12 @@ open class WebSocket: @unchecked Sendable {
 
     /// Runs `body` on the open connection, and lets go of the connection if that ends it.
     func withConnection<Result>(
-        _ body: (Connection, Timeouts) throws(WebSocketError) -> Result
+        _ body: (Connection, CallTimeouts) throws(WebSocketError) -> Result
     ) throws(WebSocketError) -> Result {
         let (connection, timeouts) = try state.withLock {
-            state throws(WebSocketError) -> (Connection, Timeouts) in
+            state throws(WebSocketError) -> (Connection, CallTimeouts) in
             switch state.link {
-            case .open(let connection): return (connection, state.options.timeouts)
+            case .open(let connection): return (connection, CallTimeouts(state.options.timeouts))
             case .ended(let error, _): throw error
             case .unconnected, .connecting: throw .invalidArgument("The socket is not connected.")
             }

@@ -172,7 +172,7 @@ extension Closure: CustomStringConvertible {
     public var description: String {
         if let cause { return "The connection was lost: \(cause)" }
         // Escaped: the peer's text ends up in logs and on terminals.
-        let words = reason.isEmpty ? "" : ", \(reason.debugDescription)"
+        let words = reason.isEmpty ? "" : ", \(reason.quoted)"
         return "The connection is closed (code \(code)\(words))."
     }
 }

@@ -1,5 +1,4 @@
 import ArgumentParser
-import LoopbackServer
 import WebSocketClient
 
 /// How to connect.
@@ -49,32 +48,28 @@ struct ConnectingArguments: ParsableArguments {
             valueName: "seconds"
         )
     )
-    var pingInterval: Double?
+    var pingInterval: Seconds?
 
     @Option(
         help: ArgumentHelp("Connect again so many seconds after each end.", valueName: "seconds")
     )
-    var reconnect: Double?
+    var reconnect: Seconds?
 
     @Flag(help: "Start an echo server on this machine and talk to it.")
     var echoServer = false
 
-    static func parse(proxy text: String) throws -> Proxy {
-        do {
-            return try Proxy(parsing: text)
-        } catch {
-            throw ValidationError("--proxy: \(error)")
-        }
-    }
-
     func options() throws -> ConnectOptions {
         var options = ConnectOptions()
-        if let proxy { options.proxy = .proxy(try Self.parse(proxy: proxy)) }
+        if let proxy {
+            options.proxy = try explained("--proxy") { .proxy(try Proxy(parsing: proxy)) }
+        }
         if ignoresCertificate { options.tls = TLSOptions(verification: .none) }
         if let origin { options.origin = .custom(origin) }
         if let headers {
             let lines = headers.split(separator: ",").map { String($0).trimmingBlanks }
-            options.headers = try HTTPFields(lines: lines)
+            options.headers = try explained("--headers") {
+                try HTTPFields(lines: lines.filter { !$0.isEmpty })
+            }
         }
         options.subprotocols = subprotocols
         if compress { options.compression = DeflateOptions() }
@@ -98,13 +93,13 @@ struct SendingArguments: ParsableArguments {
     )
     var file: [String] = []
 
-    @Flag(help: "Send lines and files as binary messages.")
+    @Flag(help: "Send everything as binary messages.")
     var binary = false
 
     @Option(
         help: ArgumentHelp("How long to stay after the end of the input.", valueName: "seconds")
     )
-    var eofWait: Double = 0
+    var eofWait = Seconds.zero
 }
 
 /// How to show what arrives.
@@ -135,7 +130,7 @@ struct MeasuringArguments: ParsableArguments {
             "Send so many messages of that size to an echo server, and show rates and round trip "
                 + "times.",
             discussion: "For example 64KiBx10000.",
-            valueName: "sizexcount"
+            valueName: "size-x-count"
         )
     )
     var bench: String?
@@ -151,29 +146,37 @@ struct MeasuringArguments: ParsableArguments {
     func load() throws -> Bench.Load? {
         guard let bench else { return nil }
         guard let load = Bench.Load(bench, window: benchWindow) else {
-            throw ValidationError("--bench takes a size and a count, such as 64KiBx10000.")
+            throw ValidationError(
+                "--bench takes a size and a count, such as 64KiBx10000, and a window of at least 1."
+            )
         }
         return load
     }
 }
 
-/// Where to connect to, and how.
-struct Target {
-    let url: String
-    let options: ConnectOptions
-    /// Runs as long as it is held.
-    let server: LoopbackServer?
+/// A time on the command line, in seconds, fractions too.
+struct Seconds: ExpressibleByArgument, CustomStringConvertible {
+    static let zero = Seconds(duration: .zero)
 
-    init(url: String?, _ arguments: ConnectingArguments) throws {
-        options = try arguments.options()
-        if arguments.echoServer {
-            let server = try LoopbackServer(compression: options.compression)
-            self.server = server
-            self.url = server.url()
-        } else {
-            server = nil
-            self.url = url ?? ""
-        }
+    let duration: Duration
+
+    private init(duration: Duration) { self.duration = duration }
+
+    init?(argument: String) {
+        // Thirty years will do; there are numbers that a duration can't hold.
+        guard let seconds = Double(argument), (0...1e9).contains(seconds) else { return nil }
+        duration = .seconds(seconds)
+    }
+
+    var description: String { "\(duration / .seconds(1))" }
+}
+
+/// Says which option an error is about.
+func explained<Result>(_ option: String, _ body: () throws -> Result) throws -> Result {
+    do {
+        return try body()
+    } catch {
+        throw ValidationError("\(option): \(error)")
     }
 }
 

@@ -1,5 +1,14 @@
+import Dispatch
 import Synchronization
 import WebSocketClient
+
+#if canImport(Glibc)
+    import Glibc
+#elseif canImport(Musl)
+    import Musl
+#else
+    import Darwin
+#endif
 
 /// Sends messages to an echo server and measures how fast they come back.
 struct Bench {
@@ -46,53 +55,56 @@ struct Bench {
             self.roundTrips = roundTrips.sorted()
         }
 
+        var count: Int { roundTrips.count }
+
         /// The smallest time that so many per cent of the messages didn't exceed.
         func percentile(_ percent: Double) -> Duration {
             guard !roundTrips.isEmpty else { return .zero }
-            let rank = (Double(roundTrips.count) * percent / 100).rounded(.up)
-            return roundTrips[min(max(Int(rank) - 1, 0), roundTrips.count - 1)]
+            let rank = (Double(count) * percent / 100).rounded(.up)
+            return roundTrips[min(max(Int(rank) - 1, 0), count - 1)]
         }
 
-        var messagesPerSecond: Double { Double(load.count) / (duration / .seconds(1)) }
+        var messagesPerSecond: Double { Double(count) / (duration / .seconds(1)) }
         var bytesPerSecond: Double { messagesPerSecond * Double(load.size) }
     }
 
     let target: Target
     let load: Load
     let isJSON: Bool
+    let console: Console
 
-    /// Runs it; false if it failed.
-    func run() throws -> Bool {
+    /// Runs it, and returns the exit status.
+    func run() -> Int32 {
         do {
-            print(Report.text(try measure(), isJSON: isJSON))
-            return true
+            let result = try measure()
+            Terminal.write(Report.text(result, isJSON: isJSON) + "\n")
+            guard result.count < load.count else { return 0 }
+            console.note("wsdump: interrupted after \(result.count) of \(load.count) messages")
+            return 130
         } catch {
-            Terminal.write("wsdump: \(Legible.text("\(error)"))\n", to: 2)
-            return false
+            console.note("wsdump: \(error)")
+            return 1
         }
     }
 
     private func measure() throws -> Result {
         let socket = try WebSocket.connect(to: target.url, options: target.options)
-        let times = Mutex<[ContinuousClock.Instant]>([])
-        let credits = Credits(load.window)
-        let payload = (0..<load.size).map { UInt8(truncatingIfNeeded: $0 &* 31) }
-        let start = ContinuousClock.now
-        let count = load.count
-        try Threads.start {
-            for _ in 0..<count {
-                guard credits.take() else { return }
-                times.withLock { $0.append(.now) }
-                do {
-                    try socket.send(binary: payload)
-                } catch {
-                    // The receiver hears of it too, and tells.
-                    return
-                }
-            }
+        let isInterrupted = Atomic<Bool>(false)
+        let interruption = try SignalWatch(SIGINT) {
+            isInterrupted.store(true, ordering: .relaxed)
+            socket.abort()
         }
-        defer { credits.close() }
-        let roundTrips = try receive(socket, times, credits)
+        defer { withExtendedLifetime(interruption) {} }
+        let sender = BenchSender(load)
+        let start = ContinuousClock.now
+        try Threads.start { sender.send(to: socket) }
+        defer { sender.stop() }
+        var roundTrips: [Duration] = []
+        do {
+            try receive(socket, sender, &roundTrips)
+        } catch {
+            guard isInterrupted.load(ordering: .relaxed), !roundTrips.isEmpty else { throw error }
+        }
         let duration = start.duration(to: .now)
         try socket.close()
         return Result(load: load, duration: duration, roundTrips: roundTrips)
@@ -100,23 +112,61 @@ struct Bench {
 
     private func receive(
         _ socket: WebSocket,
-        _ times: borrowing Mutex<[ContinuousClock.Instant]>,
-        _ credits: Credits
-    ) throws -> [Duration] {
-        var roundTrips: [Duration] = []
+        _ sender: BenchSender,
+        _ roundTrips: inout [Duration]
+    ) throws {
         var progress = ProgressBar(total: load.count)
         defer { progress.finish() }
         for index in 0..<load.count {
             let (_, payload) = try socket.receiveData()
-            guard payload.count == load.size else {
+            let now = ContinuousClock.now
+            guard payload.count == load.size, let start = sender.takeStart(of: index) else {
                 throw BenchError.notAnEcho(expected: load.size, received: payload.count)
             }
-            let sent = times.withLock { $0[index] }
-            roundTrips.append(sent.duration(to: .now))
-            credits.give()
-            progress.advance(to: index + 1, bytes: (index + 1) * load.size)
+            roundTrips.append(start.duration(to: now))
+            progress.advance(to: index + 1, bytes: (index + 1) * load.size, at: now)
         }
-        return roundTrips
+    }
+}
+
+/// The sending half of a ``Bench``: on a thread of its own, so many messages ahead of the receiver.
+private final class BenchSender: Sendable {
+    private let payload: [UInt8]
+    private let count: Int
+    private let starts = Locked<[ContinuousClock.Instant]>([])
+    private let isStopped = Atomic<Bool>(false)
+    /// How many more messages may be under way.
+    private let credits = DispatchSemaphore(value: 0)
+
+    init(_ load: Bench.Load) {
+        payload = (0..<load.size).map { UInt8(truncatingIfNeeded: $0 &* 31) }
+        count = load.count
+        for _ in 0..<min(load.window, load.count) { credits.signal() }
+    }
+
+    func send(to socket: WebSocket) {
+        for _ in 0..<count {
+            credits.wait()
+            guard !isStopped.load(ordering: .relaxed) else { return }
+            starts.withLock { $0.append(.now) }
+            do {
+                try socket.send(binary: payload)
+            } catch {
+                // The receiver hears of it too, and tells.
+                return
+            }
+        }
+    }
+
+    /// When a message that has come back left, and lets another one leave; `nil` if it never left.
+    func takeStart(of index: Int) -> ContinuousClock.Instant? {
+        credits.signal()
+        return starts.withLock { $0.indices.contains(index) ? $0[index] : nil }
+    }
+
+    func stop() {
+        isStopped.store(true, ordering: .relaxed)
+        credits.signal()
     }
 }
 

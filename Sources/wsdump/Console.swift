@@ -1,4 +1,4 @@
-import Synchronization
+import WebSocketClient
 
 #if canImport(Glibc)
     import Glibc
@@ -12,6 +12,29 @@ import Synchronization
 ///
 /// What is shown comes from other threads than what is typed: it goes above the line being typed.
 final class Console: Sendable {
+    /// How it looks.
+    struct Style: Equatable {
+        /// Whether lines are edited behind a prompt: both ends are a terminal.
+        var prompts = false
+        /// Whether `< ` stands in front of what was received: standard output is a terminal.
+        var marksReceived = false
+        /// Whether what was received is blue.
+        var isColoured = false
+
+        static let plain = Style()
+
+        /// What standard input and output allow.
+        static var ofTerminal: Style {
+            guard Terminal.hasOutput else { return .plain }
+            let isCapable = Terminal.isCapable
+            return Style(
+                prompts: Terminal.hasInput && isCapable,
+                marksReceived: true,
+                isColoured: isCapable && Terminal.allowsColour
+            )
+        }
+    }
+
     /// What was typed.
     enum Input: Equatable {
         case line(String)
@@ -22,7 +45,7 @@ final class Console: Sendable {
     private struct State {
         var keys = KeyDecoder()
         var buffer = LineBuffer()
-        /// The first column of the line that is in view.
+        /// The first character of the line that is in view.
         var firstShown = 0
         /// Bytes of a line that isn't complete, without a prompt.
         var partial: [UInt8] = []
@@ -30,22 +53,18 @@ final class Console: Sendable {
         var former: termios?
     }
 
+    let style: Style
     private static let prompt = "> "
-    private let prompts: Bool
-    private let isColoured: Bool
-    private let state = Mutex(State())
+    private static let eraseLine = "\r\u{1B}[K"
+    private let state = Locked(State())
 
-    /// - Parameters:
-    ///   - prompts: Whether standard input and output are a terminal to edit lines on.
-    ///   - isColoured: Whether to show what was received in blue.
-    init(prompts: Bool, isColoured: Bool) {
-        self.prompts = prompts
-        self.isColoured = isColoured
+    init(_ style: Style) {
+        self.style = style
     }
 
     /// Shows the prompt.
     func start() {
-        guard prompts else { return }
+        guard style.prompts else { return }
         state.withLock { state in
             state.former = Terminal.enterRawMode()
             state.isPrompting = true
@@ -53,31 +72,46 @@ final class Console: Sendable {
         }
     }
 
-    /// Leaves the terminal as it was.
+    /// Leaves the terminal as it was, until ``start()``.
     func stop() {
-        guard prompts else { return }
         state.withLock { state in
-            if state.isPrompting { Terminal.write("\r\u{1B}[K") }
+            if state.isPrompting { Terminal.write(Self.eraseLine) }
             state.isPrompting = false
             if let former = state.former { Terminal.restore(former) }
             state.former = nil
         }
     }
 
+    /// Draws the prompt again, for a terminal that has another size now.
+    func redraw() { above {} }
+
     /// Shows something received on a line of its own.
-    func show(_ line: String) {
-        let text = prompts ? "< " + line : line
-        above { Terminal.write((isColoured ? "\u{1B}[34m\(text)\u{1B}[39m" : text) + "\n") }
+    func show(_ text: String) {
+        var line = text
+        if style.marksReceived {
+            // What goes on in further lines is indented, so that a peer can't pass its text off as
+            // the prompt or as a message of its own.
+            let lines = text.split(separator: "\n", omittingEmptySubsequences: false)
+            line = "< " + lines.joined(separator: "\n  ")
+        }
+        if style.isColoured { line = "\u{1B}[34m" + line + "\u{1B}[39m" }
+        above { Terminal.write(line + "\n") }
+    }
+
+    /// Says something about the program to who sits in front of it.
+    func say(_ line: String) {
+        guard style.prompts else { return }
+        above { Terminal.write(Legible.text(line) + "\n") }
     }
 
     /// Says something about the connection, on standard error.
     func note(_ line: String) {
-        above { Terminal.write(line + "\n", to: STDERR_FILENO) }
+        above { Terminal.write(Legible.text(line) + "\n", to: Terminal.errorOutput) }
     }
 
     private func above(_ write: () -> Void) {
         state.withLock { state in
-            if state.isPrompting { Terminal.write("\r\u{1B}[K") }
+            if state.isPrompting { Terminal.write(Self.eraseLine) }
             write()
             if state.isPrompting { draw(&state) }
         }
@@ -88,7 +122,7 @@ final class Console: Sendable {
     /// Takes in what standard input gave, `nil` at its end, and returns what that completes.
     func type(_ bytes: [UInt8]?) -> [Input] {
         state.withLock { state in
-            prompts ? edit(bytes, &state) : collect(bytes, &state)
+            style.prompts ? edit(bytes, &state) : collect(bytes, &state)
         }
     }
 
@@ -97,8 +131,13 @@ final class Console: Sendable {
             defer { state.partial = [] }
             return (state.partial.isEmpty ? [] : [line(state.partial)]) + [.end]
         }
-        state.partial += bytes
-        var lines = state.partial.split(separator: 0x0A, omittingEmptySubsequences: false)
+        // Only what is new can have the end of a line: a long one is not searched again and again.
+        guard bytes.contains(0x0A) else {
+            state.partial += bytes
+            return []
+        }
+        var lines = (state.partial + bytes)
+            .split(separator: 0x0A, omittingEmptySubsequences: false)
         state.partial = lines.popLast().map { Array($0) } ?? []
         return lines.map { line($0) }
     }
@@ -116,7 +155,8 @@ final class Console: Sendable {
             guard let key = state.keys.decode(byte) else { continue }
             switch key {
             case .enter:
-                Terminal.write("\r\u{1B}[K" + Self.prompt + state.buffer.text + "\n")
+                // The line as a whole, though only a part of it may have been in view.
+                Terminal.write(Self.eraseLine + Self.prompt + state.buffer.text + "\n")
                 inputs.append(.line(state.buffer.take()))
             case .interrupt: inputs.append(.interrupt)
             case .endOfInput where state.buffer.isEmpty: inputs.append(.end)
@@ -135,16 +175,19 @@ final class Console: Sendable {
         let characters = state.buffer.characters
         let cursor = state.buffer.cursor
         state.firstShown = min(state.firstShown, cursor)
-        while columns(characters[state.firstShown..<cursor]) > room { state.firstShown += 1 }
-        var end = state.firstShown
-        while end < characters.count,
-            columns(characters[state.firstShown...end]) <= room
-        {
+        var column = columns(characters[state.firstShown..<cursor])
+        while column > room {
+            column -= characters[state.firstShown].columns
+            state.firstShown += 1
+        }
+        var (end, used) = (cursor, column)
+        while end < characters.count, used + characters[end].columns <= room {
+            used += characters[end].columns
             end += 1
         }
-        let column = Self.prompt.count + columns(characters[state.firstShown..<cursor])
-        let shown = String(characters[state.firstShown..<end]).map { $0 == "\t" ? " " : $0 }
-        Terminal.write("\r\u{1B}[K" + Self.prompt + String(shown) + "\r\u{1B}[\(column)C")
+        let shown = String(characters[state.firstShown..<end].map { $0 == "\t" ? " " : $0 })
+        Terminal.write(Self.eraseLine + Self.prompt + shown)
+        Terminal.write("\r\u{1B}[\(Self.prompt.count + column)C")
     }
 
     private func columns(_ characters: ArraySlice<Character>) -> Int {

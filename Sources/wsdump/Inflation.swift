@@ -33,8 +33,13 @@ enum Inflation {
                 }
                 output += piece.prefix(piece.count - Int(stream.avail_out))
                 guard output.count <= maximumBytes else { return false }
-                if result == Z_STREAM_END { return stream.avail_in == 0 }
-                guard result == Z_OK else { return false }
+                if result == Z_STREAM_END {
+                    if stream.avail_in == 0 { return true }
+                    // RFC 1952 §2.2: a gzip file may have several members.
+                    guard format == .gzip, inflateReset(&stream) == Z_OK else { return false }
+                } else if result != Z_OK {
+                    return false
+                }
             }
         }
         return isComplete ? output : nil

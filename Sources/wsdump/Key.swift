@@ -3,7 +3,7 @@ enum Key: Equatable {
     case scalar(Unicode.Scalar)
     case enter, backspace, delete, interrupt, endOfInput
     case left, right, up, down, home, end, wordLeft, wordRight
-    case killToEnd, killToStart, killWord, clearScreen
+    case killToEnd, killToStart, killWord, killNextWord, yank, clearScreen
     case unknown
 }
 
@@ -14,6 +14,8 @@ struct KeyDecoder {
 
     /// The key that the byte completes, if it does.
     mutating func decode(_ byte: UInt8) -> Key? {
+        // A character that is cut short must not swallow the key after it.
+        if let first = sequence.first, first >= 0x80, byte & 0xC0 != 0x80 { sequence = [] }
         sequence.append(byte)
         let key = Self.key(sequence)
         if key != nil || sequence.count > Self.maximumSequence { sequence = [] }
@@ -46,6 +48,7 @@ struct KeyDecoder {
         case 0x10: .up  // Ctrl-P
         case 0x15: .killToStart  // Ctrl-U
         case 0x17: .killWord  // Ctrl-W
+        case 0x19: .yank  // Ctrl-Y
         default: .unknown
         }
     }
@@ -60,8 +63,12 @@ struct KeyDecoder {
                 return nil
             }
             let parameters = String(decoding: bytes.dropFirst().dropLast(), as: UTF8.self)
+            // The function keys of the Linux console have a second bracket.
+            if final == UInt8(ascii: "["), parameters.isEmpty { return nil }
             return sequenceKey(final, parameters)
+        case 0x1B: return escapeSequence(bytes.dropFirst())
         case UInt8(ascii: "b"): return .wordLeft
+        case UInt8(ascii: "d"): return .killNextWord
         case UInt8(ascii: "f"): return .wordRight
         case 0x7F: return .killWord
         default: return .unknown
@@ -71,6 +78,7 @@ struct KeyDecoder {
     private static func sequenceKey(_ final: UInt8, _ parameters: String) -> Key {
         // A modifier, Control or Alt, makes an arrow go by words.
         let isModified = parameters.contains(";")
+        guard !parameters.hasPrefix("[") else { return .unknown }
         switch final {
         case UInt8(ascii: "A"): return .up
         case UInt8(ascii: "B"): return .down

@@ -21,19 +21,21 @@ enum Legible {
 
     /// Bytes as Python shows them: printable ASCII as such, all else escaped.
     static func bytes(_ bytes: some Collection<UInt8>) -> String {
-        var result = "b'"
+        let apostrophe = UInt8(ascii: "'")
+        let quote = bytes.contains(apostrophe) && !bytes.contains(UInt8(ascii: "\"")) ? "\"" : "'"
+        var result = "b" + quote
         for byte in bytes {
             switch byte {
             case 0x09: result += "\\t"
             case 0x0A: result += "\\n"
             case 0x0D: result += "\\r"
-            case UInt8(ascii: "'"), UInt8(ascii: "\\"):
-                result += "\\" + String(UnicodeScalar(byte))
+            case UInt8(ascii: "\\"): result += "\\\\"
+            case apostrophe: result += quote == "'" ? "\\'" : "'"
             case 0x20...0x7E: result.unicodeScalars.append(UnicodeScalar(byte))
             default: result += escape(UInt32(byte))
             }
         }
-        return result + "'"
+        return result + quote
     }
 
     /// Binary data: what has been compressed as text, or else the bytes.
@@ -48,13 +50,15 @@ enum Legible {
         return bytes(payload)
     }
 
-    /// Control characters of ASCII and of ISO 6429, and those that turn the direction of text around.
-    private static func isHarmful(_ scalar: Unicode.Scalar) -> Bool {
+    /// Control characters of ASCII and of ISO 6429, separators of lines other than the line feed, and
+    /// what turns the direction of text around.
+    static func isHarmful(_ scalar: Unicode.Scalar) -> Bool {
         switch scalar.value {
         case 0x09, 0x0A: false
         case 0...0x1F, 0x7F...0x9F: true
-        case 0x200E, 0x200F, 0x202A...0x202E, 0x2066...0x2069: true
-        default: false
+        case ..<0x500: false
+        case 0x2028, 0x2029, 0x206A...0x206F: true
+        default: scalar.properties.isBidiControl
         }
     }
 

@@ -7,6 +7,8 @@ struct LineBuffer {
     private var position = 0
     /// The line of its own, while one of the history is shown.
     private var draft: [Character] = []
+    /// What was cut out last.
+    private var killed: [Character] = []
 
     private static let maximumHistory = 1000
 
@@ -25,9 +27,13 @@ struct LineBuffer {
         case .wordRight: cursor = wordEnd
         case .home: cursor = 0
         case .end: cursor = characters.count
-        case .killToEnd: remove(cursor..<characters.count)
-        case .killToStart: remove(0..<cursor)
-        case .killWord: remove(wordStart..<cursor)
+        case .killToEnd: kill(cursor..<characters.count)
+        case .killToStart: kill(0..<cursor)
+        case .killWord: kill(wordStart..<cursor)
+        case .killNextWord: kill(cursor..<wordEnd)
+        case .yank:
+            characters.insert(contentsOf: killed, at: cursor)
+            cursor += killed.count
         case .up: recall(position - 1)
         case .down: recall(position + 1)
         case .enter, .endOfInput, .interrupt, .clearScreen, .unknown: break
@@ -62,6 +68,12 @@ struct LineBuffer {
     private mutating func remove(_ range: Range<Int>) {
         characters.removeSubrange(range)
         cursor = range.lowerBound
+    }
+
+    private mutating func kill(_ range: Range<Int>) {
+        guard !range.isEmpty else { return }
+        killed = Array(characters[range])
+        remove(range)
     }
 
     private mutating func recall(_ index: Int) {

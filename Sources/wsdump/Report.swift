@@ -13,7 +13,7 @@ enum Report {
         let seconds = decimal(result.duration / .seconds(1), digits: 3)
         let times = percentiles.map { "\($0.name) \(time(result.percentile($0.percent)))" }
         return """
-            \(grouped(load.count)) messages of \(size(Double(load.size))) there and back in \(seconds) s
+            \(grouped(result.count)) messages of \(size(Double(load.size))) there and back in \(seconds) s
             rate        \(grouped(Int(result.messagesPerSecond))) messages/s, \
             \(size(result.bytesPerSecond))/s each way
             round trip  \(times.joined(separator: ", "))
@@ -24,7 +24,7 @@ enum Report {
         let times = percentiles.map {
             "\"\($0.name)\":\(result.percentile($0.percent) / .seconds(1))"
         }
-        return "{\"size\":\(result.load.size),\"count\":\(result.load.count),"
+        return "{\"size\":\(result.load.size),\"count\":\(result.count),"
             + "\"window\":\(result.load.window),\"seconds\":\(result.duration / .seconds(1)),"
             + "\"messagesPerSecond\":\(result.messagesPerSecond),"
             + "\"bytesPerSecond\":\(result.bytesPerSecond),"
@@ -42,12 +42,14 @@ enum Report {
         return decimal(value, digits: value == value.rounded() ? 0 : 1) + " " + units[unit]
     }
 
-    /// A time with the unit that fits it.
+    /// A time with the unit that fits it, in three digits or so.
     static func time(_ duration: Duration) -> String {
         let microseconds = duration / .microseconds(1)
         if microseconds < 1000 { return decimal(microseconds, digits: 0) + " µs" }
-        if microseconds < 1_000_000 { return decimal(microseconds / 1000, digits: 2) + " ms" }
-        return decimal(microseconds / 1_000_000, digits: 2) + " s"
+        let (value, unit) =
+            microseconds < 1_000_000
+            ? (microseconds / 1000, "ms") : (microseconds / 1_000_000, "s")
+        return decimal(value, digits: value < 10 ? 2 : value < 100 ? 1 : 0) + " " + unit
     }
 
     /// An integer with commas.
@@ -71,55 +73,5 @@ enum Report {
         guard digits > 0 else { return "\(whole)" }
         let text = String(fraction)
         return "\(whole)." + String(repeating: "0", count: digits - text.count) + text
-    }
-}
-
-/// A bar that grows on standard error, if that is a terminal.
-struct ProgressBar {
-    private let total: Int
-    private let isShown = Terminal.hasErrorOutput
-    private let start = ContinuousClock.now
-    private var nextDrawing = ContinuousClock.now
-
-    init(total: Int) {
-        self.total = total
-    }
-
-    mutating func advance(to count: Int, bytes: Int) {
-        // Looking at the clock for each message would cost more than some messages.
-        guard isShown, count & 0x3F == 0 || count == total else { return }
-        let now = ContinuousClock.now
-        guard now >= nextDrawing || count == total else { return }
-        nextDrawing = now + .milliseconds(100)
-        let seconds = start.duration(to: now) / .seconds(1)
-        let line = Self.line(
-            count: count,
-            total: total,
-            messagesPerSecond: Double(count) / seconds,
-            bytesPerSecond: Double(bytes) / seconds,
-            width: Terminal.width
-        )
-        Terminal.write("\r\(line)\u{1B}[K", to: 2)
-    }
-
-    func finish() {
-        if isShown { Terminal.write("\r\u{1B}[K", to: 2) }
-    }
-
-    static func line(
-        count: Int,
-        total: Int,
-        messagesPerSecond: Double,
-        bytesPerSecond: Double,
-        width: Int
-    ) -> String {
-        let percent = "\(count * 100 / max(total, 1)) %"
-        let rates =
-            "\(Report.grouped(Int(messagesPerSecond))) messages/s  "
-            + "\(Report.size(bytesPerSecond))/s"
-        let cells = max(10, min(40, width - percent.count - rates.count - 8))
-        let full = cells * count / max(total, 1)
-        let bar = String(repeating: "█", count: full) + String(repeating: "░", count: cells - full)
-        return "\(bar) \(percent)  \(rates)"
     }
 }

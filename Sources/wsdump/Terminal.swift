@@ -1,3 +1,5 @@
+import WebSocketClient
+
 #if canImport(Glibc)
     import Glibc
 #elseif canImport(Musl)
@@ -8,12 +10,24 @@
 
 /// Standard input and output as a terminal, or not.
 enum Terminal {
+    static let errorOutput = STDERR_FILENO
+
     static var hasInput: Bool { isatty(STDIN_FILENO) == 1 }
     static var hasOutput: Bool { isatty(STDOUT_FILENO) == 1 }
-    static var hasErrorOutput: Bool { isatty(STDERR_FILENO) == 1 }
+    static var hasErrorOutput: Bool { isatty(errorOutput) == 1 }
+
+    /// Whether it moves the cursor as it is told.
+    static var isCapable: Bool { variable("TERM") != "dumb" }
 
     /// Whether to use colours (https://no-color.org).
-    static var allowsColour: Bool { getenv("NO_COLOR").map { $0.pointee == 0 } ?? true }
+    static var allowsColour: Bool { (variable("NO_COLOR") ?? "").isEmpty }
+
+    private static func variable(_ name: String) -> String? {
+        getenv(name).map { String(cString: $0) }
+    }
+
+    /// Whether a file can be read.
+    static func canRead(_ path: String) -> Bool { access(path, R_OK) == 0 }
 
     /// How many columns fit on a line.
     static var width: Int {
@@ -22,7 +36,7 @@ enum Terminal {
         return Int(size.ws_col)
     }
 
-    /// Writes all of it; a reader that has gone ends the program's output silently.
+    /// Writes all of it; what nobody can read any more is dropped.
     static func write(_ text: String, to descriptor: Int32 = STDOUT_FILENO) {
         var text = text
         text.withUTF8 { bytes in
@@ -33,10 +47,14 @@ enum Terminal {
                     bytes.baseAddress.map { $0 + position },
                     bytes.count - position
                 )
-                if count < 0 {
-                    guard errno == EINTR else { return }
-                } else {
+                if count >= 0 {
                     position += count
+                } else if errno == EAGAIN {
+                    // Another program has made the terminal, which is shared, non-blocking.
+                    var entries = [PollEntry(descriptor, for: .write)]
+                    _ = try? Poll.wait(for: &entries, wakeUp: nil, until: .never)
+                } else if errno != EINTR {
+                    return
                 }
             }
         }
@@ -48,7 +66,7 @@ enum Terminal {
         let bytes = [UInt8](unsafeUninitializedCapacity: 4096) { buffer, count in
             while true {
                 let result = systemRead(STDIN_FILENO, buffer.baseAddress, buffer.count)
-                if result < 0, errno == EINTR { continue }
+                if result < 0, errno == EINTR || errno == EAGAIN { continue }
                 failure = result < 0
                 count = max(0, result)
                 return
@@ -57,7 +75,7 @@ enum Terminal {
         return failure || bytes.isEmpty ? nil : bytes
     }
 
-    /// Gets keys one by one and unechoed, until ``restore()``.
+    /// Gets keys one by one and unechoed, until ``restore(_:)``.
     static func enterRawMode() -> termios? {
         var former = termios()
         guard tcgetattr(STDIN_FILENO, &former) == 0 else { return nil }

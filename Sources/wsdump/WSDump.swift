@@ -14,16 +14,17 @@ struct WSDump: ParsableCommand {
             """,
         discussion: """
             Each line that is typed, or read from standard input, is sent as a text message; each \
-            frame that arrives is shown on a line of its own. Arrow keys and the usual control \
-            keys edit the line and go through its history. Ctrl-C or Ctrl-D ends.
+            frame that arrives is shown on a line of its own. Arrow keys and the control keys of \
+            readline edit the line and go through its history. Ctrl-C or Ctrl-D ends, and so does \
+            the server.
 
             Frames are shown as they arrive, fragments one by one. Binary data is shown as text if \
             it is text that gzip or deflate compressed, with [gzip] or [zlib] in front, else as \
             printable characters and \\x escapes. Control characters in what the peer sends are \
             escaped, so that they can't reach the terminal.
 
-            If standard output is no terminal, there is neither prompt nor colour, nor if the \
-            environment has NO_COLOR.
+            If standard input or output is no terminal, there is no prompt; if standard output is \
+            none, there is no colour either, nor if the environment has NO_COLOR.
 
             EXAMPLES
               wsdump --echo-server
@@ -40,15 +41,20 @@ struct WSDump: ParsableCommand {
                   rates and round trip times
 
             EXIT STATUS
-              0   ended by the user, by the end of the input, or by the server in order
-              1   the connection failed, or ended out of order
-              64  the arguments can't be used
+              0    ended by the user, by the end of the input, or by the server in order
+              1    the connection failed or ended out of order, or something was not sent
+              64   the arguments can't be used
+              130  a second Ctrl-C cut the end short, or one ended --bench
 
             ENVIRONMENT
-              http_proxy, https_proxy, all_proxy, no_proxy    proxies, unless --proxy is given
-              WEBSOCKET_CLIENT_CA_BUNDLE    trusted authorities: a file or a directory
-              SSLKEYLOGFILE                 where to write TLS secrets, for Wireshark
-              NO_COLOR                      no colours
+              http_proxy, https_proxy, all_proxy, no_proxy
+                  proxies, unless --proxy is given
+              WEBSOCKET_CLIENT_CA_BUNDLE
+                  trusted authorities: a file or a directory
+              SSLKEYLOGFILE
+                  where to write TLS secrets, for Wireshark
+              NO_COLOR
+                  no colours
             """
     )
 
@@ -83,67 +89,37 @@ struct WSDump: ParsableCommand {
                 url = last
             }
         }
-        guard url != nil || connecting.echoServer else {
+        if let url {
+            guard !connecting.echoServer else {
+                throw ValidationError("--echo-server takes the place of ws_url.")
+            }
+            do {
+                _ = try WebSocketURL(url)
+            } catch {
+                throw ValidationError("\(error)")
+            }
+        } else if !connecting.echoServer {
             throw ValidationError("Missing expected argument 'ws_url' (or --echo-server)")
         }
-        if let interval = connecting.pingInterval, interval <= 0 {
+        if let interval = connecting.pingInterval, interval.duration <= .zero {
             throw ValidationError("--ping-interval must be greater than 0.")
         }
-        if let wait = connecting.reconnect, wait < 0 {
-            throw ValidationError("--reconnect must not be negative.")
+        if let path = sending.file.first(where: { !Terminal.canRead($0) }) {
+            throw ValidationError("--file: \(path) can't be read.")
         }
-        guard sending.eofWait >= 0 else {
-            throw ValidationError("--eof-wait must not be negative.")
-        }
-        _ = try connecting.proxy.map { try ConnectingArguments.parse(proxy: $0) }
+        _ = try connecting.options()
         _ = try measuring.load()
     }
 
     func run() throws {
         let target = try Target(url: url, connecting)
         if let load = try measuring.load() {
-            if showing.verbose >= 2 { enableTrace(true) }
-            let bench = Bench(target: target, load: load, isJSON: showing.json)
-            throw ExitCode(try bench.run() ? 0 : 1)
+            let console = Console(.plain)
+            if showing.verbose >= 2 { console.trace() }
+            let bench = Bench(target: target, load: load, isJSON: showing.json, console: console)
+            throw ExitCode(bench.run())
         }
         let session = try Session(target: target, self)
         throw ExitCode(session.run() ? 0 : 1)
-    }
-}
-
-/// `-v`, as websocket-client's wsdump takes it: alone, repeated, or with a number.
-enum Verbosity {
-    /// Replaces `-v N`, `-vN` and `--verbose=N` by as many `-v`.
-    static func spellOut(_ arguments: [String]) -> [String] {
-        var result: [String] = []
-        var rest = arguments[...]
-        while let argument = rest.popFirst() {
-            switch argument {
-            case "--":
-                return result + [argument] + rest
-            case "-v", "--verbose":
-                if let level = rest.first.flatMap(level) {
-                    rest.removeFirst()
-                    result += Array(repeating: "-v", count: level)
-                } else {
-                    result.append("-v")
-                }
-            default:
-                let value =
-                    argument.hasPrefix("--verbose=")
-                    ? argument.dropFirst(10) : argument.hasPrefix("-v") ? argument.dropFirst(2) : ""
-                if let level = level(String(value)) {
-                    result += Array(repeating: "-v", count: level)
-                } else {
-                    result.append(argument)
-                }
-            }
-        }
-        return result
-    }
-
-    private static func level(_ text: String) -> Int? {
-        guard let level = Int(text), (0...9).contains(level) else { return nil }
-        return level
     }
 }

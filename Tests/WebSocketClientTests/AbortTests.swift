@@ -87,6 +87,27 @@ struct AbortTests {
         #expect(!socket.isConnected)
     }
 
+    @Test("ends the wait for the words of a refusal, which isn't taken for the whole of it")
+    func refusal() throws {
+        let listener = try Listener()
+        defer { listener.close() }
+        let stop = Promise<Void>()
+        let peer = Background {
+            let stream = try listener.accept(until: .after(.seconds(10)))
+            try stream.writeAll(
+                Array("HTTP/1.1 403 Forbidden\r\nContent-Length: 10\r\n\r\nhalf".utf8)
+            )
+            try stop.value()
+        }
+        let socket = WebSocket()
+        let thread = abortSoon(socket)
+        let error = failure { try socket.connect(to: "ws://127.0.0.1:\(listener.port)/") }
+        #expect(error?.isAborted == true, "\(String(describing: error))")
+        stop.fulfil()
+        try thread.join()
+        try peer.join()
+    }
+
     @Test("leaves the peer with the end of the stream, at once")
     func peer() throws {
         let end = Promise<Void>()

@@ -1,4 +1,5 @@
 import LoopbackServer
+import TestSupport
 import Testing
 import WebSocketClient
 
@@ -76,6 +77,34 @@ struct BatchTests {
             return count < 50
         }
         #expect(count == 50)
+        try socket.close()
+    }
+
+    @Test("What a closure throws of its own comes out, and what it had sent before goes out")
+    func ownError() throws {
+        struct Mine: Error {}
+        let server = try LoopbackServer()
+        defer { server.stop() }
+        let socket = try WebSocket.connect(to: server.url())
+        #expect(throws: Mine.self) {
+            try socket.withBatch { batch in
+                try batch.send("before")
+                throw Mine()
+            }
+        }
+        #expect(throws: Mine.self) {
+            try socket.forEachMessage { _, bytes in
+                #expect(bytes.byteCount == 6)
+                throw Mine()
+            }
+        }
+        #expect(throws: WebSocketError.self) {
+            try socket.withBatch { batch in
+                try batch.send(text: [0xFF].span.bytes)
+            }
+        }
+        try socket.send("after")
+        #expect(try socket.receive() == .text("after"))
         try socket.close()
     }
 }

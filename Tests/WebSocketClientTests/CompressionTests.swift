@@ -1,4 +1,5 @@
 import LoopbackServer
+import TestSupport
 import Testing
 import WebSocketClient
 
@@ -69,6 +70,46 @@ struct CompressionTests {
             }
         }
         try socket.close()
+    }
+
+    enum Way: CaseIterable { case message, batch, subclass, subclassBatch }
+
+    @Test(
+        "Each message may say whether it is to be compressed",
+        arguments: Way.allCases,
+        MessageCompression.allCases
+    )
+    func perMessage(way: Way, compression: MessageCompression) throws {
+        let messages = [10, 1000].flatMap { count -> [Message] in
+            let text = String(repeating: "x", count: count)
+            return [.text(text), .binary(Array(text.utf8))]
+        }
+        let compressed = Promise<[Bool]>()
+        let server = try LoopbackServer(compression: DeflateOptions()) { server in
+            compressed.fulfil {
+                try messages.map { _ in try server.nextPiece().reservedBits == 4 }
+            }
+            server.waitForEnd()
+        }
+        defer { server.stop() }
+        let kind = way == .subclass || way == .subclassBatch ? Bystander.self : WebSocket.self
+        let socket = try kind.connect(to: server.url(), options: Self.options())
+        switch way {
+        case .message, .subclass:
+            for message in messages { try socket.send(message, compression: compression) }
+        case .batch, .subclassBatch:
+            try socket.withBatch { (batch) throws(WebSocketError) in
+                for message in messages { try batch.send(message, compression: compression) }
+            }
+        }
+        let expected =
+            switch compression {
+            case .automatic: [false, false, true, true]
+            case .always: [true, true, true, true]
+            case .never: [false, false, false, false]
+            }
+        #expect(try compressed.value() == expected)
+        socket.abort()
     }
 
     @Test("A bomb ends with 1009 within the message limit")

@@ -1,6 +1,8 @@
 import LoopbackServer
+import TestSupport
 import Testing
 import WebSocketClient
+import WebSocketProtocol
 
 @Suite("Messages to and from a server", .blocking, .timeLimit(.minutes(1)))
 struct EchoTests {
@@ -31,6 +33,26 @@ struct EchoTests {
         let closed = try socket.close(reason: "done")
         #expect(closed == ClosePayload(code: .normalClosure, reason: "done"))
         #expect(!socket.isConnected)
+        server.stop()
+    }
+
+    @Test(
+        "A message whose memory is given away comes back as it went, and other owners keep theirs",
+        arguments: [0, 125, 16 << 10, 16_385, 300_000, 1 << 20, 3_000_000]
+    )
+    func consumed(count: Int) throws {
+        let (server, socket) = try connect()
+        let kept = (0..<count).map { UInt8(truncatingIfNeeded: $0 &* 31 &+ $0 >> 8) }
+        let length = try socket.send(consuming: kept.map { $0 })
+        #expect(length == FrameHeader.frameLength(payload: count, isMasked: true))
+        #expect(try socket.receive() == .binary(kept))
+        let shared = kept
+        try socket.send(consuming: shared)
+        #expect(try socket.receive() == .binary(kept))
+        // The next frame begins where it should.
+        try socket.send("next")
+        #expect(try socket.receive() == .text("next"))
+        try socket.close()
         server.stop()
     }
 }

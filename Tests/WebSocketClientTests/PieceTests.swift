@@ -169,7 +169,11 @@ struct PieceTests {
         let server = try LoopbackServer()
         defer { server.stop() }
         let socket = try WebSocket.connect(to: server.url())
-        #expect(throws: WebSocketError.self) { try socket.send(contentsOf: path, as: .text) }
+        let error = failure { try socket.send(contentsOf: path, as: .text) }
+        guard case .invalidPayload = error else {
+            Issue.record("\(String(describing: error))")
+            return
+        }
         try socket.send("still there")
         #expect(try socket.receive() == .text("still there"))
         try socket.close()

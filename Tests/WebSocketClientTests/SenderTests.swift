@@ -11,6 +11,7 @@ struct SenderTests {
     private final class Sink: ByteStream {
         let beforeWrite = Locked<(@Sendable () -> Void)?>(nil)
         let writes = Atomic(0)
+        let isFull = Atomic(false)
 
         var descriptor: Int32 { -1 }
         var isSecure: Bool { false }
@@ -20,10 +21,13 @@ struct SenderTests {
         func write(_ bytes: UnsafeRawBufferPointer) -> Transfer {
             writes.add(1, ordering: .relaxed)
             beforeWrite.withLock { $0 }?()
-            return .bytes(bytes.count)
+            return isFull.load(ordering: .relaxed) ? .wouldBlock(.write) : .bytes(bytes.count)
         }
 
-        func wait(for interest: Interest, until deadline: Deadline) -> Interest { interest }
+        func wait(
+            for interest: Interest,
+            until deadline: Deadline
+        ) throws(TransportError) -> Interest { throw .timedOut(.transfer) }
         func finishWriting() {}
         func abort() {}
     }
@@ -53,5 +57,27 @@ struct SenderTests {
         #expect(refused.load(ordering: .relaxed) > 0)
         #expect(sink.writes.load(ordering: .relaxed) < 100)
         #expect(!sender.hasUnsentBytes, "what was accepted has gone out")
+    }
+
+    @Test("A frame of a batch isn't accepted when time runs out on those before it")
+    func batchBehindOthers() throws {
+        let sink = Sink()
+        let sender = Sender(stream: sink, role: .client, makeMaskingKey: nil, deflater: nil)
+        try [UInt8]([1]).withUnsafeBytes { bytes in
+            let frame = OutgoingFrame(opcode: .binary, payload: bytes)
+            var writer = try sender.writer(timeout: .seconds(5))
+            try writer.append(frame)
+            try sender.sendWithoutWaiting(OutgoingFrame(opcode: .ping, payload: bytes))
+            sink.isFull.store(true, ordering: .relaxed)
+            do throws(SendFailure) {
+                try writer.append(frame)
+                Issue.record("it was accepted")
+            } catch {
+                guard case .transport(.timedOut, isAccepted: false) = error else {
+                    Issue.record("\(error)")
+                    return
+                }
+            }
+        }
     }
 }

@@ -142,13 +142,16 @@ struct TimeoutTests {
     // MARK: Sending
 
     /// How messages go out.
-    enum Sending: CaseIterable { case bytes, text, span, frame, fragments, batch, subclass }
+    enum Sending: CaseIterable {
+        case bytes, consumed, text, span, frame, fragments, batch, subclass
+    }
 
     /// Sends one message; false if it won't go out.
     private func send(_ message: [UInt8], as way: Sending, to socket: WebSocket) throws -> Bool {
         let error = failure {
             switch way {
             case .bytes, .subclass: try socket.send(binary: message)
+            case .consumed: try socket.send(consuming: message.map { $0 })
             case .text: try socket.send(String(decoding: message, as: UTF8.self))
             case .span: try socket.send(text: message.span.bytes)
             case .frame: try socket.send(frame: Frame(binary: message))

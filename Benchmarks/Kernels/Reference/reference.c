@@ -3,16 +3,19 @@
 
 #include <dlfcn.h>
 
-void reference_mask(uint8_t *to, const uint8_t *from, size_t count, const uint8_t key[4]) {
+void reference_mask(reference_masker *masker, uint8_t *to, const uint8_t *from,
+                    ptrdiff_t stride, size_t count) {
   for (size_t i = 0; i < count; i++) {
-    to[i] = from[i] ^ key[i & 3];
+    to[i] = from[(ptrdiff_t)i * stride] ^ masker->mask[masker->pointer & 3];
+    masker->pointer += 1;
   }
 }
 
 static const uint8_t class_of_byte[256] = {
-    [0x80 ... 0x8f] = 1, [0x90 ... 0x9f] = 9, [0xa0 ... 0xbf] = 7, [0xc0 ... 0xc1] = 8,
-    [0xc2 ... 0xdf] = 2, [0xe0] = 10,         [0xe1 ... 0xec] = 3, [0xed] = 4,
-    [0xee ... 0xef] = 3, [0xf0] = 11,         [0xf1 ... 0xf3] = 6, [0xf4] = 5,
+    [0x80 ... 0x8f] = 1, [0x90 ... 0x9f] = 9, [0xa0 ... 0xbf] = 7,
+    [0xc0 ... 0xc1] = 8, [0xc2 ... 0xdf] = 2, [0xe0] = 10,
+    [0xe1 ... 0xec] = 3, [0xed] = 4,          [0xee ... 0xef] = 3,
+    [0xf0] = 11,         [0xf1 ... 0xf3] = 6, [0xf4] = 5,
     [0xf5 ... 0xff] = 8,
 };
 

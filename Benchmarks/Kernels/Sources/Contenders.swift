@@ -165,10 +165,10 @@ private func otherContenders() -> [String: Contender] {
         "mask-in-place memcpy": memcpyToDestination,
         "fused memcpy": memcpyToDestination,
         "mask byte-loop": { buffers, count, times in
-            let keyBytes: [UInt8] = [0x37, 0xFA, 0x21, 0x3D]
+            var masker = reference_masker(pointer: 0, mask: (0x37, 0xFA, 0x21, 0x3D))
             let to = buffers.destination.assumingMemoryBound(to: UInt8.self)
             let from = buffers.source.assumingMemoryBound(to: UInt8.self)
-            for _ in 0..<times { reference_mask(to, from, count, keyBytes) }
+            for _ in 0..<times { reference_mask(&masker, to, from, 1, count) }
         },
         "validate table-automaton": { buffers, count, times in
             let bytes = buffers.source.assumingMemoryBound(to: UInt8.self)

@@ -52,17 +52,25 @@ const wsa_kernels *_Nullable wsa_kernels_at(wsa_level level);
 /// WEBSOCKET_ACCEL_LEVEL ("scalar", "avx2", "avx512", "neon") names; it is read once.
 const wsa_kernels *wsa_active_kernels(void);
 
-/// wsa_mask for any size; wsa_mask itself spares short payloads the indirect call.
-uint32_t wsa_mask_any(void *destination, const void *source, size_t count, uint32_t key);
+/// Where the functions below find those kernels. Theirs alone.
+extern const wsa_kernels *wsa_picked;
+
+static inline __attribute__((always_inline)) const wsa_kernels *wsa_current(void) {
+  return __atomic_load_n(&wsa_picked, __ATOMIC_RELAXED);
+}
 
 /// Validates a piece of a stream: returns the index of the first byte that can't be right, or -1.
 /// *state continues the stream; on one already rejected the answer is 0.
-ptrdiff_t wsa_validate(const void *bytes, size_t count, uint32_t *state);
+static inline ptrdiff_t wsa_validate(const void *bytes, size_t count, uint32_t *state) {
+  return wsa_current()->validate(bytes, count, state);
+}
 
 /// wsa_validate of the source and wsa_mask of it to the destination in one pass. The ranges must
 /// not overlap. After a failure the destination's contents and *key are unspecified.
-ptrdiff_t wsa_mask_validating(void *destination, const void *source, size_t count, uint32_t *key,
-                              uint32_t *state);
+static inline ptrdiff_t wsa_mask_validating(void *destination, const void *source, size_t count,
+                                            uint32_t *key, uint32_t *state) {
+  return wsa_current()->mask_validating(destination, source, count, key, state);
+}
 
 /// The key for the byte that follows `count` bytes.
 static inline __attribute__((always_inline)) uint32_t wsa_rotate_key(uint32_t key, size_t count) {
@@ -111,10 +119,10 @@ wsa_mask_short(void *destination, const void *source, size_t count, uint32_t key
 }
 
 /// Writes source XOR key to the destination and returns the key for the byte that follows. Any
-/// alignment; the ranges are the same or don't overlap.
+/// alignment; the ranges are the same or don't overlap. Short payloads are spared the call.
 static inline uint32_t wsa_mask(void *destination, const void *source, size_t count, uint32_t key) {
   if (count > 16) {
-    return wsa_mask_any(destination, source, count, key);
+    return wsa_current()->mask(destination, source, count, key);
   }
   wsa_mask_short(destination, source, count, key);
   return wsa_rotate_key(key, count);

@@ -229,7 +229,7 @@ final class AppSession {
     /// The connection has ended, or there was none: says so once, and plans what comes next.
     private func dropped(_ error: WebSocketError, received: ClosePayload?, since: Deadline?) {
         clock = nil
-        app.setSocket(nil)
+        app.connectionEnded(received)
         if app.closeRequest == nil, !error.isCleanClosure {
             app.report(error)
         }

@@ -14,7 +14,7 @@ public struct Keepalive: Sendable, Hashable {
     /// is known from others.
     public var payload: [UInt8]
 
-    /// Makes a plan; ``WebSocketApp/runForever(reconnect:)`` checks it.
+    /// Makes a plan; a run checks it.
     ///
     /// - Parameters:
     ///   - interval: The time between pings.

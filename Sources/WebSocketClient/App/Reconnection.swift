@@ -1,6 +1,7 @@
 /// Whether, when and how often a ``WebSocketApp`` connects again after its connection has ended.
 ///
 /// ```swift
+/// let app = WebSocketApp(url: "wss://example.com/feed")
 /// try app.runForever(reconnect: .every(.seconds(5)))
 /// try app.runForever(reconnect: .exponentialBackoff(maximumAttempts: 10))
 /// ```

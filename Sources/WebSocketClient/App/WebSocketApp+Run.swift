@@ -148,6 +148,11 @@ extension WebSocketApp {
         }
     }
 
+    func connectionEnded(_ received: ClosePayload?) {
+        setSocket(nil)
+        state.withLock { $0.lastCloseFrame = received }
+    }
+
     /// Calls a callback; what it throws goes to ``onError``.
     func perform(_ callback: (WebSocketApp) throws -> Void) {
         do { try callback(self) } catch { onError?(self, error) }

@@ -104,6 +104,7 @@ public final class WebSocketApp: Sendable {
         var lastPing: ContinuousClock.Instant?
         var lastPong: ContinuousClock.Instant?
         var roundTripTime: Duration?
+        var lastCloseFrame: ClosePayload?
     }
 
     /// Where it connects to.
@@ -111,7 +112,7 @@ public final class WebSocketApp: Sendable {
 
     let state: Locked<State>
 
-    /// Makes an app; nothing is connected before ``runForever(pingInterval:pingTimeout:reconnect:)``.
+    /// Makes an app; nothing is connected before `runForever`.
     ///
     /// - Parameters:
     ///   - url: A `ws` or `wss` URL.
@@ -176,6 +177,10 @@ public final class WebSocketApp: Sendable {
 
     /// Sends a text message; see ``WebSocket/send(_:)-(String)``.
     ///
+    /// Blocks until the system has taken it, at most ``Timeouts/send``. Nothing is received while a
+    /// callback waits here: one that sends more than a peer takes in that itself waits for its answers
+    /// to be read should send from another thread.
+    ///
     /// - Parameter text: The message.
     /// - Returns: The length of the frame on the wire, header included.
     /// - Throws: ``WebSocketError``: `connectionClosed` if there is no open connection, `timedOut`,
@@ -220,7 +225,7 @@ public final class WebSocketApp: Sendable {
 
     /// Closes the connection and ends the run; returns at once.
     ///
-    /// The closing handshake takes at most `timeout`, then ``runForever(pingInterval:pingTimeout:reconnect:)``
+    /// The closing handshake takes at most `timeout`, then `runForever`
     /// returns; a connection that is being opened, and the wait before the next one, end at once. An
     /// app that isn't running is left as it is. For any thread, and for callbacks.
     ///

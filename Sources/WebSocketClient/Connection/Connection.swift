@@ -1,3 +1,4 @@
+import Synchronization
 import WebSocketProtocol
 
 /// An open connection: the two halves, and the closing handshake that joins them.
@@ -15,13 +16,17 @@ final class Connection: Sendable {
     let sender: Sender
     let receiver: Receiver
     let timeouts: Timeouts
+    let deliversFragments: Bool
     /// How messages are compressed, if that was agreed.
     let deflateChoice: DeflateChoice?
     let state = Locked(State())
+    /// Whether there is an `end`, for those who would not take the lock for every message.
+    private let hasEnded = Atomic<Bool>(false)
 
     init(_ opened: OpenedStream, role: Role, options: ConnectOptions) {
         stream = opened.stream
         timeouts = options.timeouts
+        deliversFragments = options.deliversFragments
         let deflateOptions = options.compression ?? DeflateOptions()
         let deflate = opened.negotiated.deflate
         deflateChoice = deflate.map {
@@ -31,7 +36,10 @@ final class Connection: Sendable {
             stream: stream,
             role: role,
             makeMaskingKey: options.maskingKey,
-            deflater: deflate?.deflater(for: role, options: deflateOptions)
+            deflater: deflate?.deflater(for: role, options: deflateOptions),
+            workers: deflate.flatMap { parameters in
+                DeflateWorkers(parameters, options: deflateOptions)
+            }
         )
         receiver = Receiver(
             stream: stream,
@@ -53,7 +61,9 @@ final class Connection: Sendable {
     // MARK: The end
 
     /// Why nothing more can be done, once that is so.
-    var end: WebSocketError? { state.withLock { $0.end } }
+    var end: WebSocketError? {
+        hasEnded.load(ordering: .acquiring) ? state.withLock { $0.end } : nil
+    }
 
     /// The peer's close frame, once it came.
     var closeReceived: ClosePayload? { state.withLock { $0.closeReceived } }
@@ -70,6 +80,7 @@ final class Connection: Sendable {
         state.withLock { state in
             if let end = state.end { return end }
             state.end = error
+            hasEnded.store(true, ordering: .releasing)
             return error
         }
     }
@@ -85,6 +96,14 @@ final class Connection: Sendable {
     func send(_ frame: OutgoingFrame, timeout: Duration?) throws(WebSocketError) {
         do throws(SendFailure) {
             try sender.send(frame, timeout: timeout)
+        } catch {
+            throw sendError(error)
+        }
+    }
+
+    func send(consuming bytes: consuming [UInt8], timeout: Duration?) throws(WebSocketError) {
+        do throws(SendFailure) {
+            try sender.send(consuming: bytes, timeout: timeout)
         } catch {
             throw sendError(error)
         }
@@ -175,7 +194,7 @@ final class Connection: Sendable {
 
     /// What one way of receiving has begun, it has to finish: the others would miss its beginning.
     private func refuseCutting(by way: Receiver.Way) throws(WebSocketError) {
-        guard let unfinished = receiver.unfinishedWay, unfinished != way else { return }
+        guard receiver.way != way, let unfinished = receiver.unfinishedWay else { return }
         let advice =
             switch unfinished {
             case .frames: "A message has been taken frame by frame; go on with receiveFrame()."

@@ -218,6 +218,7 @@ extension OpeningHandshake {
                 rest = Array(bytes[taken...])
             } catch {
                 // Half of the words of a refusal are better than none.
+                if case .aborted = error { throw error }
                 if let response = decoder.response { return (response, []) }
                 throw error
             }

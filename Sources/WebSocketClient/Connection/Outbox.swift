@@ -49,9 +49,8 @@ struct Outbox: ~Copyable {
 
     /// Gives the block back if nothing is in it.
     mutating func giveBackIfEmpty() {
-        guard start == end, let block else { return }
+        guard start == end, let block = block.take() else { return }
         Block.giveBack(block)
-        self.block = nil
         base = nil
         keys = nil
     }
@@ -65,10 +64,10 @@ struct Outbox: ~Copyable {
         _ deadline: inout LazyDeadline
     ) throws(SendFailure) {
         if Tracing.isEnabled { Tracing.sent(frame) }
-        if frame.isCompressed(from: compressionThreshold) {
+        if frame.needsCompression(from: compressionThreshold) {
             return try appendCompressed(frame, &deadline)
         }
-        if case .done = frame.compression { deflater?.resetContext() }
+        if frame.isCompressed { deflater?.resetContext() }
         let base = borrow()
         var rest = frame.payload
         var utf8 = UTF8State()
@@ -83,16 +82,7 @@ struct Outbox: ~Copyable {
             try flush(&deadline, isAccepted: false)
         }
         let frameStart = end
-        var key: UInt32 = 0
-        if masks { key = try nextKey() }
-        let header = FrameHeader(
-            isFinal: frame.isFinal,
-            reservedBits: frame.reservedBits,
-            opcode: frame.opcode,
-            maskingKey: masks ? key : nil,
-            payloadLength: rest.count
-        )
-        end += header.encode(into: base + end)
+        var key = try appendHeader(of: frame, at: base)
         guard isChecked else {
             let offset = Kernels.copyMaskedValidating(
                 from: rest,
@@ -119,6 +109,101 @@ struct Outbox: ~Copyable {
                 spill(rest, key: key)
                 throw error
             }
+        }
+    }
+
+    /// Puts a frame's header into the block, which has room for it, and returns the masking key.
+    private mutating func appendHeader(
+        of frame: OutgoingFrame,
+        at base: UnsafeMutableRawPointer
+    ) throws(SendFailure) -> UInt32 {
+        let key = masks ? try nextKey() : 0
+        let header = FrameHeader(
+            isFinal: frame.isFinal,
+            reservedBits: frame.reservedBits,
+            opcode: frame.opcode,
+            maskingKey: masks ? key : nil,
+            payloadLength: frame.payload.count
+        )
+        end += header.encode(into: base + end)
+        return key
+    }
+
+    // MARK: Messages whose memory has been handed over
+
+    /// So much of a message leaves with its header: alone, that would be a segment of its own.
+    static let headSize = 16 << 10
+
+    /// Masks a binary message where it lies and sends it from there.
+    ///
+    /// Fast because nothing but the head is copied: a piece is masked, and still in the second-level
+    /// cache when the kernel takes it. If somebody else holds the array, it is copied first.
+    mutating func append(
+        consuming bytes: consuming [UInt8],
+        _ deadline: inout LazyDeadline
+    ) throws(SendFailure) {
+        var sent = 0
+        let failure = bytes.withUnsafeMutableBytes { payload -> SendFailure? in
+            do throws(SendFailure) {
+                try sendInPlace(payload, from: &sent, &deadline)
+                return nil
+            } catch {
+                return error
+            }
+        }
+        guard let failure else { return }
+        if case .transport(_, isAccepted: true) = failure {
+            // All of it is masked, and before it nothing is left but what the block holds.
+            spilled = bytes
+            spilledStart = sent
+        }
+        throw failure
+    }
+
+    private mutating func sendInPlace(
+        _ payload: UnsafeMutableRawBufferPointer,
+        from sent: inout Int,
+        _ deadline: inout LazyDeadline
+    ) throws(SendFailure) {
+        let frame = OutgoingFrame(opcode: .binary, payload: UnsafeRawBufferPointer(payload))
+        if Tracing.isEnabled { Tracing.sent(frame) }
+        let base = borrow()
+        if Block.size - end < FrameHeader.maximumLength + Self.headSize {
+            try flush(&deadline, isAccepted: false)
+        }
+        var key = try appendHeader(of: frame, at: base)
+        let head = UnsafeRawBufferPointer(rebasing: frame.payload.prefix(Self.headSize))
+        key = Kernels.copyMasked(from: head, to: base + end, key: key)
+        end += head.count
+        sent = head.count
+        var masked = sent
+        do throws(SendFailure) {
+            try flush(&deadline, isAccepted: true)
+            while sent < payload.count {
+                let limit = min(sent + Block.size, payload.count)
+                key = Kernels.mask(
+                    UnsafeMutableRawBufferPointer(rebasing: payload[masked..<limit]),
+                    key: key
+                )
+                masked = limit
+                try write(payload, from: &sent, to: limit, &deadline)
+            }
+        } catch {
+            Kernels.mask(UnsafeMutableRawBufferPointer(rebasing: payload[masked...]), key: key)
+            throw error
+        }
+    }
+
+    private func write(
+        _ bytes: UnsafeMutableRawBufferPointer,
+        from position: inout Int,
+        to limit: Int,
+        _ deadline: inout LazyDeadline
+    ) throws(SendFailure) {
+        do throws(TransportError) {
+            try outlet.write(bytes, from: &position, to: limit, &deadline)
+        } catch {
+            throw .transport(error, isAccepted: true)
         }
     }
 
@@ -184,8 +269,9 @@ struct Outbox: ~Copyable {
         isAccepted: Bool
     ) throws(SendFailure) {
         do throws(TransportError) {
-            if let block, start < end {
-                try outlet.write(block.bytes, from: &start, to: end, &deadline)
+            if let base, start < end {
+                let bytes = UnsafeMutableRawBufferPointer(start: base, count: Block.size)
+                try outlet.write(bytes, from: &start, to: end, &deadline)
             }
             start = 0
             end = 0

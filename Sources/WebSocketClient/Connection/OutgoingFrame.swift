@@ -8,21 +8,16 @@ struct OutgoingFrame {
     var reservedBits: UInt8 = 0
     /// The payload is text that nobody has checked yet: check it in the same pass that masks it.
     var needsUTF8Check = false
-    /// Whether to compress it: always, never, or from the threshold on. Whole messages alone.
-    var compression = Compression.automatic
-
-    /// `done`: it has been compressed, without reference to other messages.
-    enum Compression { case automatic, always, never, done }
+    /// Whether to compress it; whole messages alone are.
+    var compression = MessageCompression.automatic
+    /// Whether it has been compressed, without reference to other messages.
+    var isCompressed = false
 
     /// Whether it is to be compressed on a connection that compresses from so many bytes on.
-    func isCompressed(from threshold: Int) -> Bool {
-        guard threshold != .max else { return false }
-        switch compression {
-        case .never, .done: return false
-        case .automatic where payload.count < threshold: return false
-        case .automatic, .always:
-            return isFinal && reservedBits == 0 && (opcode == .text || opcode == .binary)
-        }
+    func needsCompression(from threshold: Int) -> Bool {
+        guard threshold != .max, compression != .never else { return false }
+        if compression == .automatic, payload.count < threshold { return false }
+        return isFinal && reservedBits == 0 && (opcode == .text || opcode == .binary)
     }
 }
 

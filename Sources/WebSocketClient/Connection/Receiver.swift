@@ -303,10 +303,19 @@ final class Receiver: @unchecked Sendable {
         let block = Block.borrow()
         self.block = block
         decoder.window.lend(block.bytes)
+        if !decoder.assembler.hasSpare {
+            decoder.assembler.borrowSpare(from: &block.textStorage.value)
+        }
     }
 
     private func giveBackIfEmpty() {
-        guard let block, decoder.window.isEmpty else { return }
+        guard decoder.window.isEmpty, decoder.window.isLent || decoder.assembler.hasSpare else {
+            return
+        }
+        let block = self.block ?? Block.borrow()
+        if decoder.assembler.hasSpare {
+            decoder.assembler.returnSpare(to: &block.textStorage.value)
+        }
         _ = decoder.window.takeBack()
         Block.giveBack(block)
         self.block = nil

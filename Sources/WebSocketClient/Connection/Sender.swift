@@ -15,7 +15,9 @@ final class Sender: @unchecked Sendable {
     private let masks: Bool
     private let makeMaskingKey: (@Sendable () -> UInt32)?
     /// Messages of fewer bytes go as they are; all of them if nothing was negotiated.
-    private let compressionThreshold: Int
+    fileprivate let compressionThreshold: Int
+    /// Who compresses besides the thread that has the turn, if that was asked for and agreed.
+    let workers: DeflateWorkers?
 
     private let queue = Locked(SendQueue())
     /// Bytes in the queue and bytes held in the outbox, for those who don't have the turn.
@@ -40,9 +42,11 @@ final class Sender: @unchecked Sendable {
         stream: any ByteStream,
         role: Role,
         makeMaskingKey: (@Sendable () -> UInt32)?,
-        deflater: consuming Deflater?
+        deflater: consuming Deflater?,
+        workers: DeflateWorkers? = nil
     ) {
         masks = role == .client
+        self.workers = workers
         self.makeMaskingKey = makeMaskingKey
         compressionThreshold = deflater?.threshold ?? .max
         outbox = OwnedState(
@@ -53,6 +57,10 @@ final class Sender: @unchecked Sendable {
                 deflater: deflater
             )
         )
+    }
+
+    deinit {
+        workers?.stop()
     }
 
     /// All bytes that the stream has taken, wrapping around.
@@ -72,6 +80,13 @@ final class Sender: @unchecked Sendable {
 
     /// Sends one frame; returns when the stream has taken it, or another sender will write it.
     func send(_ frame: OutgoingFrame, timeout: Duration?) throws(SendFailure) {
+        if let workers, frame.needsCompression(from: compressionThreshold) {
+            // Outside the turn, so that threads don't wait for each other's compression.
+            if frame.needsUTF8Check { try Outbox.check(frame.payload) }
+            return try workers.withCompressed(frame) { (frame) throws(SendFailure) in
+                try send(frame, timeout: timeout)
+            }
+        }
         var deadline = LazyDeadline(timeout)
         if takeTurnIfFree() {
             try sendInTurn(frame, &deadline)
@@ -81,6 +96,20 @@ final class Sender: @unchecked Sendable {
             try takeTurn(&deadline)
             try sendInTurn(frame, &deadline)
         }
+    }
+
+    /// Sends a binary message from its own memory.
+    func send(consuming bytes: consuming [UInt8], timeout: Duration?) throws(SendFailure) {
+        var deadline = LazyDeadline(timeout)
+        try takeTurn(&deadline)
+        defer { leave(&deadline) }
+        try begin(&deadline)
+        try outbox.value.append(consuming: bytes, &deadline)
+    }
+
+    /// Whether a binary message of so many bytes can be sent from its own memory.
+    func sendsInPlace(_ count: Int) -> Bool {
+        masks && count > Outbox.headSize && count < compressionThreshold
     }
 
     /// Sends a control frame from the receiving thread, which never waits for the peer to read.
@@ -194,11 +223,13 @@ final class Sender: @unchecked Sendable {
         }
     }
 
-    /// What is compressed has to keep the order of compressing, so it waits for its turn.
+    /// What is compressed has to keep the order of compressing, so it waits for its turn, unless
+    /// each message is compressed by itself.
     private func mayQueue(_ frame: OutgoingFrame) -> Bool {
-        frame.payload.count <= Self.maximumQueuedPayload && frame.compression != .done
+        frame.payload.count <= Self.maximumQueuedPayload
+            && (!frame.isCompressed || workers != nil)
             && !wantsRelief.load(ordering: .relaxed)
-            && !frame.isCompressed(from: compressionThreshold)
+            && !frame.needsCompression(from: compressionThreshold)
     }
 
     // MARK: The queue
@@ -271,7 +302,8 @@ final class Sender: @unchecked Sendable {
         controlOnly: Bool
     ) throws(SendFailure) {
         guard queuedBytes.load(ordering: .relaxed) > 0 else { return }
-        try outbox.value.flush(&deadline, isAccepted: true)
+        // The frame that is to follow hasn't been taken yet.
+        try outbox.value.flush(&deadline, isAccepted: false)
         try drainQueue(&deadline, controlOnly: controlOnly)
         guard !outbox.value.isClosed else { throw .closing }
     }
@@ -283,11 +315,14 @@ struct FrameWriter: ~Copyable {
     fileprivate var deadline: LazyDeadline
     private let timeout: Duration?
     private var isInsideMessage = false
+    /// What is compressed side by side, where that was agreed.
+    private var pipeline: DeflatePipeline?
 
     fileprivate init(sender: Sender, timeout: Duration?) {
         self.sender = sender
         self.timeout = timeout
         deadline = LazyDeadline(timeout)
+        if let workers = sender.workers { pipeline = DeflatePipeline(workers) }
     }
 
     deinit {
@@ -295,24 +330,44 @@ struct FrameWriter: ~Copyable {
         sender.leave(&deadline)
     }
 
+    /// How many messages have been taken that will not go out unless this goes on.
+    var pendingCount: Int { pipeline?.count ?? 0 }
+
     mutating func append(_ frame: OutgoingFrame) throws(SendFailure) {
-        let sender = sender
         deadline = LazyDeadline(timeout)
-        do throws(SendFailure) {
-            try sender.yield(&deadline, controlOnly: isInsideMessage)
-        } catch {
-            // The frames before it are held, but nothing is known of this one.
-            if case .transport(let cause, _) = error { throw .transport(cause, isAccepted: false) }
-            throw error
-        }
+        if pipeline != nil, try appendToPipeline(frame) { return }
+        let sender = sender
+        try sender.yield(&deadline, controlOnly: isInsideMessage)
         try sender.outbox.value.append(frame, &deadline)
         if !frame.opcode.isControl { isInsideMessage = !frame.isFinal }
+    }
+
+    /// False for a frame that isn't for the pipeline; then that is empty.
+    private mutating func appendToPipeline(_ frame: OutgoingFrame) throws(SendFailure) -> Bool {
+        let needsCompression = frame.needsCompression(from: sender.compressionThreshold)
+        guard pipeline?.takes(frame, needsCompression: needsCompression) == true else {
+            while pendingCount > 0 { try sendOldest() }
+            return false
+        }
+        if frame.needsUTF8Check { try Outbox.check(frame.payload) }
+        while pipeline?.isFull == true { try sendOldest() }
+        pipeline?.add(frame, needsCompression: needsCompression)
+        return true
+    }
+
+    private mutating func sendOldest() throws(SendFailure) {
+        let sender = sender
+        try pipeline?.sendOldest(&deadline) { (frame, deadline) throws(SendFailure) in
+            try sender.yield(&deadline, controlOnly: false)
+            try sender.outbox.value.append(frame, &deadline)
+        }
     }
 
     /// Sends what has been collected so far.
     mutating func flush() throws(SendFailure) {
         let sender = sender
         deadline = LazyDeadline(timeout)
+        while pendingCount > 0 { try sendOldest() }
         try sender.outbox.value.flush(&deadline, isAccepted: true)
     }
 }

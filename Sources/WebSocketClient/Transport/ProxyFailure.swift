@@ -1,3 +1,5 @@
+import WebSocketProtocol
+
 /// What a proxy refused, or what was wrong with its answer.
 package enum ProxyFailure: Error, Sendable, Hashable {
     /// A SOCKS proxy wants credentials, or doesn't accept those it got.
@@ -24,9 +26,10 @@ extension ProxyFailure: CustomStringConvertible {
     package var description: String {
         switch self {
         case .authenticationFailed(let text): "The proxy refused the credentials: \(text)."
-        case .refused(407, let reason): "The proxy wants credentials, or other ones: 407 \(reason)."
+        case .refused(407, let reason):
+            "The proxy wants credentials, or other ones: 407 \(reason.legible)."
         case .refused(let status, let reason):
-            "The proxy refused the tunnel: \(status) \(reason)."
+            "The proxy refused the tunnel: \(status) \(reason.legible)."
         case .socksReply(let version, let code, let text):
             "The SOCKS\(version) proxy refused the request: \(text) (\(code))."
         case .malformedAnswer(let text): "The proxy's answer can't be understood. \(text)"

@@ -1,13 +1,27 @@
 /// Asks a proxy for a tunnel and hands over the stream that leads through it.
-struct ProxyTunnel {
+package struct ProxyTunnel {
     let proxy: Proxy
     let host: String
     let port: UInt16
     let wakeUp: WakeUp
     let deadline: Deadline
 
+    package init(
+        proxy: Proxy,
+        host: String,
+        port: UInt16,
+        wakeUp: WakeUp,
+        deadline: Deadline
+    ) {
+        self.proxy = proxy
+        self.host = host
+        self.port = port
+        self.wakeUp = wakeUp
+        self.deadline = deadline
+    }
+
     /// Finds what can't be sent before anything is.
-    static func check(_ proxy: Proxy, host: String) throws(TransportError) {
+    package static func check(_ proxy: Proxy, host: String) throws(TransportError) {
         switch proxy.kind {
         case .http, .https: try HTTPTunnel.check(proxy, host: host)
         case .socks4, .socks4a: try SOCKS4Tunnel.check(proxy, host: host)
@@ -16,7 +30,7 @@ struct ProxyTunnel {
     }
 
     /// Opens the tunnel over a connection to the proxy.
-    func open(over stream: any ByteStream) throws(TransportError) -> any ByteStream {
+    package func open(over stream: any ByteStream) throws(TransportError) -> any ByteStream {
         do {
             let lower = try secure(stream)
             let dialogue = ProxyDialogue(stream: lower, deadline: deadline)

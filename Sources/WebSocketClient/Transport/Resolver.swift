@@ -48,30 +48,13 @@ private final class Query: Sendable {
         self.port = port
     }
 
-    /// Begins to look the name up on a detached thread.
+    /// Begins to look the name up on a thread of its own.
     func start() throws(TransportError) {
-        #if os(Linux)
-            var thread = pthread_t()
-        #else
-            var thread: pthread_t?
-        #endif
-        let this = Unmanaged.passRetained(self)
-        let code = pthread_create(&thread, nil, runQuery, this.toOpaque())
-        guard code == 0 else {
-            this.release()
-            throw .system(call: "pthread_create", ErrorNumber(rawValue: code))
+        try Threads.start { [self] in
+            let result = lookUp(flags: 0)
+            answer.withLock { $0 = result }
+            done.signal()
         }
-        #if os(Linux)
-            pthread_detach(thread)
-        #else
-            if let thread { pthread_detach(thread) }
-        #endif
-    }
-
-    func run() {
-        let result = lookUp(flags: 0)
-        answer.withLock { $0 = result }
-        done.signal()
     }
 
     func takeAnswer() throws(TransportError) -> [SocketAddress] {
@@ -105,18 +88,6 @@ private final class Query: Sendable {
         )
     }
 }
-
-#if os(Linux)
-    private func runQuery(_ query: UnsafeMutableRawPointer?) -> UnsafeMutableRawPointer? {
-        if let query { Unmanaged<Query>.fromOpaque(query).takeRetainedValue().run() }
-        return nil
-    }
-#else
-    private func runQuery(_ query: UnsafeMutableRawPointer) -> UnsafeMutableRawPointer? {
-        Unmanaged<Query>.fromOpaque(query).takeRetainedValue().run()
-        return nil
-    }
-#endif
 
 extension Result {
     fileprivate var success: Success? {

@@ -44,6 +44,15 @@ public struct DeflateOptions: Sendable, Hashable {
     /// idle connections and costs an allocation for each message.
     public var freesIdleStreams = false
 
+    /// How many threads may compress what one connection sends, 1 to 64. Default: 1.
+    ///
+    /// More than one count where ``DeflateOffer/clientNoContextTakeover`` was agreed, as each message
+    /// is compressed by itself then: the messages of a batch are compressed side by side and leave in
+    /// their order, and threads that send at once don't wait for each other's compression. Each
+    /// thread has a compressor of the size above; they are started with the first batch that has work
+    /// for them and end with the connection.
+    public var threads = 1
+
     /// Makes the default options.
     public init() {}
 
@@ -52,6 +61,7 @@ public struct DeflateOptions: Sendable, Hashable {
         guard (-1...9).contains(level) else { throw .deflateOption("level") }
         guard (1...9).contains(memoryLevel) else { throw .deflateOption("memoryLevel") }
         guard threshold ?? 0 >= 0 else { throw .deflateOption("threshold") }
+        guard (1...64).contains(threads) else { throw .deflateOption("threads") }
         guard !offers.isEmpty else { throw .deflateOption("offers") }
         for offer in offers {
             guard Self.isValid(offer.serverMaxWindowBits) else {

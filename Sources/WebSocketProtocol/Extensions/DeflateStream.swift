@@ -8,6 +8,8 @@ struct DeflateStream: ~Copyable, @unchecked Sendable {
     // Safe to send: one owner has the stream, and zlib ties no stream to a thread.
     private var stream: UnsafeMutablePointer<z_stream>?
     private let kind: Kind
+    /// Whether a decompressor stands between two blocks and on a whole byte.
+    private(set) var isBetweenBlocks = true
 
     /// What zlib did in one call.
     struct Step {
@@ -37,6 +39,7 @@ struct DeflateStream: ~Copyable, @unchecked Sendable {
     mutating func close() {
         Self.free(stream, kind)
         stream = nil
+        isBetweenBlocks = true
     }
 
     /// Makes the stream unless it is there.
@@ -73,6 +76,7 @@ struct DeflateStream: ~Copyable, @unchecked Sendable {
         case .compressor: deflateReset(stream)
         case .decompressor: inflateReset(stream)
         }
+        isBetweenBlocks = true
     }
 
     /// Starts a new DEFLATE stream that may refer to the output of the one before.
@@ -102,15 +106,13 @@ struct DeflateStream: ~Copyable, @unchecked Sendable {
         let (step, code) = try run(input, into: output) { stream, _ in
             inflate(stream, Z_SYNC_FLUSH)
         }
-        return (step, code == Z_STREAM_END)
-    }
-
-    /// Whether a decompressor stands between two blocks and on a whole byte.
-    var isBetweenBlocks: Bool {
         // "inflate() sets strm->data_type to the number of unused bits …, plus 128 if inflate()
-        // returned immediately after decoding an end-of-block code".
-        guard let stream else { return true }
-        return stream.pointee.data_type & 0xBF == 128
+        // returned immediately after decoding an end-of-block code". A call that finds nothing to do
+        // leaves the place unchanged, and yet takes the 128 back.
+        if step.consumed > 0 || step.produced > 0, let stream {
+            isBetweenBlocks = stream.pointee.data_type & 0xBF == 128
+        }
+        return (step, code == Z_STREAM_END)
     }
 
     private mutating func run(

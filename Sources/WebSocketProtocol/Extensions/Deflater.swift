@@ -3,7 +3,7 @@
 /// Give a message in any number of pieces, and each piece again, less what was consumed, with more
 /// room until it is complete:
 ///
-/// ```swift
+/// ```
 /// repeat {
 ///     let progress = try deflater.compress(input, ending: .message, into: room)
 ///     input = UnsafeRawBufferPointer(rebasing: input[progress.consumed...])
@@ -87,10 +87,19 @@ package struct Deflater: ~Copyable, Sendable {
     package mutating func compress(
         message: UnsafeRawBufferPointer
     ) throws(DeflateFailure) -> [UInt8] {
-        var output = [UInt8](
-            repeating: 0,
-            count: Self.maximumCompressedBytes(message.count)
-        )
+        var output: [UInt8] = []
+        output.removeSubrange(try compress(message: message, into: &output)...)
+        return output
+    }
+
+    /// Compresses a whole message into the front of an array, which grows to what that may take;
+    /// returns how much it took.
+    package mutating func compress(
+        message: UnsafeRawBufferPointer,
+        into output: inout [UInt8]
+    ) throws(DeflateFailure) -> Int {
+        let bound = Self.maximumCompressedBytes(message.count)
+        if output.count < bound { output = [UInt8](repeating: 0, count: bound) }
         var consumed = 0
         var count = 0
         while true {
@@ -108,10 +117,8 @@ package struct Deflater: ~Copyable, Sendable {
             let progress = try result.get()
             consumed += progress.consumed
             count += progress.produced
-            guard !progress.isComplete else { break }
+            if progress.isComplete { return count }
         }
-        output.removeSubrange(count...)
-        return output
     }
 
     /// Forgets the messages so far: what follows refers to none of them.

@@ -4,7 +4,7 @@
 /// Give a message's payload in any number of pieces, and each piece again, less what was consumed,
 /// with more room until it is complete:
 ///
-/// ```swift
+/// ```
 /// repeat {
 ///     let progress = try inflater.inflate(input, endsMessage: frame.isFinal, into: room)
 ///     input = UnsafeRawBufferPointer(rebasing: input[progress.consumed...])

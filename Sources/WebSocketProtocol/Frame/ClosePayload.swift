@@ -52,6 +52,6 @@ extension ClosePayload: CustomStringConvertible {
     /// The code and the reason, on one line whatever the peer wrote.
     public var description: String {
         guard let code else { return "none" }
-        return reason.isEmpty ? "\(code)" : "\(code) \(reason.debugDescription)"
+        return reason.isEmpty ? "\(code)" : "\(code) \(reason.quoted)"
     }
 }

@@ -15,6 +15,8 @@ public struct Frame: Sendable, Hashable {
     public var opcode: Opcode
     /// The application data, unmasked.
     public var payload: [UInt8]
+    /// What the sender of the message wishes; it doesn't stand on the wire.
+    package var compression = MessageCompression.automatic
 
     /// Makes a frame.
     ///
@@ -72,7 +74,7 @@ extension Frame: CustomStringConvertible {
         let shown = payload.prefix(64)
         let data =
             switch opcode {
-            case .text: String(decoding: shown, as: UTF8.self).debugDescription
+            case .text: String(decoding: shown, as: UTF8.self).quoted
             case .close: closePayload?.description ?? "?"
             default: "[" + shown.map { String($0, radix: 16) }.joined(separator: " ") + "]"
             }

@@ -46,6 +46,8 @@ package struct FrameDecoder: ~Copyable, Sendable {
     private let role: Role
     private let limits: Limits
     private let allowsCompression: Bool
+    /// Whether no limit is below the length that fits a short header.
+    private let takesSmallMessages: Bool
 
     /// The data frame whose payload is being received.
     private var frame: FrameHeader?
@@ -59,6 +61,9 @@ package struct FrameDecoder: ~Copyable, Sendable {
         self.role = role
         self.limits = limits
         self.allowsCompression = allowsCompression
+        takesSmallMessages =
+            role == .client && limits.maximumFragments > 0
+            && min(limits.maximumFrameBytes, limits.maximumMessageBytes) > 125
     }
 
     /// How much of the current data frame's payload is still to come.
@@ -69,6 +74,24 @@ package struct FrameDecoder: ~Copyable, Sendable {
 
     /// Whether the next byte begins a frame.
     package var isBetweenFrames: Bool { frame == nil }
+
+    /// Decodes a message that is one short frame, whole in the window; `nil` leaves it to ``next(_:atMost:)``.
+    ///
+    /// Fast because two bytes say all there is to check: final, text or binary, neither compressed nor
+    /// masked, with a length that needs no further bytes.
+    @inline(__always)
+    mutating func nextSmallMessage(
+        _ window: inout ByteWindow
+    ) -> (opcode: Opcode, bytes: UnsafeRawBufferPointer)? {
+        let bytes = UnsafeRawBufferPointer(window.bytes)
+        guard takesSmallMessages, isBetweenMessages, bytes.count >= 2 else { return nil }
+        let first = bytes[0]
+        let end = 2 + Int(bytes[1])
+        guard first == 0x81 || first == 0x82, end < 128, end <= bytes.count else { return nil }
+        window.consume(end)
+        let payload = UnsafeRawBufferPointer(rebasing: bytes[2..<end])
+        return (first == 0x81 ? .text : .binary, payload)
+    }
 
     /// Decodes the next piece, of data at most `limit` bytes; `nil` when more bytes are needed.
     package mutating func next(
@@ -92,7 +115,8 @@ package struct FrameDecoder: ~Copyable, Sendable {
         }
         try begin(header)
         window.consume(length)
-        if bytes.count >= length + header.payloadLength, header.payloadLength <= limit {
+        // Without a limit on frames, the sum of header and payload may be more than an Int holds.
+        if header.payloadLength <= min(limit, bytes.count - length) {
             if header.isFinal { isInsideMessage = false }
             return takeWhole(header, from: &window)
         }

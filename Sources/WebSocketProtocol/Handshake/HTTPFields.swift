@@ -3,8 +3,8 @@
 /// ```swift
 /// var fields: HTTPFields = ["Authorization": "Bearer …", "X-Trace": "1"]
 /// fields.append(name: "X-Trace", value: "2")
-/// fields["x-trace"]            // "1"
-/// fields.values(of: "X-TRACE") // ["1", "2"]
+/// print(fields["x-trace"] ?? "none")     // 1
+/// print(fields.values(of: "X-TRACE"))    // ["1", "2"]
 /// ```
 ///
 /// Anything can be stored; what can't be sent (``isValidName(_:)``, ``isValidValue(_:)``) is
@@ -126,15 +126,41 @@ extension HTTPFields: ExpressibleByDictionaryLiteral {
 }
 
 extension HTTPFields: CustomStringConvertible {
-    /// A line for each field, without what authorises: credentials and cookies are three asterisks.
+    /// A line for each field, without what authorises: three asterisks stand for cookies, for
+    /// credentials, tokens and keys as far as the field's name tells them, and for the query and the
+    /// credentials of a `Location`.
     public var description: String {
         storage.map { field in
-            let isSecret = Self.secretNames.contains { $0.equalsIgnoringCase(field.name) }
-            return "\(field.name): \(isSecret ? "***" : field.value)"
+            let value =
+                if Self.isSecret(name: field.name) {
+                    "***"
+                } else if field.name.equalsIgnoringCase("Location") {
+                    field.value.contains("@") ? "***" : field.value.hidingQuery.legible
+                } else {
+                    field.value.legible
+                }
+            return "\(field.name): \(value)"
         }.joined(separator: "\n")
     }
 
-    private static let secretNames = [
-        "Authorization", "Proxy-Authorization", "Cookie", "Set-Cookie",
+    /// Whether the value of a field of that name is for one origin's eyes only.
+    package static func isSecret(name: String) -> Bool {
+        let name = name.asciiLowercased
+        return secretWords.contains { name.contains($0) }
+    }
+
+    private static let secretWords = [
+        "authorization", "cookie", "token", "secret", "password", "api-key", "apikey", "auth-key",
     ]
+}
+
+extension String {
+    /// A URL, or the target of a request, with three asterisks for the query and the fragment, which
+    /// often hold a token.
+    package var hidingQuery: String {
+        guard let mark = unicodeScalars.firstIndex(where: { $0 == "?" || $0 == "#" }) else {
+            return self
+        }
+        return String(unicodeScalars[...mark]) + "***"
+    }
 }

@@ -73,7 +73,8 @@ extension HandshakeFailure: CustomStringConvertible {
 
 /// What a server wrote, cut to what a sentence can hold.
 private func brief(_ text: String) -> String {
-    text.count <= 80 ? text : text.prefix(80) + "…"
+    let shown = text.unicodeScalars.prefix(80)
+    return String(shown).legible + (shown.endIndex == text.endIndex ? "" : "…")
 }
 
 /// Why a redirect wasn't followed.

@@ -30,6 +30,6 @@ public struct HandshakeResponse: Sendable, Hashable {
 extension HandshakeResponse: CustomStringConvertible {
     /// The status and its words, such as `403 Forbidden`.
     public var description: String {
-        reasonPhrase.isEmpty ? "\(statusCode)" : "\(statusCode) \(reasonPhrase)"
+        reasonPhrase.isEmpty ? "\(statusCode)" : "\(statusCode) \(reasonPhrase.legible)"
     }
 }

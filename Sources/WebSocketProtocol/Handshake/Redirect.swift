@@ -47,12 +47,12 @@ package struct RedirectPolicy: Sendable, Hashable {
 }
 
 extension HTTPFields {
-    /// These fields without what is meant for one origin alone: credentials, cookies and the host.
+    /// These fields without what is meant for one origin alone: the host, cookies, and credentials,
+    /// tokens and keys as far as the field's name tells them.
     package var withoutCredentials: HTTPFields {
-        var fields = self
-        for name in ["Authorization", "Proxy-Authorization", "Cookie", "Host"] {
-            fields[name] = nil
-        }
-        return fields
+        HTTPFields(
+            lazy.filter { !$0.name.equalsIgnoringCase("Host") && !Self.isSecret(name: $0.name) }
+                .map { ($0.name, $0.value) }
+        )
     }
 }

@@ -2,10 +2,10 @@
 ///
 /// ```swift
 /// let url = try WebSocketURL("wss://user:secret@[::1]:8443/chat?room=1")
-/// url.host       // "::1"
-/// url.hostHeader // "[::1]:8443"
-/// url.resource   // "/chat?room=1"
-/// print(url)     // wss://***@[::1]:8443/chat?room=1
+/// print(url.host)       // ::1
+/// print(url.hostHeader) // [::1]:8443
+/// print(url.resource)   // /chat?room=1
+/// print(url)            // wss://***@[::1]:8443/chat?room=1
 /// ```
 public struct WebSocketURL: Sendable, Hashable {
     /// Whether the scheme is `wss`.

@@ -5,6 +5,8 @@ package struct MessageAssembler: ~Copyable, Sendable {
     private let validatesUTF8: Bool
 
     private var storage: [UInt8] = []
+    /// Lent storage for text: a String is a copy, and what it was copied from can serve again.
+    private var spare: [UInt8] = []
     private var opcode = Opcode.binary
     private var isCompressed = false
     private var utf8 = UTF8State()
@@ -15,6 +17,8 @@ package struct MessageAssembler: ~Copyable, Sendable {
 
     /// Storage that is kept for the next message; more is given back.
     private static let keptCapacity = 4 << 10
+    /// The largest storage that is lent out again.
+    private static let maximumSpareCapacity = 2 << 20
     /// What is set aside for a frame on the strength of its announced length alone.
     private static let trustedCapacity = 1 << 20
     /// What is inflated at once: it is still in cache when it is checked.
@@ -34,13 +38,18 @@ package struct MessageAssembler: ~Copyable, Sendable {
     /// Whether payload may be read straight into the storage: it is stored as it comes.
     package var takesPayloadDirectly: Bool { !isCompressed }
 
-    /// Adds a piece of a data frame; true when it completes the message.
-    package mutating func append(_ piece: FramePiece) throws(ProtocolViolation) -> Bool {
+    /// Adds a piece of a data frame, of which `expected` bytes are still to come; true when it
+    /// completes the message.
+    package mutating func append(
+        _ piece: FramePiece,
+        expecting expected: Int = 0
+    ) throws(ProtocolViolation) -> Bool {
         begin(piece)
         if isCompressed {
             try inflate(piece)
         } else {
             let start = storage.count
+            if expected > 0 { reserve(piece.bytes.count, of: piece.bytes.count + expected) }
             storage.append(contentsOf: piece.bytes)
             try check(newBytesFrom: start)
         }
@@ -53,10 +62,7 @@ package struct MessageAssembler: ~Copyable, Sendable {
         expecting expected: Int,
         read: (UnsafeMutableRawBufferPointer) throws(Failure) -> Int
     ) throws(Failure) -> Int {
-        if storage.capacity - storage.count < min(limit, expected) {
-            let growth = max(Self.trustedCapacity, storage.count)
-            storage.reserveCapacity(storage.count + min(expected, growth))
-        }
+        reserve(min(limit, expected), of: expected)
         let room = min(limit, expected, storage.capacity - storage.count)
         var count = 0
         try storage.append(addingCapacity: room) { (output) throws(Failure) in
@@ -69,6 +75,15 @@ package struct MessageAssembler: ~Copyable, Sendable {
             }
         }
         return count
+    }
+
+    /// Makes room for `needed` bytes, and in advance for more of those that have been announced.
+    private mutating func reserve(_ needed: Int, of announced: Int) {
+        guard storage.capacity - storage.count < needed else { return }
+        let growth = max(Self.trustedCapacity, storage.count, needed)
+        let exact = storage.count + min(announced, growth)
+        // Twice as much each time, or many fragments would be copied as many times.
+        storage.reserveCapacity(storage.isEmpty ? exact : max(exact, 2 * storage.capacity))
     }
 
     /// Completes ``appendDirectly(upTo:read:)``: accounts for the `count` bytes that it stored.
@@ -85,11 +100,10 @@ package struct MessageAssembler: ~Copyable, Sendable {
         return try finish(piece)
     }
 
-    /// Checks a message that is whole in one piece, where it stands.
-    package mutating func check(whole piece: FramePiece) throws(ProtocolViolation) {
-        guard piece.opcode == .text, validatesUTF8 else { return }
+    /// Checks text that is whole in one piece, where it stands.
+    func check(wholeText bytes: UnsafeRawBufferPointer) throws(ProtocolViolation) {
+        guard validatesUTF8 else { return }
         var state = UTF8State()
-        let bytes = UnsafeRawBufferPointer(piece.bytes)
         let offset = Kernels.validate(bytes, state: &state)
         guard offset < 0, state.isOnBoundary else {
             throw ProtocolViolation(.invalidUTF8(offset: offset < 0 ? bytes.count : offset))
@@ -175,6 +189,7 @@ package struct MessageAssembler: ~Copyable, Sendable {
         guard piece.startsFrame, piece.opcode != .continuation else { return }
         reset()
         opcode = piece.opcode
+        if opcode == .text, spare.capacity > storage.capacity { swap(&storage, &spare) }
         isCompressed = piece.reservedBits & 4 != 0 && inflater != nil
         utf8 = UTF8State()
     }
@@ -244,10 +259,28 @@ package struct MessageAssembler: ~Copyable, Sendable {
     private mutating func reset() {
         handedOut = 0
         isHandingOut = false
-        if storage.capacity > Self.keptCapacity {
-            storage = []
-        } else {
+        if storage.capacity <= Self.keptCapacity {
             storage.removeAll(keepingCapacity: true)
+            return
         }
+        if opcode == .text, storage.capacity <= Self.maximumSpareCapacity {
+            storage.removeAll(keepingCapacity: true)
+            swap(&storage, &spare)
+        }
+        storage = []
+    }
+
+    // MARK: Lending
+
+    /// Whether there is storage to give back.
+    package var hasSpare: Bool { spare.capacity > 0 }
+
+    /// Takes storage on loan.
+    package mutating func borrowSpare(from lender: inout [UInt8]) { swap(&spare, &lender) }
+
+    /// Gives it back, or what was made meanwhile; the lender keeps the larger.
+    package mutating func returnSpare(to lender: inout [UInt8]) {
+        if spare.capacity > lender.capacity { swap(&spare, &lender) }
+        spare = []
     }
 }

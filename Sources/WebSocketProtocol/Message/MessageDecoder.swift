@@ -46,10 +46,15 @@ package struct MessageDecoder: ~Copyable, Sendable {
     /// The fast path hands out a message that lies whole in the window where it lies: nothing is
     /// copied, and text is checked in place.
     package mutating func next() throws(ProtocolViolation) -> DecodedEvent {
+        if let (opcode, bytes) = frames.nextSmallMessage(&window) {
+            if opcode == .text { try assembler.check(wholeText: bytes) }
+            return .message(opcode, bytes)
+        }
         while let piece = try frames.next(&window) {
             if piece.isWholeMessage {
-                try assembler.check(whole: piece)
-                return .message(piece.opcode, UnsafeRawBufferPointer(piece.bytes))
+                let bytes = UnsafeRawBufferPointer(piece.bytes)
+                if piece.opcode == .text { try assembler.check(wholeText: bytes) }
+                return .message(piece.opcode, bytes)
             }
             if piece.opcode.isControl {
                 return .control(piece.opcode, UnsafeRawBufferPointer(piece.bytes))
@@ -57,7 +62,9 @@ package struct MessageDecoder: ~Copyable, Sendable {
             if let onFragment, piece.startsFrame {
                 onFragment(piece, piece.bytes.count + frames.remainingPayload)
             }
-            if try assembler.append(piece) { return .assembledMessage(assembler.messageOpcode) }
+            if try assembler.append(piece, expecting: frames.remainingPayload) {
+                return .assembledMessage(assembler.messageOpcode)
+            }
         }
         return .needsMoreBytes
     }

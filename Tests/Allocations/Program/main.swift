@@ -52,6 +52,11 @@ for size in [16, 1024, 65536, 1 << 20] {
             }
         } && isFine
 }
+var messages = (0..<20).map { [UInt8](repeating: UInt8($0), count: 1 << 20) }
+isFine =
+    try measure("send(consuming:) of 1048576 bytes", messages: 10) {
+        for _ in 0..<10 { try socket.send(consuming: messages.removeLast()) }
+    } && isFine
 isFine =
     try measure("send(_: String)", messages: 100) {
         for _ in 0..<100 { try socket.send(text) }

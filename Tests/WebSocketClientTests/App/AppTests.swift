@@ -6,7 +6,7 @@ import WebSocketProtocol
 
 @testable import WebSocketClient
 
-@Suite("WebSocketApp", .ownThread, .timeLimit(.minutes(5)))
+@Suite("WebSocketApp", .blocking, .timeLimit(.minutes(5)))
 struct AppTests {
     @Test("A message goes there and back, and closing in a callback ends the run without an error")
     func echo() throws {
@@ -94,58 +94,6 @@ struct AppTests {
         #expect(journal.count(of: "error The peer set a reserved bit") == 1)
         #expect(journal.count(of: "error") == 1)
         #expect(told.withLock { $0 } == 1002)
-    }
-
-    @Test("close() from another thread ends the run")
-    func closeFromElsewhere() throws {
-        let server = try LoopbackServer()
-        defer { server.stop() }
-        let journal = Journal()
-        let app = WebSocketApp.noting(
-            in: journal,
-            url: server.url(),
-            onOpen: { app in
-                try Threads.start { try? app.close(code: CloseCode(rawValue: 3001), reason: "bye") }
-            }
-        )
-        #expect(try app.runForever() == false)
-        #expect(journal.entries == ["open", "close 3001 bye"])
-    }
-
-    @Test("close() ends the run within its time-out if the peer doesn't answer")
-    func deafPeer() throws {
-        let server = try LoopbackServer { connection in
-            try connection.flush()
-            pause(.seconds(3))
-        }
-        defer { server.stop() }
-        let journal = Journal()
-        let app = WebSocketApp.noting(
-            in: journal,
-            url: server.url(),
-            onOpen: { try $0.close(timeout: .milliseconds(200)) }
-        )
-        let (errored, time) = try timed { try app.runForever() }
-        #expect(!errored)
-        #expect(time < .seconds(9))
-        #expect(journal.entries == ["open", "close 1006 "])
-    }
-
-    @Test("close() ends an attempt to connect at once")
-    func closeWhileConnecting() throws {
-        // A listener that never answers the handshake.
-        let listener = try Listener()
-        defer { listener.close() }
-        let journal = Journal()
-        let app = WebSocketApp.noting(in: journal, url: "ws://127.0.0.1:\(listener.port)/")
-        try Threads.start {
-            pause(.milliseconds(200))
-            try? app.close()
-        }
-        let (errored, time) = try timed { try app.runForever() }
-        #expect(!errored)
-        #expect(time < .seconds(9))
-        #expect(journal.entries == ["close 1006 "])
     }
 
     @Test("What a callback throws goes to onError, and the run goes on")

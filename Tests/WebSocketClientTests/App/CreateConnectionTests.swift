@@ -24,7 +24,7 @@ private final class FrameCountingSocket: WebSocket, @unchecked Sendable {
     }
 }
 
-@Suite("createConnection", .ownThread, .timeLimit(.minutes(5)))
+@Suite("createConnection", .blocking, .timeLimit(.minutes(5)))
 struct CreateConnectionTests {
     /// Connects to a server that answers the handshake, and returns what it was asked.
     private func request(
@@ -258,7 +258,7 @@ struct CreateConnectionTests {
     }
 }
 
-@Suite("Defaults of the process", .ownThread, .timeLimit(.minutes(5)), .serialized)
+@Suite("Defaults of the process", .blocking, .timeLimit(.minutes(5)), .serialized)
 struct DefaultsTests {
     @Test("The default time-out holds for connections that aren't told otherwise")
     func timeout() throws {

@@ -7,7 +7,7 @@ import WebSocketProtocol
 
 @testable import WebSocketClient
 
-@Suite("Many connections", .ownThread, .timeLimit(.minutes(5)), .serialized)
+@Suite("Many connections", .blocking, .timeLimit(.minutes(5)), .serialized)
 struct CrowdTests {
     @Test("A thousand reconnects leave no thread and no descriptor behind")
     func thousandReconnects() throws {
@@ -73,6 +73,25 @@ struct CrowdTests {
         #expect(opened.load(ordering: .relaxed) == count)
         #expect(echoed.load(ordering: .relaxed) == count)
         #expect(closed.load(ordering: .relaxed) == count)
+    }
+
+    @Test("A thousand idle connections take no thread and little memory each")
+    func idleMemory() throws {
+        try raiseDescriptorLimit(to: 8192)
+        let server = try RunningProgram(RunningProgram.built("loopback-server"), [], on: .pipes)
+        try server.output.expect("listening on ")
+        let url = String(try server.output.take(through: "\n").dropLast())
+        let crowd = try RunningProgram(RunningProgram.built("crowd"), [url, "1000"], on: .pipes)
+        let line = try crowd.output.takeAll(within: 120)
+        print(line)
+        let pattern = /1000 connections, (\d+) threads, (\d+) bytes each\n/
+        let figures = try #require(line.wholeMatch(of: pattern), "\(line)")
+        let (threads, bytes) = (try #require(Int(figures.1)), try #require(Int(figures.2)))
+        #expect(threads <= 4)
+        // Sanitizers keep much beside what is theirs to watch.
+        let runtimes: [String] = ["__asan_init", "__tsan_init"]
+        let isSanitized = runtimes.contains { dlsym(nil, $0) != nil }
+        #expect(bytes < (isSanitized ? 256 : 12) << 10)
     }
 }
 

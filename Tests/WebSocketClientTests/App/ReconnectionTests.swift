@@ -6,7 +6,7 @@ import WebSocketProtocol
 
 @testable import WebSocketClient
 
-@Suite("Reconnecting", .ownThread, .timeLimit(.minutes(5)))
+@Suite("Reconnecting", .blocking, .timeLimit(.minutes(5)))
 struct ReconnectionTests {
     @Test("Each drop is told by one error and one close, and onReconnect follows")
     func drops() throws {

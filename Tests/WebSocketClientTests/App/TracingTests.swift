@@ -22,9 +22,9 @@ private struct Notebook: LogHandler {
 }
 
 // The trace is the whole process's: other tests may add to it while it is on.
-@Suite("Tracing", .ownThread, .timeLimit(.minutes(5)), .serialized)
+@Suite("Tracing", .blocking, .timeLimit(.minutes(5)), .serialized)
 struct TracingTests {
-    private func trace(_ body: () throws -> Void) rethrows -> [String] {
+    func trace(_ body: () throws -> Void) rethrows -> [String] {
         let journal = Journal()
         enableTrace(true, logger: Logger(label: "test") { _ in Notebook(journal: journal) })
         defer { enableTrace(false) }
@@ -101,6 +101,19 @@ struct TracingTests {
         }
         #expect(!entries.contains { $0.contains("secret-5") })
         #expect(entries.contains { $0.contains("set-cookie: ***\nServer: marked-server") })
+    }
+
+    @Test("The entries have the level that was asked for")
+    func level() throws {
+        let server = try LoopbackServer()
+        defer { server.stop() }
+        let journal = Journal()
+        let logger = Logger(label: "test") { _ in Notebook(journal: journal) }
+        enableTrace(true, logger: logger, level: .info)
+        defer { enableTrace(false) }
+        try WebSocket.connect(to: server.url("/of-that-level")).close()
+        let request = try #require(journal.entries.first { $0.contains("/of-that-level") })
+        #expect(request.hasPrefix("info "))
     }
 
     @Test("Nothing is logged when the trace is off")

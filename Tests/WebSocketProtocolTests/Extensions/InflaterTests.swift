@@ -53,6 +53,16 @@ struct InflaterTests {
         #expect(try inflater.inflate(plain, pieces: pieces) == Self.hello)
     }
 
+    @Test("The end that a receiver adds can be data, in any room", arguments: [1, 2, 5, 6, 100])
+    func endAsData(room: Int) throws {
+        // A stored block of five bytes, one of which is there.
+        let payload: [UInt8] = [0x00, 0x05, 0x00, 0xFA, 0xFF, 0x6F]
+        var inflater = Inflater()
+        for _ in 0..<2 {
+            #expect(try inflater.inflate(payload, room: room) == [0x6F, 0, 0, 0xFF, 0xFF])
+        }
+    }
+
     @Test("Empty blocks and an empty payload are empty messages")
     func empty() throws {
         var inflater = Inflater()

@@ -87,4 +87,16 @@ struct ClosePayloadTests {
         #expect(Frame(opcode: .close, payload: bytes(1005)).closePayload == nil)
         #expect(Frame(opcode: .ping, payload: bytes(1000)).closePayload == nil)
     }
+
+    @Test("Close codes have the numbers of the registry")
+    func registry() {
+        let codes: [(CloseCode, UInt16)] = [
+            (.normalClosure, 1000), (.goingAway, 1001), (.protocolError, 1002),
+            (.unsupportedData, 1003), (.noStatusReceived, 1005), (.abnormalClosure, 1006),
+            (.invalidPayload, 1007), (.policyViolation, 1008), (.messageTooBig, 1009),
+            (.mandatoryExtension, 1010), (.internalError, 1011), (.serviceRestart, 1012),
+            (.tryAgainLater, 1013), (.badGateway, 1014), (.tlsHandshake, 1015),
+        ]
+        for (code, number) in codes { #expect(code.rawValue == number) }
+    }
 }

@@ -46,6 +46,37 @@ struct HTTPFieldsTests {
         #expect(HTTPFields.isValidValue(""))
     }
 
+    @Test(
+        "A field that says so by its name is a secret",
+        arguments: [
+            "Cookie", "set-cookie", "Authorization", "Proxy-Authorization", "X-Auth-Token",
+            "X-API-Key",
+            "X-MBX-APIKEY", "X-Client-Secret", "X-Password", "x-auth-key",
+        ]
+    )
+    func secretNames(name: String) {
+        let fields: HTTPFields = [(name): "s3cret", "X-Trace": "1"]
+        #expect(fields.description == "\(name): ***\nX-Trace: 1")
+        #expect(fields.withoutCredentials == ["X-Trace": "1"])
+    }
+
+    @Test("A description shows neither the query nor the credentials of a Location")
+    func location() {
+        let fields: HTTPFields = [
+            "Location": "/a?token=s3cret", "location": "https://user:s3cret@host/", "Link": "/b?c",
+            "LOCATION": "//host/#s3cret",
+        ]
+        let expected = "Location: /a?***\nlocation: ***\nLink: /b?c\nLOCATION: //host/#***"
+        #expect(fields.description == expected)
+    }
+
+    @Test("Nothing in a description moves a terminal's cursor")
+    func legible() {
+        let fields: HTTPFields = ["X-A": "a\u{9B}2J\u{202E}\u{2028}é\u{200B}\tb"]
+        let expected = #"X-A: a\u{9B}2J\u{202E}\u{2028}é"# + "\u{200B}\tb"
+        #expect(fields.description == expected)
+    }
+
     @Test("A description shows no credentials")
     func description() {
         let fields: HTTPFields = [

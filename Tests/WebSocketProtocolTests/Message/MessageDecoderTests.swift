@@ -305,12 +305,12 @@ struct MessageDecoderTests {
         #expect(made == [expected, expected])
     }
 
-    @Test("An announced length sets nothing aside")
-    func announcedLength() {
+    @Test("An announced length sets nothing aside", arguments: [1 << 62, UInt64(Int.max)])
+    func announcedLength(length: UInt64) {
         var limits = Limits()
         limits.maximumFrameBytes = .max
         limits.maximumMessageBytes = .max
-        let frame = WireFrame(.binary, [1, 2, 3]).with { $0.announcedLength = 1 << 62 }
+        let frame = WireFrame(.binary, [1, 2, 3]).with { $0.announcedLength = length }
         for readsDirectly in [false, true] {
             var recorder = EventRecorder(limits: limits, readsDirectly: readsDirectly)
             recorder.feed(frame.bytes)
@@ -326,5 +326,62 @@ struct MessageDecoderTests {
         let payload = (0..<100_000).map { UInt8(truncatingIfNeeded: $0 &* 7) }
         recorder.feed(WireFrame(.binary, payload).bytes + WireFrame(.ping, [1]).bytes)
         #expect(recorder.events == [.message(.binary, payload), .control(.ping, [1])])
+    }
+
+    @Test(
+        "Short messages are held against limits below their length",
+        arguments: [Opcode.text, .binary]
+    )
+    func limitBelowShortMessages(opcode: Opcode) {
+        var limits = Limits()
+        limits.maximumMessageBytes = 3
+        let stream = WireFrame(opcode, text: "abc").bytes + WireFrame(opcode, text: "abcd").bytes
+        #expect(
+            TestSupport.events(of: stream, limits: limits)
+                == [
+                    .message(opcode, Array("abc".utf8)),
+                    .violation(.messageTooBig(maximum: 3)),
+                ]
+        )
+    }
+
+    @Test("Text is joined in lent storage, which comes back when the text has been taken")
+    func lentStorage() throws {
+        var lender: [UInt8] = []
+        lender.reserveCapacity(100_000)
+        let capacity = lender.capacity
+        var decoder = MessageDecoder(role: .client, limits: Limits())
+        decoder.assembler.borrowSpare(from: &lender)
+        #expect(lender.capacity == 0)
+        for _ in 0..<2 {
+            for (opcode, isFinal) in [(Opcode.text, false), (.continuation, true)] {
+                let payload = [UInt8](repeating: 97, count: 50_000)
+                let frame = Frame(opcode: opcode, payload: payload, isFinal: isFinal)
+                let isComplete = try decoder.join(frame)
+                #expect(isComplete == isFinal)
+            }
+            let text = decoder.assembler.takeText()
+            #expect(text == String(repeating: "a", count: 100_000))
+            let hasSpare = decoder.assembler.hasSpare
+            #expect(hasSpare)
+        }
+        decoder.assembler.returnSpare(to: &lender)
+        #expect(lender.capacity == capacity)
+        let hasSpare = decoder.assembler.hasSpare
+        #expect(!hasSpare)
+    }
+
+    @Test("Bytes are never handed out in lent storage, which may be much larger")
+    func lentStorageAndBytes() throws {
+        var lender: [UInt8] = []
+        lender.reserveCapacity(1 << 20)
+        var decoder = MessageDecoder(role: .client, limits: Limits())
+        decoder.assembler.borrowSpare(from: &lender)
+        _ = try decoder.join(Frame(opcode: .binary, payload: [1, 2, 3]))
+        let bytes = decoder.assembler.takeBytes()
+        #expect(bytes == [1, 2, 3])
+        #expect(bytes.capacity < 1 << 10)
+        let hasSpare = decoder.assembler.hasSpare
+        #expect(hasSpare)
     }
 }

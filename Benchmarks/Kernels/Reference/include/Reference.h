@@ -5,8 +5,16 @@
 #include <stddef.h>
 #include <stdint.h>
 
-void reference_mask(uint8_t *_Nonnull to, const uint8_t *_Nonnull from, size_t count,
-                    const uint8_t key[_Nonnull 4]);
+/// wsaccel's XorMaskerSimple.
+typedef struct reference_masker {
+  ptrdiff_t pointer;
+  uint8_t mask[4];
+} reference_masker;
+
+/// The loop of its process(): the position is kept in the object, and the input is a view that may
+/// have gaps.
+void reference_mask(reference_masker *_Nonnull masker, uint8_t *_Nonnull to,
+                    const uint8_t *_Nonnull from, ptrdiff_t stride, size_t count);
 
 /// Hoehrmann's automaton with its two tables; returns the state at the end, 0 on a boundary.
 unsigned reference_validate(const uint8_t *_Nonnull bytes, size_t count);

@@ -1,0 +1,117 @@
+#!/usr/bin/env python3
+"""What many connections, and several threads on one, cost: times, processor time and memory.
+
+growth.py --server PROGRAM --program PROGRAM --output FOLDER [--count N] [--rounds N]
+
+Exits with 1 if an idle connection holds more than 8 KiB.
+"""
+
+import argparse
+import json
+import pathlib
+import resource
+import statistics
+import subprocess
+import sys
+
+import chart
+from machine import machine_name, show_progress
+
+CONNECTIONS = [1, 10, 100, 1000]
+THREADS = [1, 2]
+LIMIT = 8 << 10
+MANY = 1000
+
+
+def run(program, url, connections, threads, count):
+    command = [program, url, str(connections), str(threads), str(count)]
+    result = subprocess.run(command, capture_output=True, text=True, timeout=120)
+    if result.returncode != 0:
+        sys.exit(f"\n{' '.join(command)}: {result.stdout}{result.stderr}")
+    return json.loads(result.stdout.splitlines()[-1])
+
+
+def summarize(lines):
+    median = lambda value: statistics.median(value(line) for line in lines)
+    return {
+        "echoes/s": median(lambda line: line["echoes"] / line["echo_seconds"]),
+        "CPU µs an echo": median(lambda line: line["echo_cpu"] / line["echoes"] * 1e6),
+        "sends/s over one": median(lambda line: line["sends"] / line["send_seconds"]),
+        "CPU µs a send": median(lambda line: line["send_cpu"] / line["sends"] * 1e6),
+    } | (
+        # What all connections share blurs the figure of a few.
+        {
+            "bytes idle": median(lambda line: line["idle_bytes"]),
+            "bytes after use": median(lambda line: line["used_bytes"]),
+        }
+        if lines[0]["connections"] >= MANY
+        else {}
+    )
+
+
+def name(case):
+    connections, threads = (f"{n:,} {what}{'s' * (n > 1)}" for n, what in zip(case, ("connection", "thread")))
+    return f"{connections}, {threads}"
+
+
+def main():
+    parser = argparse.ArgumentParser()
+    for name in ("server", "program", "output"):
+        parser.add_argument(f"--{name}", required=True, help=argparse.SUPPRESS)
+    parser.add_argument("--count", type=int, default=20_000, help="messages of one run")
+    parser.add_argument("--rounds", type=int, default=5)
+    options = parser.parse_args()
+
+    # The server has a descriptor for each connection as well.
+    hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
+    resource.setrlimit(resource.RLIMIT_NOFILE, (min(hard, 8192), hard))
+    server = subprocess.Popen([options.server], stdout=subprocess.PIPE, text=True)
+    cases = [(max(c, t), t) for c in CONNECTIONS for t in THREADS]
+    lines = {case: [] for case in cases}
+    try:
+        url = f"ws://127.0.0.1:{server.stdout.readline().strip()}/echo"
+        for number in range(options.rounds):
+            for index, case in enumerate(cases):
+                done = number * len(cases) + index
+                show_progress(done / (options.rounds * len(cases)), name(case))
+                lines[case].append(run(options.program, url, *case, options.count))
+    finally:
+        server.kill()
+        server.wait()
+    show_progress(1, "", end="\n\n")
+
+    results = {case: summarize(each) for case, each in lines.items()}
+    heads = list(dict.fromkeys(head for one in results.values() for head in one))
+    origin = f"`Benchmarks/run growth`: medians of {options.rounds} interleaved rounds on {machine_name()}."
+    text = [
+        f"{origin} Messages of 125 bytes to an echo server on the same cores; what an idle connection"
+        " holds is resident memory of the client, the kernel's part of a socket not included.",
+        "",
+        "| connections | threads | " + " | ".join(heads) + " |",
+        "| ---: |" * 1 + " ---: |" * (len(heads) + 1),
+    ]
+    for (connections, threads), one in results.items():
+        values = (one.get(head) for head in heads)
+        cells = ("–" if v is None else f"{v:,.0f}" if v >= 100 else f"{v:.2f}" for v in values)
+        text.append(f"| {connections:,} | {threads} | " + " | ".join(cells) + " |")
+    report = "\n".join(text) + "\n"
+    output = pathlib.Path(options.output)
+    output.mkdir(parents=True, exist_ok=True)
+    output.joinpath("growth.md").write_text(report)
+    output.joinpath("growth.json").write_text(
+        json.dumps([line for each in lines.values() for line in each], indent=1)
+    )
+    panels = [
+        chart.Panel(head, [(name(case), one[head]) for case, one in results.items() if head in one])
+        for head in heads
+    ]
+    output.joinpath("growth.svg").write_text(
+        chart.draw("How the cost grows", origin.replace("`", ""), panels)
+    )
+    print(report)
+    most = max(one["bytes after use"] for one in results.values() if "bytes after use" in one)
+    if most > LIMIT:
+        sys.exit(f"An idle connection holds {most:,.0f} bytes, more than {LIMIT:,}.")
+
+
+main()

@@ -1,0 +1,172 @@
+import WebSocketProtocol
+
+/// Threads that compress messages of one connection side by side, where `client_no_context_takeover`
+/// was agreed: then no message refers to another, and any compressor will do for any message.
+///
+/// They are started when there is work for them and end when the connection's sender goes.
+final class DeflateWorkers: Sendable {
+    private struct State {
+        var jobs: [DeflateJob] = []
+        var idleJobs: [DeflateJob] = []
+        var threads = 0
+        var isStopped = false
+    }
+
+    private let state = Locked(State())
+    /// Free while a thread may find work.
+    private let work = TimedLock()
+    private let compressors: DeflaterPool
+    /// Who has the turn compresses too.
+    private let maximumThreads: Int
+
+    /// More messages than this don't wait: each has memory of its own.
+    let maximumJobs: Int
+    /// Nor more bytes.
+    static let maximumBytes = 16 << 20
+    /// Larger messages are compressed as they are sent, piece by piece.
+    static let maximumMessage = 4 << 20
+
+    /// `nil` unless it was asked for and the client compresses each message by itself.
+    init?(_ parameters: DeflateParameters, options: DeflateOptions) {
+        guard options.threads > 1, parameters.clientNoContextTakeover else { return nil }
+        maximumThreads = options.threads - 1
+        maximumJobs = 4 * options.threads
+        compressors = DeflaterPool(
+            DeflateChoice(windowBits: parameters.clientMaxWindowBits, options: options)
+        )
+        _ = work.tryLock()
+    }
+
+    /// A job for a message, used before or new.
+    func borrowJob() -> DeflateJob {
+        state.withLock { $0.idleJobs.popLast() } ?? DeflateJob()
+    }
+
+    func giveBack(_ job: DeflateJob) {
+        state.withLock { state in
+            if state.idleJobs.count < maximumJobs { state.idleJobs.append(job) }
+        }
+    }
+
+    /// Leaves a job to the threads, until ``finish(_:until:)``.
+    func submit(_ job: DeflateJob) {
+        _ = job.completion.tryLock()
+        let needsThread = state.withLock { state in
+            state.jobs.append(job)
+            // The first job is left to who has the turn, unless more follow.
+            guard state.jobs.count > 1, state.threads < maximumThreads else { return false }
+            state.threads += 1
+            return true
+        }
+        if needsThread { startThread() }
+        work.unlock()
+    }
+
+    /// Compresses a job here if no thread has begun it, or else waits for the thread; false if that
+    /// takes too long.
+    func finish(_ job: DeflateJob, until deadline: inout LazyDeadline) -> Bool {
+        let isMine = state.withLock { state in
+            guard let index = state.jobs.firstIndex(where: { $0 === job }) else { return false }
+            state.jobs.remove(at: index)
+            return true
+        }
+        if isMine {
+            run(job)
+        }
+        guard job.completion.tryLock() || job.completion.lock(until: deadline.value) else {
+            return false
+        }
+        job.completion.unlock()
+        return true
+    }
+
+    /// Compresses one message on the calling thread, and lends it.
+    func withCompressed(
+        _ frame: OutgoingFrame,
+        _ body: (OutgoingFrame) throws(SendFailure) -> Void
+    ) throws(SendFailure) {
+        let job = borrowJob()
+        defer { giveBack(job) }
+        job.begin(frame, needsCompression: true)
+        compressors.withDeflater { job.compress(with: &$0) }
+        try job.withFrame(body)
+    }
+
+    private func run(_ job: DeflateJob) {
+        compressors.withDeflater { job.compress(with: &$0) }
+        job.completion.unlock()
+    }
+
+    /// Ends the threads; what they have begun, they finish.
+    func stop() {
+        state.withLock { state in
+            state.isStopped = true
+            state.jobs.removeAll()
+        }
+        work.unlock()
+    }
+
+    private func startThread() {
+        do {
+            try Threads.start { [self] in run() }
+        } catch {
+            // No thread is to be had: those that are, and who has the turn, do the work.
+            state.withLock { $0.threads -= 1 }
+        }
+    }
+
+    private func run() {
+        while let job = next() { run(job) }
+        // The next one hears of it too.
+        work.unlock()
+    }
+
+    /// The next job; `nil` when it is all over.
+    private func next() -> DeflateJob? {
+        while true {
+            let (job, isStopped, isMore) = state.withLock { state in
+                let job = state.jobs.isEmpty ? nil : state.jobs.removeFirst()
+                return (job, state.isStopped, !state.jobs.isEmpty)
+            }
+            if isStopped { return nil }
+            if let job {
+                if isMore { work.unlock() }
+                return job
+            }
+            _ = work.lock(until: .never)
+        }
+    }
+}
+
+/// Compressors that threads borrow, made when they are first needed.
+final class DeflaterPool: Sendable {
+    private final class Entry: @unchecked Sendable {
+        // Safe to send: who has taken it out of the pool has it alone.
+        var deflater: Deflater
+
+        init(_ deflater: consuming Deflater) { self.deflater = deflater }
+    }
+
+    private let idle = Locked<[Entry]>([])
+    private let choice: DeflateChoice
+
+    init(_ choice: DeflateChoice) { self.choice = choice }
+
+    func withDeflater<Result>(_ body: (inout Deflater) -> Result) -> Result {
+        let entry =
+            idle.withLock { $0.popLast() }
+            ?? Entry(
+                Deflater(
+                    windowBits: choice.windowBits,
+                    noContextTakeover: true,
+                    options: choice.options
+                )
+            )
+        defer {
+            idle.withLock { entries in
+                if entries.count < choice.options.threads { entries.append(entry) }
+            }
+        }
+        return body(&entry.deflater)
+    }
+}

@@ -1,0 +1,34 @@
+// What a peer wrote ends up in logs and on terminals. A terminal obeys control characters, and those
+// that turn the direction of text around make a line look like another.
+
+extension StringProtocol {
+    /// The text on one line, with everything escaped that a terminal would obey.
+    package var legible: String {
+        guard unicodeScalars.contains(where: \.isHarmful) else { return String(self) }
+        var result = ""
+        for scalar in unicodeScalars {
+            if scalar.isHarmful {
+                result += "\\u{" + String(scalar.value, radix: 16, uppercase: true) + "}"
+            } else {
+                result.unicodeScalars.append(scalar)
+            }
+        }
+        return result
+    }
+}
+
+extension String {
+    /// The text in quotation marks, on one line, with everything escaped that a terminal would obey.
+    package var quoted: String { debugDescription.legible }
+}
+
+extension Unicode.Scalar {
+    /// Control characters but the tab, line and paragraph separators, and marks of direction.
+    fileprivate var isHarmful: Bool {
+        switch value {
+        case 0x09: false
+        case 0...0x1F, 0x7F...0x9F, 0x200E, 0x200F, 0x2028...0x202E, 0x2066...0x2069: true
+        default: false
+        }
+    }
+}

@@ -1,0 +1,8 @@
+// What the examples of the documentation take for granted.
+
+import WebSocketClient
+
+let socket = WebSocket()
+let token = "secret"
+let urls = ["ws://127.0.0.1:1/"]
+let prices = ["1.00", "1.01"]

@@ -1,0 +1,62 @@
+/// What is fuzzed: all that reads what a server, a proxy or a URL says.
+///
+/// A target takes any bytes. What it tries ends in "accepted" or in a documented error; it throws a
+/// ``Finding`` when the results contradict each other, and anything that traps is a finding too.
+public enum FuzzTarget: String, CaseIterable, Sendable {
+    case body, close, cookies, deflate, extensions, frames, handshake, inflate, kernels, proxy, url
+
+    /// Tries one input.
+    public func run(_ bytes: UnsafeRawBufferPointer) throws(Finding) {
+        var input = Input(bytes)
+        switch self {
+        case .body: try BodyFuzz.run(&input)
+        case .close: try CloseFuzz.run(&input)
+        case .cookies: try CookieFuzz.run(&input)
+        case .deflate: try DeflateFuzz.run(&input)
+        case .extensions: try ExtensionFuzz.run(&input)
+        case .frames: try FrameFuzz.run(&input)
+        case .handshake: try HandshakeFuzz.run(&input)
+        case .inflate: try InflateFuzz.run(&input)
+        case .kernels: try KernelFuzz.run(bytes)
+        case .proxy: try ProxyFuzz.run(&input)
+        case .url: try URLFuzz.run(&input)
+        }
+    }
+}
+
+/// What doesn't hold of an input.
+public struct Finding: Error, CustomStringConvertible {
+    public var description: String
+}
+
+/// Throws a finding unless `condition` holds.
+func require(_ condition: Bool, _ message: @autoclosure () -> String) throws(Finding) {
+    guard condition else { throw Finding(description: message()) }
+}
+
+/// What `body` makes; nil if that is a documented error, whose words are checked.
+func accepted<Value, Failure: Error & CustomStringConvertible>(
+    _ body: () throws(Failure) -> Value
+) throws(Finding) -> Value? {
+    let failure: Failure
+    do throws(Failure) {
+        return try body()
+    } catch {
+        failure = error
+    }
+    try requireLegible(failure.description)
+    return nil
+}
+
+/// Requires that a text made of a peer's words can go into a log: one line, nothing that a terminal
+/// obeys.
+func requireLegible(_ text: String) throws(Finding) {
+    let isLegible = text.unicodeScalars.allSatisfy { scalar in
+        switch scalar.value {
+        case 0x09, 0x20...0x7E: true
+        case 0...0x9F, 0x2028...0x202E, 0x2066...0x2069: false
+        default: true
+        }
+    }
+    try require(isLegible, "a description that isn't legible: \(text.debugDescription)")
+}

@@ -1,0 +1,31 @@
+import WebSocketProtocol
+
+/// The handshake of RFC 6455 §1.3.
+enum Sample {
+    static let key = Array("the sample nonce".utf8)
+
+    static let acceptance: HTTPFields = [
+        "Upgrade": "websocket", "Connection": "Upgrade",
+        "Sec-WebSocket-Accept": "s3pPLMBiTxaQ9kYGzzhZRbK+xOo=",
+    ]
+
+    static func url(_ text: String) throws(Finding) -> WebSocketURL {
+        do throws(InvalidURL) {
+            return try WebSocketURL(text)
+        } catch {
+            throw Finding(description: "\(text): \(error)")
+        }
+    }
+
+    static func request(
+        to text: String = "wss://user:password@www.example.com/a/b?c",
+        _ options: HandshakeRequest.Options
+    ) throws(Finding) -> HandshakeRequest {
+        let url = try url(text)
+        do throws(InvalidHandshakeRequest) {
+            return try HandshakeRequest(url: url, key: key, options: options)
+        } catch {
+            throw Finding(description: "the request can't be made: \(error)")
+        }
+    }
+}

@@ -1,0 +1,57 @@
+import Glibc
+import TestSupport
+import WebSocketClient
+
+/// What has happened so far.
+struct Totals {
+    var messages = 0
+    var bytes = 0
+    var connections = 0
+    var cleanEnds = 0
+    var faults: [Fault: Int] = [:]
+    var errors: [String: Int] = [:]
+    /// The longest that a connection lived on after its fault had struck.
+    var slowestEnd = Duration.zero
+    /// What should not have happened.
+    var failures: [String] = []
+
+    var summary: String {
+        let faults = Fault.allCases.filter { $0 != .none }
+            .map { "\($0.rawValue) \(self.faults[$0] ?? 0)" }.joined(separator: ", ")
+        let errors = errors.sorted { $0.value > $1.value }
+            .map { "\($0.key) \($0.value)" }.joined(separator: ", ")
+        return """
+            messages        \(messages) sent, returned and checked
+            bytes           \(bytes) each way, every one hashed
+            connections     \(connections), \(cleanEnds) of them closed in good order
+            faults          \(faults)
+            errors          \(errors)
+            slowest end     \(slowestEnd) after a fault
+            """
+    }
+}
+
+/// The totals of all workers.
+final class Ledger: Sendable {
+    private let totals = Locked(Totals())
+
+    var current: Totals { totals.withLock { $0 } }
+
+    func note(_ change: (inout Totals) -> Void) { totals.withLock { change(&$0) } }
+}
+
+/// What the system says of this process.
+enum Footprint {
+    /// The most memory that was resident at any time, in MiB.
+    static var peakMemory: Int {
+        guard let file = fopen("/proc/self/status", "r") else { return 0 }
+        defer { fclose(file) }
+        var line = [CChar](repeating: 0, count: 256)
+        while fgets(&line, Int32(line.count), file) != nil {
+            let text = String(decoding: line.prefix { $0 != 0 }.map { UInt8($0) }, as: UTF8.self)
+            guard text.hasPrefix("VmHWM:") else { continue }
+            return (Int(text.filter(\.isNumber)) ?? 0) / 1024
+        }
+        return 0
+    }
+}

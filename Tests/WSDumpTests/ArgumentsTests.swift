@@ -1,0 +1,115 @@
+import ArgumentParser
+import TestSupport
+import Testing
+import WebSocketClient
+
+@testable import wsdump
+
+@Suite("wsdump's arguments", .blocking, .timeLimit(.minutes(5)))
+struct ArgumentsTests {
+    private func parse(_ arguments: String...) throws -> WSDump {
+        try WSDump.parse(Verbosity.spellOut(arguments))
+    }
+
+    @Test("What can't be used is one line, the usage, and status 64")
+    func refused() throws {
+        let url = "ws://127.0.0.1:1/"
+        let cases: [([String], String)] = [
+            ([], "Missing expected argument 'ws_url' (or --echo-server)"),
+            (["http://x/"], "The URL's scheme is http; ws and wss are supported."),
+            ([url, "--echo-server"], "--echo-server takes the place of ws_url."),
+            ([url, "--headers", "bad"], "--headers: The header field name that begins with"),
+            ([url, "-p", "ftp://x"], "--proxy: The proxy can't be used: its scheme is none of"),
+            ([url, "--ping-interval", "0"], "--ping-interval must be greater than 0."),
+            ([url, "--ping-interval", "nan"], "The value 'nan' is invalid for '--ping-interval"),
+            ([url, "--eof-wait", "1e300"], "The value '1e300' is invalid for '--eof-wait"),
+            ([url, "--reconnect=-1"], "The value '-1' is invalid for '--reconnect"),
+            ([url, "--file", "/no/such"], "--file: /no/such can't be read."),
+            ([url, "--bench", "fast"], "--bench takes a size and a count, such as"),
+            ([url, "--bench", "1x1", "--bench-window", "0"], "--bench takes a size and a count"),
+            ([url, "--no-such-flag"], "Unknown option '--no-such-flag'"),
+            ([url, "more"], "Unexpected argument 'more'"),
+        ]
+        for (arguments, message) in cases {
+            let program = try RunningProgram.wsdump(arguments)
+            let errors = try program.errors.takeAll()
+            #expect(errors.hasPrefix("Error: \(message)"), "\(arguments): \(errors)")
+            #expect(errors.contains("\nUsage: wsdump [options] ws_url\n"))
+            #expect(try program.waitForExit() == 64)
+            #expect(try program.output.takeAll().isEmpty)
+        }
+    }
+
+    @Test("-h and --help tell everything within 80 columns", arguments: ["-h", "--help"])
+    func help(flag: String) throws {
+        let program = try RunningProgram.wsdump(flag)
+        let help = try program.output.takeAll()
+        #expect(try program.waitForExit() == 0)
+        for section in [
+            "EXAMPLES", "EXIT STATUS", "ENVIRONMENT", "USAGE:", "CONNECTING:",
+            "SENDING:", "SHOWING:", "MEASURING:",
+        ] {
+            #expect(help.contains("\n\(section)"), "\(section)")
+        }
+        let flags = [
+            "-h,", "-p,", "-v,", "-n,", "-r,", "-s,", "-o,", "--eof-wait", "-t,",
+            "--timings", "--headers", "--compress", "--binary", "--file", "--json",
+            "--ping-interval", "--reconnect", "--echo-server", "--bench", "--bench-window",
+        ]
+        for flag in flags { #expect(help.contains("  \(flag) "), "\(flag)") }
+        for line in help.split(separator: "\n") { #expect(line.count <= 80, "\(line)") }
+    }
+
+    @Test("-v is taken alone, repeated, and with a number, as argparse takes it")
+    func verbosity() throws {
+        let url = "ws://h/"
+        #expect(try parse(url).showing.verbose == 0)
+        #expect(try parse("-v", url).showing.verbose == 1)
+        #expect(try parse(url, "-v", "2").showing.verbose == 2)
+        #expect(try parse("-vv", url).showing.verbose == 2)
+        #expect(try parse("-v2", url).showing.verbose == 2)
+        #expect(try parse("--verbose", "0", url).showing.verbose == 0)
+        #expect(try parse("--verbose=2", url).showing.verbose == 2)
+        #expect(try parse("-v", "--", url).showing.verbose == 1)
+        #expect(Verbosity.spellOut(["--", "-v", "2"]) == ["--", "-v", "2"])
+    }
+
+    @Test("Subprotocols end at the next option, or at the URL")
+    func subprotocols() throws {
+        for arguments in [
+            ["ws://h/", "-s", "a", "b"], ["-s", "a", "b", "ws://h/"],
+            ["-s", "a", "b", "-r", "ws://h/"], ["-s", "a", "-s", "b", "--", "wss://h/"],
+        ] {
+            let command = try WSDump.parse(arguments)
+            #expect(command.connecting.subprotocols == ["a", "b"])
+            #expect(command.url?.hasSuffix("://h/") == true)
+        }
+    }
+
+    @Test("A proxy has a kind and credentials, and SOCKS is among the kinds")
+    func proxies() throws {
+        func proxy(_ text: String) throws -> Proxy? {
+            guard
+                case .proxy(let proxy) = try parse("-p", text, "ws://h/").connecting.options().proxy
+            else { return nil }
+            return proxy
+        }
+        #expect(try proxy("http://127.0.0.1:8080") == .http(host: "127.0.0.1", port: 8080))
+        #expect(try proxy("127.0.0.1:8080") == .http(host: "127.0.0.1", port: 8080))
+        let credentials = BasicCredentials(user: "us er", password: "p:w")
+        #expect(
+            try proxy("socks5h://us%20er:p%3Aw@[::1]")
+                == .socks5(host: "::1", port: 1080, credentials: credentials)
+        )
+        #expect(try proxy("socks4a://h:1")?.kind == .socks4a)
+    }
+
+    @Test("-n turns verification off, --compress offers compression")
+    func choices() throws {
+        let plain = try parse("ws://h/").connecting.options()
+        #expect(plain.compression == nil)
+        let options = try parse("-n", "--compress", "ws://h/").connecting.options()
+        #expect(options.tls.verification != plain.tls.verification)
+        #expect(options.compression != nil)
+    }
+}

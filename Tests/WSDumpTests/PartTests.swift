@@ -1,0 +1,225 @@
+import CZlib
+import Testing
+import WebSocketProtocol
+
+@testable import wsdump
+
+/// What was compressed by other programs.
+enum Samples {
+    /// "Grüße", by gzip(1).
+    static let gzip: [UInt8] = [
+        0x1F, 0x8B, 0x08, 0x00, 0x00, 0x00, 0x00, 0x00, 0x02, 0x03, 0x73, 0x2F, 0x3A, 0xBC, 0xE7,
+        0xF0, 0xFC, 0x54, 0x00, 0x71, 0x70, 0xD3, 0xFB, 0x07, 0x00, 0x00, 0x00,
+    ]
+    /// "zipped", by Python's zlib, raw.
+    static let deflate: [UInt8] = [0xAB, 0xCA, 0x2C, 0x28, 0x48, 0x4D, 0x01, 0x00]
+}
+
+@Suite("Keys")
+struct KeyTests {
+    private func keys(_ bytes: [UInt8]) -> [Key] {
+        var decoder = KeyDecoder()
+        return bytes.compactMap { decoder.decode($0) }
+    }
+
+    private func keys(_ text: String) -> [Key] { keys(Array(text.utf8)) }
+
+    @Test("Letters of all lengths are themselves")
+    func letters() {
+        #expect(keys("aé日🎈\t") == ["a", "é", "日", "🎈", "\t"].map { .scalar($0) })
+    }
+
+    @Test("Control characters are what readline makes of them")
+    func controls() {
+        #expect(keys([0x01, 0x02, 0x05, 0x06]) == [.home, .left, .end, .right])
+        #expect(keys([0x03, 0x04, 0x0A, 0x0D]) == [.interrupt, .endOfInput, .enter, .enter])
+        #expect(
+            keys([0x08, 0x7F, 0x0B, 0x15]) == [.backspace, .backspace, .killToEnd, .killToStart]
+        )
+        #expect(
+            keys([0x17, 0x19, 0x0C, 0x10, 0x0E]) == [.killWord, .yank, .clearScreen, .up, .down]
+        )
+        #expect(keys([0x00, 0x07, 0x1F]) == [.unknown, .unknown, .unknown])
+    }
+
+    @Test("Escape sequences are one key each, in all the forms that terminals send")
+    func sequences() {
+        #expect(keys("\u{1B}[A\u{1B}[B\u{1B}[C\u{1B}[D") == [.up, .down, .right, .left])
+        #expect(keys("\u{1B}OA\u{1B}OH\u{1B}OF") == [.up, .home, .end])
+        #expect(
+            keys("\u{1B}[H\u{1B}[F\u{1B}[1~\u{1B}[4~\u{1B}[7~\u{1B}[8~")
+                == [.home, .end, .home, .end, .home, .end]
+        )
+        #expect(keys("\u{1B}[3~\u{1B}[5~") == [.delete, .unknown])
+        #expect(
+            keys("\u{1B}[1;5C\u{1B}[1;5D\u{1B}b\u{1B}f")
+                == [.wordRight, .wordLeft, .wordLeft, .wordRight]
+        )
+        #expect(keys("\u{1B}d\u{1B}\u{7F}") == [.killNextWord, .killWord])
+        #expect(keys("\u{1B}\u{1B}[A") == [.up])
+        // A function key of the Linux console leaves no letter behind.
+        #expect(keys("\u{1B}[[Ax") == [.unknown, .scalar("x")])
+    }
+
+    @Test("What is no key swallows nothing after it")
+    func malformed() {
+        #expect(keys([0xC3, 0x0D]) == [.enter])
+        #expect(keys([0xE3, 0x81, 0x61]) == [.scalar("a")])
+        #expect(keys([0xFF, 0x61]) == [.unknown, .scalar("a")])
+        #expect(keys([0x80, 0x61]) == [.unknown, .scalar("a")])
+        #expect(keys([0xED, 0xA0, 0x80, 0x61]) == [.unknown, .scalar("a")])
+        // An endless sequence ends nevertheless.
+        let endless = keys([0x1B, 0x5B] + [UInt8](repeating: 0x31, count: 40))
+        #expect(endless.last == .scalar("1"))
+    }
+}
+
+@Suite("The line that is typed")
+struct LineBufferTests {
+    private func type(_ text: String, into buffer: inout LineBuffer) {
+        for scalar in text.unicodeScalars { buffer.press(.scalar(scalar)) }
+    }
+
+    private func press(_ keys: Key..., into buffer: inout LineBuffer) {
+        for key in keys { buffer.press(key) }
+    }
+
+    @Test("Words are skipped and cut out, and what was cut comes back")
+    func words() {
+        var buffer = LineBuffer()
+        type("one two_2, drei", into: &buffer)
+        press(.wordLeft, .wordLeft, into: &buffer)
+        #expect(buffer.cursor == 4)
+        press(.killNextWord, into: &buffer)
+        #expect(buffer.text == "one , drei")
+        press(.end, .yank, .yank, into: &buffer)
+        #expect(buffer.text == "one , dreitwo_2two_2")
+        press(.killWord, .home, .wordRight, .killToEnd, into: &buffer)
+        #expect(buffer.text == "one")
+        press(.killToStart, .killToStart, .killWord, .backspace, .delete, into: &buffer)
+        #expect(buffer.isEmpty && buffer.cursor == 0)
+        press(.yank, into: &buffer)
+        #expect(buffer.text == "one")
+    }
+
+    @Test("The cursor stays within the line")
+    func edges() {
+        var buffer = LineBuffer()
+        press(.left, .right, .wordLeft, .wordRight, .up, .down, .unknown, .enter, into: &buffer)
+        #expect(buffer.cursor == 0)
+        type("ab", into: &buffer)
+        press(.right, .right, .home, .left, into: &buffer)
+        #expect(buffer.cursor == 0)
+    }
+
+    @Test("A combining mark joins its letter; both go together")
+    func combining() {
+        var buffer = LineBuffer()
+        type("e\u{301}x", into: &buffer)
+        #expect(buffer.characters.count == 2)
+        press(.backspace, .backspace, into: &buffer)
+        #expect(buffer.isEmpty)
+    }
+
+    @Test("History keeps lines once in a row, and the draft meanwhile")
+    func history() {
+        var buffer = LineBuffer()
+        for line in ["a", "a", "", "b"] {
+            type(line, into: &buffer)
+            #expect(buffer.take() == line)
+        }
+        type("draft", into: &buffer)
+        press(.up, into: &buffer)
+        #expect(buffer.text == "b")
+        press(.up, .up, .up, into: &buffer)
+        #expect(buffer.text == "a")
+        press(.down, .down, .down, into: &buffer)
+        #expect(buffer.text == "draft" && buffer.cursor == 5)
+    }
+
+    @Test("Columns are two for what is wide")
+    func columns() {
+        #expect(Character("a").columns == 1 && Character("é").columns == 1)
+        #expect(Character("日").columns == 2 && Character("🎈").columns == 2)
+        #expect(Character("ア").columns == 2 && Character("ｱ").columns == 1)
+    }
+}
+
+@Suite("What a peer sends, made legible")
+struct LegibleTests {
+    @Test("Every control character is escaped, and nothing else is")
+    func controls() {
+        for value in UInt32(0)...0x2FFF {
+            guard let scalar = Unicode.Scalar(value) else { continue }
+            let isControl =
+                scalar.properties.generalCategory == .control && value != 9 && value != 10
+            let turns = scalar.properties.isBidiControl || [0x2028, 0x2029].contains(value)
+            let isObsolete = (0x206A...0x206F).contains(value)
+            let text = String(Character(scalar))
+            #expect(
+                (Legible.text(text) != text) == (isControl || turns || isObsolete),
+                "\(String(value, radix: 16))"
+            )
+        }
+        #expect(
+            Legible.text("a\u{1B}[1mb\u{85}\u{7F}\u{200F}é") == "a\\x1b[1mb\\x85\\x7f\\u{200f}é"
+        )
+    }
+
+    @Test("Bytes look as in Python")
+    func bytes() {
+        #expect(
+            Legible.bytes([0, 9, 10, 13, 0x1B, 0x20, 0x7E, 0x7F, 0xFF])
+                == #"b'\x00\t\n\r\x1b ~\x7f\xff'"#
+        )
+        #expect(Legible.bytes(Array("it's".utf8)) == #"b"it's""#)
+        #expect(Legible.bytes(Array(#"'"\"#.utf8)) == #"b'\'"\\'"#)
+        #expect(Legible.bytes([]) == "b''")
+    }
+
+    @Test("Compressed text is shown as text, whatever it holds made harmless")
+    func compressed() {
+        #expect(Legible.data(Samples.gzip) == "[gzip] Grüße")
+        #expect(Legible.data(Samples.gzip + Samples.gzip) == "[gzip] GrüßeGrüße")
+        #expect(Legible.data(Samples.deflate) == "[zlib] zipped")
+        #expect(Legible.data([0x93, 0x8E, 0x36, 0xF2, 0x02, 0x00]) == "[zlib] \\x1b[2J")
+    }
+
+    @Test("What is cut short, goes on, or isn't text stays bytes")
+    func notCompressed() {
+        for count in 0..<Samples.gzip.count {
+            #expect(Legible.data(Array(Samples.gzip.prefix(count))).hasPrefix("b"))
+        }
+        #expect(Legible.data(Samples.gzip + [0]).hasPrefix("b'\\x1f\\x8b"))
+        #expect(Legible.data(Samples.deflate + [0]).hasPrefix("b"))
+        #expect(Inflation.text(of: [0xFB, 0xFF, 0x0F, 0x00], format: .deflate) == nil)
+        #expect(Inflation.bytes(of: [0xFB, 0xFF, 0x0F, 0x00], format: .deflate) == [0xFF, 0xFE])
+    }
+
+    @Test("A bomb is not inflated beyond its limit")
+    func bomb() {
+        for (count, isShown) in [(16 << 20, true), (16 << 20 + 1, false)] {
+            let text = [UInt8](repeating: 0x20, count: count)
+            #expect((Inflation.bytes(of: deflated(text), format: .deflate) != nil) == isShown)
+        }
+    }
+
+    private func deflated(_ bytes: [UInt8]) -> [UInt8] {
+        var stream = z_stream()
+        var input = bytes
+        var output = [UInt8](repeating: 0, count: bytes.count / 500 + 100)
+        let status = czlib_deflate_init(&stream, 9, -15, 9, Z_DEFAULT_STRATEGY)
+        defer { deflateEnd(&stream) }
+        let count = input.withUnsafeMutableBufferPointer { input in
+            output.withUnsafeMutableBufferPointer { output in
+                stream.next_in = input.baseAddress
+                stream.avail_in = UInt32(input.count)
+                stream.next_out = output.baseAddress
+                stream.avail_out = UInt32(output.count)
+                return deflate(&stream, Z_FINISH) == Z_STREAM_END ? Int(stream.total_out) : 0
+            }
+        }
+        #expect(status == Z_OK && count > 0)
+        return Array(output.prefix(count))
+    }
+}

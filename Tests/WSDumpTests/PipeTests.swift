@@ -1,0 +1,396 @@
+import Foundation
+import LoopbackServer
+import TestSupport
+import Testing
+import WebSocketClient
+import WebSocketProtocol
+
+@testable import wsdump
+
+@Suite("wsdump with pipes", .blocking, .timeLimit(.minutes(5)))
+struct PipeTests {
+    /// Runs wsdump to its end with an input, and returns all that it said.
+    private func run(
+        _ arguments: String...,
+        input: String = ""
+    ) throws -> (output: String, errors: String, status: Int32) {
+        let program = try RunningProgram.wsdump(arguments)
+        try program.type(input)
+        program.closeInput()
+        let output = try program.output.takeAll()
+        return (output, try program.errors.takeAll(), try program.waitForExit())
+    }
+
+    /// One of each kind, then a close.
+    private func sendKinds(_ connection: ServerConnection) throws {
+        try connection.send(text: "text")
+        try connection.send(binary: [0, 0x27, 0xFF])
+        try connection.send(binary: Samples.gzip)
+        try connection.send(binary: Samples.deflate)
+        try connection.send(.ping, Array("pi".utf8))
+        try connection.send(.pong, [])
+        try connection.send(.text, Array("frag".utf8), isFinal: false)
+        try connection.send(.continuation, Array("ment".utf8))
+        try connection.sendClose(code: 1000, reason: "done")
+    }
+
+    @Test("Each frame is a line, fragments one by one, compressed text as text")
+    func kinds() throws {
+        try withServer(sendKinds) { server in
+            let (output, errors, status) = try run(
+                "--eof-wait",
+                "20",
+                server.url()
+            )
+            #expect(
+                output == """
+                    text
+                    b"\\x00'\\xff"
+                    [gzip] Grüße
+                    [zlib] zipped
+                    b'pi'
+                    b''
+                    frag
+                    b'ment'
+
+                    """
+            )
+            #expect(errors.isEmpty)
+            #expect(status == 0)
+        }
+    }
+
+    @Test("-v says what kind each frame is", arguments: ["-v", "--verbose=1"])
+    func verbose(flag: String) throws {
+        try withServer(sendKinds) { server in
+            let (output, errors, _) = try run("--eof-wait", "20", server.url(), flag)
+            #expect(
+                output == """
+                    text: text
+                    binary: b"\\x00'\\xff"
+                    binary: [gzip] Grüße
+                    binary: [zlib] zipped
+                    ping: b'pi'
+                    pong: b''
+                    text: frag
+                    cont: b'ment'
+                    close: 1000 done
+
+                    """
+            )
+            #expect(errors.isEmpty)
+        }
+    }
+
+    @Test(
+        "-vv traces on standard error, control characters made harmless",
+        arguments: ["-vv", "-v2"]
+    )
+    func trace(flag: String) throws {
+        let server = try LoopbackServer { connection in
+            try connection.send(text: "hi\u{1B}")
+            try connection.sendClose(code: 1000)
+        }
+        defer { server.stop() }
+        let (output, errors, _) = try run("--eof-wait", "20", flag, server.url())
+        #expect(output == "text: hi\\x1b\nclose: 1000\n")
+        #expect(errors.contains("--- request header to \(server.url()) ---\nGET /echo HTTP/1.1\n"))
+        #expect(errors.contains("HTTP/1.1 101 Switching Protocols\n"))
+        #expect(errors.contains(#"++Rcv fin=1 opcode=text length=3 data="hi\u{1B}""#))
+    }
+
+    @Test("--json is one object a line, which a JSON parser reads back")
+    func json() throws {
+        try withServer { connection in
+            try connection.send(text: "a \"b\" \\ \n\t\u{1B}\u{202E}é")
+            try sendKinds(connection)
+        } run: { server in
+            let (output, _, _) = try run("--json", "--eof-wait", "20", server.url())
+            let lines = output.split(separator: "\n")
+            let first = #","type":"text","data":"a \"b\" \\ \n\t\u001b\u202eé"}"#
+            #expect(lines.first?.hasSuffix(first) == true)
+            #expect(lines[2].hasSuffix(#","type":"binary","base64":"ACf/"}"#))
+            #expect(lines[7].hasSuffix(#","type":"text","final":false,"data":"frag"}"#))
+            #expect(lines[8].hasSuffix(#","type":"cont","base64":"bWVudA=="}"#))
+            #expect(lines.last?.hasSuffix(#","type":"close","code":1000,"reason":"done"}"#) == true)
+            for line in lines {
+                let object = try JSONSerialization.jsonObject(with: Data(line.utf8))
+                let members = try #require(object as? [String: Any])
+                #expect(try #require(members["seconds"] as? Double) > 0)
+            }
+        }
+    }
+
+    @Test("--timings begins each line with the seconds since the start, which grow")
+    func timings() throws {
+        try withServer { connection in
+            try connection.send(text: "one")
+            try connection.flush()
+            pause(.milliseconds(60))
+            try connection.send(text: "two")
+            try connection.sendClose(code: 1000)
+        } run: { server in
+            let (output, _, _) = try run("--timings", "--eof-wait", "20", server.url())
+            let lines = output.split(separator: "\n").map { $0.split(separator: " ") }
+            #expect(lines.map { $0.last } == ["one", "two"])
+            let times = lines.compactMap { Double($0[0].dropLast()) }
+            try #require(times.count == 2)
+            #expect(times[0] > 0 && times[0] < times[1] && times[1] > 0.055 && times[1] < 20)
+        }
+    }
+
+    @Test(
+        "Lines are sent as they come, the last one without its end too; --eof-wait stays for answers"
+    )
+    func lines() throws {
+        let server = try LoopbackServer()
+        defer { server.stop() }
+        let program = try RunningProgram.wsdump("--eof-wait", "20", server.url())
+        try program.type("one\r\n\ntw")
+        try program.output.expect("one\n\n")
+        try program.type("o\nthree")
+        try program.output.expect("two\n")
+        program.closeInput()
+        try program.output.expect("three\n")
+        program.send(signal: SIGINT)
+        #expect(try program.waitForExit() == 0)
+    }
+
+    @Test("Without --eof-wait, the end of the input is the end, once everything has been sent")
+    func endOfInput() throws {
+        let got = Promise<[String]>()
+        try withServer { connection in
+            var texts: [String] = []
+            defer { got.fulfil(texts) }
+            while true {
+                texts.append(String(decoding: try connection.receive().payload, as: UTF8.self))
+            }
+        } run: { server in
+            let time = try elapsed {
+                let (output, errors, status) = try run(server.url(), input: "one\ntwo")
+                #expect(output.isEmpty && errors.isEmpty && status == 0)
+            }
+            #expect(time < .seconds(10))
+            #expect(try got.value() == ["one", "two"])
+        }
+    }
+
+    @Test("-t sends a text first; --binary sends everything as binary")
+    func sending() throws {
+        let server = try LoopbackServer()
+        defer { server.stop() }
+        let text = try RunningProgram.wsdump("-v", "-t", "first", server.url())
+        try text.output.expect("text: first\n")
+        try text.type("second\n")
+        try text.output.expect("text: second\n")
+        let binary = try RunningProgram.wsdump("-v", "--binary", "-t", "first", server.url())
+        try binary.output.expect("binary: b'first'\n")
+        try binary.type("second\n")
+        try binary.output.expect("binary: b'second'\n")
+    }
+
+    @Test("--file sends files as messages in order, and refuses as text what is none")
+    func files() throws {
+        let sizes = Promise<[Int]>()
+        let folder = try TemporaryFolder()
+        let text = try folder.write(String(repeating: "ä", count: 400_000), to: "text")
+        let noise = "\(folder.path)/noise"
+        try Data([0xFF, 0x00]).write(to: URL(fileURLWithPath: noise))
+        try withServer { connection in
+            var received: [Int] = []
+            while received.count < 3 { received.append(try connection.receive().payload.count) }
+            sizes.fulfil(received)
+            _ = try connection.receive()
+        } run: { server in
+            let program = try RunningProgram.wsdump(
+                "--file",
+                text,
+                "--file",
+                noise,
+                server.url()
+            )
+            try program.errors.expect(
+                "wsdump: \(noise) was not sent: it is not UTF-8; --binary sends it all the same\n"
+            )
+            let binary = try RunningProgram.wsdump("--binary", "--file", noise, server.url())
+            _ = binary
+            try program.type("more\nend\n")
+            program.closeInput()
+            #expect(try sizes.value() == [800_000, 4, 3])
+            // It was told: something was not sent.
+            #expect(try program.waitForExit() == 1)
+        }
+    }
+
+    @Test("A connection that fails is one line on standard error, and status 1")
+    func refused() throws {
+        let server = try LoopbackServer()
+        server.stop()
+        let (output, errors, status) = try run(server.url())
+        #expect(output.isEmpty)
+        #expect(
+            errors == "wsdump: No connection to 127.0.0.1: 127.0.0.1:\(server.port): "
+                + "Connection refused.\n"
+        )
+        #expect(status == 1)
+    }
+
+    @Test("A server that complains is one line on standard error, and status 1")
+    func complaint() throws {
+        try withServer { connection in
+            try connection.sendClose(code: 4001, reason: "see\u{1B}ya")
+        } run: { server in
+            let (output, errors, status) = try run("--eof-wait", "20", server.url())
+            #expect(output.isEmpty)
+            #expect(errors == "wsdump: The connection is closed (code 4001, \"see\\u{1B}ya\").\n")
+            #expect(status == 1)
+        }
+    }
+
+    @Test("SIGINT and SIGTERM end it in order", arguments: [SIGINT, SIGTERM, SIGHUP])
+    func signals(number: Int32) throws {
+        let code = Promise<[UInt8]>()
+        try withServer { connection in
+            try connection.send(text: "ready")
+            try connection.flush()
+            let payload = try connection.receiveClose()
+            code.fulfil(payload)
+            try connection.send(.close, payload)
+        } run: { server in
+            let program = try RunningProgram.wsdump(server.url())
+            try program.output.expect("ready\n")
+            program.send(signal: number)
+            #expect(try program.waitForExit() == 0)
+            #expect(try code.value() == [0x03, 0xE8])
+            #expect(try program.errors.takeAll().isEmpty)
+        }
+    }
+
+    @Test("SIGINT ends an attempt to connect, and a wait for the next one, at once")
+    func signalWhileWaiting() throws {
+        let listener = try Listener()
+        defer { listener.close() }
+        let connecting = try RunningProgram.wsdump("ws://127.0.0.1:\(listener.port)/")
+        let stream = try listener.accept(until: .after(.seconds(20)))
+        connecting.send(signal: SIGINT)
+        #expect(try connecting.waitForExit(within: 10) == 0)
+        stream.abort()
+        #expect(try connecting.errors.takeAll().isEmpty)
+
+        let server = try LoopbackServer()
+        server.stop()
+        let waiting = try RunningProgram.wsdump("--reconnect", "1000", server.url())
+        try waiting.errors.take(through: "Connection refused.\n")
+        waiting.send(signal: SIGINT)
+        #expect(try waiting.waitForExit(within: 10) == 0)
+    }
+
+    @Test("--reconnect comes back after each end")
+    func reconnect() throws {
+        try withServer { connection in
+            try connection.send(text: "hello")
+            try connection.sendClose(code: 1000)
+        } run: { server in
+            let program = try RunningProgram.wsdump("-v", "--reconnect", "0.01", server.url())
+            for _ in 0..<3 { try program.output.expect("text: hello\nclose: 1000\n") }
+            program.send(signal: SIGINT)
+            #expect(try program.waitForExit() == 0)
+        }
+    }
+
+    @Test("--ping-interval sends pings, and gives up a server that is silent")
+    func keepalive() throws {
+        let echo = try LoopbackServer()
+        defer { echo.stop() }
+        let lively = try RunningProgram.wsdump("-v", "--ping-interval", "0.05", echo.url())
+        try lively.output.expect(#"pong: b'\x00\x00\x00\x01'"# + "\n")
+        try lively.output.expect(#"pong: b'\x00\x00\x00\x02'"# + "\n")
+        try withServer { connection in
+            while true { _ = try connection.nextPiece() }
+        } run: { server in
+            let program = try RunningProgram.wsdump("--ping-interval", "0.2", server.url())
+            try program.errors.expect("wsdump: Time ran out during the wait for a pong.\n")
+            #expect(try program.waitForExit() == 1)
+        }
+    }
+
+    @Test("--echo-server needs no network, with --compress too")
+    func echoServer() throws {
+        let text = String(repeating: "again ", count: 200)
+        let program = try RunningProgram.wsdump("--echo-server", "--compress", "-vv", "-t", text)
+        try program.output.expect("text: \(text)\n")
+        program.send(signal: SIGINT)
+        #expect(try program.waitForExit() == 0)
+        let errors = try program.errors.takeAll()
+        #expect(errors.contains("Sec-WebSocket-Extensions: permessage-deflate"))
+        #expect(errors.contains("++Rcv fin=1 rsv1=1 opcode=text"))
+    }
+
+    @Test("Header fields, origin and subprotocols are asked for, in whatever place the URL stands")
+    func request() throws {
+        let asked = Promise<HTTPFields>()
+        try withServer { connection in
+            asked.fulfil(connection.fields)
+            _ = try connection.receive()
+        } run: { server in
+            _ = try run(
+                "-o",
+                "https://origin.example",
+                "--headers",
+                "X-A: 1, X-B: two words",
+                "-s",
+                "chat",
+                "superchat",
+                server.url()
+            )
+            let fields = try asked.value()
+            #expect(fields["Origin"] == "https://origin.example")
+            #expect(fields["X-A"] == "1" && fields["X-B"] == "two words")
+            #expect(fields["Sec-WebSocket-Protocol"] == "chat,superchat")
+        }
+    }
+
+    @Test("-p goes through a proxy with its credentials, which appear nowhere")
+    func proxy() throws {
+        let listener = try Listener()
+        defer { listener.close() }
+        let program = try RunningProgram.wsdump(
+            "-vv",
+            "-p",
+            "http://user:secret@127.0.0.1:\(listener.port)",
+            "ws://server.example/"
+        )
+        let stream = try listener.accept(until: .after(.seconds(20)))
+        var request = ""
+        while !request.hasSuffix("\r\n\r\n") {
+            let bytes = try stream.readSome(until: .after(.seconds(20)))
+            request += String(decoding: try #require(bytes), as: UTF8.self)
+        }
+        #expect(request.hasPrefix("CONNECT server.example:80 HTTP/1.1\r\n"))
+        #expect(request.contains("Proxy-Authorization: Basic \(Base64.encode("user:secret".utf8))"))
+        let answer = "HTTP/1.1 407 No\r\nContent-Length: 0\r\n\r\n"
+        try stream.writeAll(Array(answer.utf8), until: .after(.seconds(20)))
+        let errors = try program.errors.takeAll()
+        #expect(try program.waitForExit() == 1)
+        #expect(errors.contains("407"))
+        #expect(!errors.contains("secret") && !errors.contains(Base64.encode("user:secret".utf8)))
+    }
+
+    @Test("A reader that goes away ends it silently")
+    func brokenPipe() throws {
+        let folder = try TemporaryFolder()
+        let path = try RunningProgram.built("wsdump")
+        try withServer { connection in
+            while true {
+                try connection.send(text: "again")
+                try connection.flush()
+                pause(.milliseconds(1))
+            }
+        } run: { server in
+            let script = "\(path) \(server.url()) 2>\(folder.path)/errors </dev/zero | head -n 1"
+            #expect(try runProgram("bash", ["-c", script]) == "again\n")
+            let errors = try String(contentsOfFile: "\(folder.path)/errors", encoding: .utf8)
+            #expect(errors.isEmpty)
+        }
+    }
+}

@@ -1,0 +1,248 @@
+import Glibc
+import LoopbackServer
+import Synchronization
+import TestSupport
+import Testing
+import WebSocketProtocol
+
+@Suite("wsdump on a terminal", .blocking, .timeLimit(.minutes(5)))
+struct PromptTests {
+    /// Runs `body` with wsdump at its first prompt, connected to an echo.
+    private func atPrompt(columns: UInt16 = 80, _ body: (RunningProgram) throws -> Void) throws {
+        let server = try LoopbackServer()
+        defer { server.stop() }
+        let program = try RunningProgram.wsdump(server.url(), on: .terminal(columns: columns))
+        try program.expectStart()
+        #expect(!program.isTerminalCooked)
+        try body(program)
+    }
+
+    @Test("A line is typed behind a prompt, sent by Enter, and its answer comes in blue")
+    func line() throws {
+        try atPrompt { program in
+            try program.type("h")
+            try program.output.expect(prompt("h"))
+            try program.type("i")
+            try program.output.expect(prompt("hi"))
+            try program.type("\r")
+            try program.output.expect("\(eraseLine)> hi\r\n\(prompt())\(received("hi"))")
+            #expect(try program.end() == 0)
+            #expect(program.isTerminalCooked)
+            let rest = try program.output.takeAll()
+            #expect(rest == "\(eraseLine)Connection closed: 1000\r\n\(prompt())\(eraseLine)")
+        }
+    }
+
+    @Test("What arrives goes above the line that is being typed")
+    func aboveTheLine() throws {
+        let release = Promise<Void>()
+        try withServer { connection in
+            try release.value()
+            try connection.send(text: "news")
+            try connection.flush()
+            _ = try connection.receive()
+        } run: { server in
+            let program = try RunningProgram.wsdump(server.url(), on: .terminal())
+            try program.expectStart()
+            try program.type("ha")
+            try program.output.take(through: prompt("ha"))
+            release.fulfil()
+            try program.output.expect(received("news", line: "ha"))
+            #expect(try program.end() == 0)
+        }
+    }
+
+    @Test("Keys edit the line and go through its history, as in readline")
+    func keys() throws {
+        let (left, up, down) = ("\(escape)[D", "\(escape)[A", "\(escape)[B")
+        try atPrompt { program in
+            func press(_ key: String, _ shown: String) throws {
+                try program.type(key)
+                try program.output.expect(shown)
+            }
+            func send(_ line: String) throws {
+                try press("\r", "\(eraseLine)> \(line)\r\n\(prompt())\(received(line))")
+            }
+            try program.type("one wrd")
+            try program.output.take(through: prompt("one wrd"))
+            try press(left, prompt("one wrd", cursor: 6))
+            try press(left, prompt("one wrd", cursor: 5))
+            try press("o", prompt("one word", cursor: 6))
+            try press("\u{01}", prompt("one word", cursor: 0))
+            try press("\(escape)[3~", prompt("ne word", cursor: 0))
+            try press("\u{05}", prompt("ne word"))
+            try press("\u{17}", prompt("ne "))
+            try press("\u{19}", prompt("ne word"))
+            try press("\u{7F}", prompt("ne wor"))
+            try send("ne wor")
+            try press("x", prompt("x"))
+            try press(up, prompt("ne wor"))
+            try press(down, prompt("x"))
+            try press("\u{15}", prompt())
+            try press(up, prompt("ne wor"))
+            try send("ne wor")
+            try press("\u{0C}", "\(escape)[H\(escape)[2J\(prompt())")
+            #expect(try program.end() == 0)
+        }
+    }
+
+    @Test("Characters of several bytes and of two columns are edited as one")
+    func wideCharacters() throws {
+        try atPrompt { program in
+            try program.type("é")
+            try program.output.expect(prompt("é"))
+            try program.type("日")
+            try program.output.expect(prompt("é日", cursor: 3))
+            try program.type("\u{7F}")
+            try program.output.expect(prompt("é"))
+            #expect(try program.end() == 0)
+        }
+    }
+
+    @Test("A line longer than the terminal moves sideways, and is sent whole")
+    func longLine() throws {
+        try atPrompt(columns: 20) { program in
+            // 20 columns, less the prompt and the cursor's own place.
+            let line = "abcdefghijklmnopqrstuvwxyz"
+            for letter in line { try program.type(String(letter)) }
+            try program.output.take(through: prompt(String(line.suffix(17))))
+            try program.type("\u{01}")
+            try program.output.expect(prompt(String(line.prefix(17)), cursor: 0))
+            program.resize(columns: 40)
+            try program.output.expect("\(eraseLine)\(prompt(line, cursor: 0))")
+            try program.type("\r")
+            try program.output.expect("\(eraseLine)> \(line)\r\n\(prompt())\(received(line))")
+            #expect(try program.end() == 0)
+        }
+    }
+
+    @Test("Ctrl-D ends at an empty line, and deletes in another")
+    func endOfInput() throws {
+        try atPrompt { program in
+            try program.type("ab\u{01}")
+            try program.output.take(through: prompt("ab", cursor: 0))
+            try program.type("\u{04}")
+            try program.output.expect(prompt("b", cursor: 0))
+            try program.type("\u{04}")
+            try program.output.expect(prompt())
+            try program.type("\u{04}")
+            #expect(try program.waitForExit() == 0)
+            #expect(program.isTerminalCooked)
+        }
+    }
+
+    @Test("Ctrl-C closes in order: the server gets a close frame with 1000")
+    func interrupt() throws {
+        let code = Promise<[UInt8]>()
+        try withServer { connection in
+            let payload = try connection.receiveClose()
+            code.fulfil(payload)
+            try connection.send(.close, payload)
+        } run: { server in
+            let program = try RunningProgram.wsdump(server.url(), on: .terminal())
+            try program.expectStart()
+            #expect(try program.end() == 0)
+            #expect(try code.value() == [0x03, 0xE8])
+        }
+    }
+
+    @Test("A second Ctrl-C doesn't wait for a server that doesn't answer the first")
+    func secondInterrupt() throws {
+        let closing = Promise<Void>()
+        let release = Promise<Void>()
+        try withServer { connection in
+            _ = try connection.receiveClose()
+            closing.fulfil()
+            try? release.value()
+        } run: { server in
+            defer { release.fulfil() }
+            let program = try RunningProgram.wsdump(server.url(), on: .terminal())
+            try program.expectStart()
+            try program.type("\u{03}")
+            try closing.value()
+            try program.type("\u{03}")
+            #expect(try program.waitForExit() == 130)
+            #expect(program.isTerminalCooked)
+        }
+    }
+
+    @Test("Ctrl-Z gives the terminal back, and going on brings the prompt and the line")
+    func suspension() throws {
+        try atPrompt { program in
+            try program.type("half")
+            try program.output.take(through: prompt("half"))
+            try program.type("\u{1A}")
+            #expect(try program.waitForStop())
+            #expect(program.isTerminalCooked)
+            try program.output.expect(eraseLine)
+            program.send(signal: SIGCONT)
+            try program.output.expect(prompt("half"))
+            #expect(!program.isTerminalCooked)
+            #expect(try program.end() == 0)
+        }
+    }
+
+    @Test("The server's end is told, and ends the program")
+    func serverEnds() throws {
+        try withServer { connection in
+            try connection.sendClose(code: 1001, reason: "bye\u{1B}[2J")
+        } run: { server in
+            let program = try RunningProgram.wsdump(server.url(), on: .terminal())
+            try program.output.take(through: "Connection closed: 1001 bye\\x1b[2J\r\n")
+            #expect(try program.waitForExit() == 0)
+            #expect(program.isTerminalCooked)
+        }
+    }
+
+    @Test("What a peer sends can neither steer the terminal nor pass for the prompt")
+    func sanitising() throws {
+        try withServer { connection in
+            try connection.send(text: "\u{1B}]52;c;eA==\u{07}\u{9B}2J\r\u{202E}x\n> y\u{061C}")
+            try connection.send(.ping, Array("\u{1B}c".utf8))
+            _ = try connection.receive()
+        } run: { server in
+            let program = try RunningProgram.wsdump(server.url(), on: .terminal())
+            try program.output.take(through: "\(escape)[34m< ")
+            let shown = #"\x1b]52;c;eA==\x07\x9b2J\x0d\u{202e}x"#
+            try program.output.expect("\(shown)\r\n  > y\\u{61c}\(escape)[39m\r\n")
+            try program.output.take(through: #"< b'\x1bc'"#)
+            #expect(try program.end() == 0)
+        }
+    }
+
+    @Test("NO_COLOR leaves the colour out, and a dumb terminal gets no escapes at all")
+    func plainTerminals() throws {
+        let server = try LoopbackServer()
+        defer { server.stop() }
+        let grey = try RunningProgram.wsdump(
+            "-t",
+            "x",
+            server.url(),
+            on: .terminal(),
+            environment: ["NO_COLOR": "1"]
+        )
+        try grey.output.take(through: "\(eraseLine)< x\r\n\(prompt())")
+        #expect(try grey.end() == 0)
+        let dumb = try RunningProgram.wsdump(
+            "-t",
+            "x",
+            server.url(),
+            on: .terminal(),
+            environment: ["TERM": "dumb"]
+        )
+        try dumb.output.expect("< x\r\n")
+        #expect(try dumb.end() == 0)
+    }
+
+    @Test("--raw has neither prompt nor colour on a terminal")
+    func raw() throws {
+        let server = try LoopbackServer()
+        defer { server.stop() }
+        let program = try RunningProgram.wsdump("-r", "-t", "x", server.url(), on: .terminal())
+        try program.output.expect("x\r\n")
+        // The terminal itself echoes what is typed.
+        try program.type("y\n")
+        try program.output.expect("y\r\ny\r\n")
+        #expect(try program.end() == 0)
+    }
+}

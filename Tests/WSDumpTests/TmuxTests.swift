@@ -1,0 +1,82 @@
+import Foundation
+import LoopbackServer
+import TestSupport
+import Testing
+
+/// What a person sees: the screen of tmux, a terminal that takes escape sequences as others do.
+@Suite("wsdump in tmux", .blocking, .needsInstalledServers, .timeLimit(.minutes(5)))
+struct TmuxTests {
+    /// A tmux server of its own with one window.
+    private final class Screen {
+        private let name = "wsdump-\(UUID())"
+
+        init(running command: String) throws {
+            let size = ["-x", "60", "-y", "12"]
+            try tmux(["-f", "/dev/null", "new-session", "-d"] + size + [command])
+            // The last screen stays when the program ends.
+            try tmux(["set-option", "remain-on-exit", "on"])
+        }
+
+        deinit {
+            _ = try? tmux(["kill-server"])
+        }
+
+        @discardableResult
+        private func tmux(_ arguments: [String]) throws -> String {
+            // Not Foundation's Process: it takes tmux's server, which stays, for the program.
+            let program = try RunningProgram(
+                findProgram("tmux"),
+                ["-L", name] + arguments,
+                on: .pipes
+            )
+            let output = try program.output.takeAll()
+            guard try program.waitForExit() == 0 else {
+                throw SupportError("tmux: \(try program.errors.takeAll())")
+            }
+            return output
+        }
+
+        func type(_ keys: String...) throws { try tmux(["send-keys"] + keys) }
+
+        /// Waits until the lines that aren't empty are these; blanks at their ends don't count.
+        func expect(_ lines: [String]) throws {
+            guard try !eventually(within: 20, { try self.lines() == lines }) else { return }
+            throw SupportError("instead of \(lines) the screen shows \(try self.lines())")
+        }
+
+        private func lines() throws -> [String] {
+            let screen = try tmux(["capture-pane", "-p"])
+            return screen.split(separator: "\n").map(String.init).filter {
+                !$0.isEmpty && !$0.hasPrefix("Pane is dead")
+            }
+        }
+
+        func cursor() throws -> String {
+            try tmux(["display-message", "-p", "#{cursor_x}"])
+                .trimmingCharacters(in: .newlines)
+        }
+    }
+
+    @Test("Lines that are typed, answers, history and the end look as they should")
+    func conversation() throws {
+        let server = try LoopbackServer()
+        defer { server.stop() }
+        let path = try RunningProgram.built("wsdump")
+        let screen = try Screen(running: "\(path) \(server.url())")
+        try screen.expect(["Press Ctrl+C to quit", ">"])
+        try screen.type("wrld", "Left", "Left", "Left", "o")
+        var lines = ["Press Ctrl+C to quit", "> world"]
+        try screen.expect(lines)
+        #expect(try screen.cursor() == "4")
+        try screen.type("Enter")
+        lines += ["< world", ">"]
+        try screen.expect(lines)
+        try screen.type("Up", " again", "Enter")
+        lines[3] = "> world again"
+        lines += ["< world again", ">"]
+        try screen.expect(lines)
+        try screen.type("half", "C-c")
+        lines[5] = "Connection closed: 1000"
+        try screen.expect(lines)
+    }
+}
