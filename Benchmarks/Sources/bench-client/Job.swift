@@ -11,6 +11,7 @@ struct Job {
     let size: Int
     let count: Int
     let payload: [UInt8]
+    let compression: DeflateOptions?
     private let sendsEach: Bool
     private let receivesOwned: Bool
 
@@ -27,6 +28,10 @@ struct Job {
         self.count = count
         sendsEach = environment["WSBENCH_SEND"] == "each"
         receivesOwned = environment["WSBENCH_RECEIVE"] == "owned"
+        compression =
+            url.contains("deflate=1")
+            ? Self.compression(threads: environment["WSBENCH_DEFLATE_THREADS"].flatMap(Int.init))
+            : nil
         if let folder = environment["WSBENCH_DATA"] {
             let path = "\(folder)/\(arguments[3])-\(size)"
             guard let file = FileManager.default.contents(atPath: path), file.count >= size
@@ -36,6 +41,15 @@ struct Job {
             let isText = isText
             payload = (0..<size).map { UInt8(isText ? 97 + $0 % 26 : $0 % 251) }
         }
+    }
+
+    private static func compression(threads: Int?) -> DeflateOptions {
+        var deflate = DeflateOptions()
+        if let threads {
+            deflate.threads = threads
+            deflate.offers[0].clientNoContextTakeover = true
+        }
+        return deflate
     }
 
     func sendAll(through socket: WebSocket) throws {
