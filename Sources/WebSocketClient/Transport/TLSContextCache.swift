@@ -44,7 +44,8 @@ enum TLSContextCache {
         let stamps: [FileStamp?]
     }
 
-    private static let limit = 32
+    /// A process with more kinds of connections than this makes contexts anew, and resumes less.
+    private static let limit = 128
     private static let contexts = Locked<[(key: Key, context: TLSContext)]>([])
 
     static func context(for options: TLSOptions) throws(TransportError) -> TLSContext {
