@@ -44,8 +44,7 @@ enum TLSContextCache {
         let stamps: [FileStamp?]
     }
 
-    /// A process with more kinds of connections than this makes contexts anew, and resumes less.
-    private static let limit = 128
+    private static let limit = 32
     private static let contexts = Locked<[(key: Key, context: TLSContext)]>([])
 
     static func context(for options: TLSOptions) throws(TransportError) -> TLSContext {
@@ -68,10 +67,13 @@ enum TLSContextCache {
         }
         if let known { return known }
         let context = try TLSContext(options)
-        contexts.withLock { list in
+        return contexts.withLock { list in
+            // Another thread may have been faster. Of two equal ones, each would have half of the
+            // sessions.
+            if let other = list.first(where: { $0.key == key }) { return other.context }
             if list.count >= limit { list.removeFirst() }
             list.append((key, context))
+            return context
         }
-        return context
     }
 }
