@@ -8,28 +8,38 @@ public final class PreparedMessage: Sendable {
     public let opcode: Opcode
     /// The payload as it was given.
     public let payload: [UInt8]
-    /// What it compresses to, by window size and level; `nil` where that saves nothing.
+    fileprivate let compression: MessageCompression
+    /// What it compresses to, by window size and level; `nil` where it goes as it is.
     private let compressed = Locked<[DeflateChoice: [UInt8]?]>([:])
 
     /// Prepares a text message.
     ///
-    /// - Parameter text: The message.
-    public init(_ text: String) {
+    /// - Parameters:
+    ///   - text: The message.
+    ///   - compression: Whether to compress it, where compression was agreed. Default: from
+    ///     ``DeflateOptions/threshold`` on, if that saves anything.
+    public init(_ text: String, compression: MessageCompression = .automatic) {
         opcode = .text
         payload = Array(text.utf8)
+        self.compression = compression
     }
 
     /// Prepares a binary message.
     ///
-    /// - Parameter bytes: The message.
-    public init(binary bytes: [UInt8]) {
+    /// - Parameters:
+    ///   - bytes: The message.
+    ///   - compression: Whether to compress it, where compression was agreed. Default: from
+    ///     ``DeflateOptions/threshold`` on, if that saves anything.
+    public init(binary bytes: [UInt8], compression: MessageCompression = .automatic) {
         opcode = .binary
         payload = bytes
+        self.compression = compression
     }
 
     /// The payload compressed without reference to other messages; `nil` where it should go as it is.
     func compressed(for choice: DeflateChoice) -> [UInt8]? {
-        compressed.withLock { cache in
+        guard compression != .never else { return nil }
+        return compressed.withLock { cache in
             if let known = cache[choice] { return known }
             var deflater = Deflater(
                 windowBits: choice.windowBits,
@@ -37,10 +47,12 @@ public final class PreparedMessage: Sendable {
                 options: choice.options
             )
             var result: [UInt8]?
-            if payload.count >= deflater.threshold {
+            if compression == .always || payload.count >= deflater.threshold {
                 result = payload.withUnsafeBytes { try? deflater.compress(message: $0) }
             }
-            if let bytes = result, bytes.count >= payload.count { result = nil }
+            if compression == .automatic, let bytes = result, bytes.count >= payload.count {
+                result = nil
+            }
             cache[choice] = .some(result)
             return result
         }
@@ -60,7 +72,9 @@ extension WebSocket {
     /// - Throws: ``WebSocketError``: `timedOut`, `connectionClosed`, `aborted`.
     public func send(_ message: PreparedMessage) throws(WebSocketError) {
         if isSubclass {
-            try send(frame: Frame(opcode: message.opcode, payload: message.payload))
+            var frame = Frame(opcode: message.opcode, payload: message.payload)
+            frame.compression = message.compression
+            try send(frame: frame)
             return
         }
         try withConnection { (connection, timeouts) throws(WebSocketError) in
@@ -72,8 +86,7 @@ extension WebSocket {
                         opcode: message.opcode,
                         payload: bytes,
                         reservedBits: compressed == nil ? 0 : 4,
-                        compression: .never,
-                        isCompressed: compressed != nil
+                        compression: .never
                     )
                     try connection.send(frame, timeout: timeouts.send)
                 }

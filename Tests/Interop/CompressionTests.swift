@@ -151,6 +151,7 @@ struct CompressionTests {
             DeflateOptions.Strategy.allCases.randomElement(using: &generator) ?? .standard
         options.threshold = [nil, 0, 1, 100, 5000].randomElement(using: &generator) ?? nil
         options.freesIdleStreams = .random(using: &generator)
+        options.threads = .random(in: 1...3, using: &generator)
         return options
     }
 }

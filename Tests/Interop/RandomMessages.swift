@@ -3,9 +3,9 @@ import WebSocketClient
 
 /// One call that sends, and what shall come back.
 enum SendStep: Sendable {
-    case message(Message)
+    case message(Message, MessageCompression = .automatic)
     case span(Message)
-    case batch([Message])
+    case batch([Message], MessageCompression = .automatic)
     case fragments([[UInt8]], Opcode)
     /// Fragments by hand, a ping between them.
     case frames([[UInt8]], Opcode)
@@ -13,8 +13,8 @@ enum SendStep: Sendable {
 
     var messages: [Message] {
         switch self {
-        case .message(let message), .span(let message): [message]
-        case .batch(let messages): messages
+        case .message(let message, _), .span(let message): [message]
+        case .batch(let messages, _): messages
         case .fragments(let parts, let opcode), .frames(let parts, let opcode):
             [Message(opcode, parts.flatMap(\.self))]
         case .prepared(let message, let times): Array(repeating: message, count: times)
@@ -23,14 +23,18 @@ enum SendStep: Sendable {
 
     func run(on socket: WebSocket) throws(WebSocketError) {
         switch self {
-        case .message(let message):
-            try socket.send(message)
+        case .message(let message, let compression):
+            try socket.send(message, compression: compression)
         case .span(.text(let text)):
             try socket.send(text: Array(text.utf8).span.bytes)
         case .span(.binary(let bytes)):
             try socket.send(binary: bytes.span.bytes)
-        case .batch(let messages):
+        case .batch(let messages, .automatic):
             try socket.sendBatch(messages)
+        case .batch(let messages, let compression):
+            try socket.withBatch { (batch) throws(WebSocketError) in
+                for message in messages { try batch.send(message, compression: compression) }
+            }
         case .fragments(let parts, let opcode):
             try socket.send(fragments: parts, as: opcode)
         case .frames(let parts, let opcode):
@@ -83,10 +87,11 @@ struct RandomMessages {
 
     private mutating func step() -> SendStep {
         switch Int.random(in: 0..<10, using: &generator) {
-        case 0..<4: return .message(message())
+        case 0..<4: return .message(message(), compression())
         case 4: return .span(message())
         case 5..<7:
-            return .batch((0..<Int.random(in: 1...40, using: &generator)).map { _ in message() })
+            let count = Int.random(in: 1...40, using: &generator)
+            return .batch((0..<count).map { _ in message() }, compression())
         case 7:
             let message = message()
             return .fragments(cut(message.bytes), message.opcode)
@@ -96,6 +101,10 @@ struct RandomMessages {
         default:
             return .prepared(message(), times: Int.random(in: 1...5, using: &generator))
         }
+    }
+
+    private mutating func compression() -> MessageCompression {
+        MessageCompression.allCases.randomElement(using: &generator) ?? .automatic
     }
 
     private mutating func message() -> Message {

@@ -2,6 +2,7 @@ import LoopbackServer
 import TestSupport
 import Testing
 import WebSocketClient
+import WebSocketProtocol
 
 @Suite("Compression on a connection, RFC 7692", .blocking, .timeLimit(.minutes(5)))
 struct CompressionTests {
@@ -72,7 +73,10 @@ struct CompressionTests {
         try socket.close()
     }
 
-    enum Way: CaseIterable { case message, batch, subclass, subclassBatch }
+    enum Way: CaseIterable {
+        case message, batch, prepared
+        case subclass, subclassBatch, subclassPrepared
+    }
 
     @Test(
         "Each message may say whether it is to be compressed",
@@ -92,11 +96,25 @@ struct CompressionTests {
             server.waitForEnd()
         }
         defer { server.stop() }
-        let kind = way == .subclass || way == .subclassBatch ? Bystander.self : WebSocket.self
+        let kind =
+            switch way {
+            case .message, .batch, .prepared: WebSocket.self
+            case .subclass, .subclassBatch, .subclassPrepared: Bystander.self
+            }
         let socket = try kind.connect(to: server.url(), options: Self.options())
         switch way {
         case .message, .subclass:
             for message in messages { try socket.send(message, compression: compression) }
+        case .prepared, .subclassPrepared:
+            for message in messages {
+                let prepared =
+                    switch message {
+                    case .text(let text): PreparedMessage(text, compression: compression)
+                    case .binary(let bytes):
+                        PreparedMessage(binary: bytes, compression: compression)
+                    }
+                try socket.send(prepared)
+            }
         case .batch, .subclassBatch:
             try socket.withBatch { (batch) throws(WebSocketError) in
                 for message in messages { try batch.send(message, compression: compression) }
@@ -110,6 +128,38 @@ struct CompressionTests {
             }
         #expect(try compressed.value() == expected)
         socket.abort()
+    }
+
+    @Test(
+        "What the caller has compressed moves the server's window, and no later message is harmed",
+        arguments: [1, 300]
+    )
+    func compressedByHand(cut: Int) throws {
+        let server = try LoopbackServer(compression: DeflateOptions())
+        defer { server.stop() }
+        let socket = try WebSocket.connect(to: server.url(), options: Self.options())
+        let text = String(repeating: "the same words again and again; ", count: 30)
+        try socket.send(text)
+        #expect(try socket.receive() == .text(text))
+
+        var generator = SystemRandomNumberGenerator()
+        let noise = (0..<1000).map { _ in UInt8.random(in: 0...255, using: &generator) }
+        var deflater = Deflater(
+            windowBits: 15,
+            noContextTakeover: true,
+            options: DeflateOptions()
+        )
+        let payload = try noise.withUnsafeBytes { try deflater.compress(message: $0) }
+        var first = Frame(opcode: .binary, payload: Array(payload[..<cut]), isFinal: false)
+        first.rsv1 = true
+        try socket.send(frame: first)
+        try socket.send(frame: Frame(opcode: .continuation, payload: Array(payload[cut...])))
+        #expect(try socket.receive() == .binary(noise))
+
+        // It may not refer to the same text before the noise: the server has that further back.
+        try socket.send(text)
+        #expect(try socket.receive() == .text(text))
+        try socket.close()
     }
 
     @Test("A bomb ends with 1009 within the message limit")

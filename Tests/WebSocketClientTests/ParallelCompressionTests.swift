@@ -166,6 +166,32 @@ struct ParallelCompressionTests {
         try socket.close()
     }
 
+    @Test("A batch that ends early leaves no work behind, and the next one goes on as ever")
+    func abandoned() throws {
+        let server = try LoopbackServer(compression: DeflateOptions())
+        defer { server.stop() }
+        let socket = try WebSocket.connect(to: server.url(), options: Self.options())
+        let workers = try #require(socket.connection?.sender.workers)
+        let text = String(repeating: "text ", count: 20_000)
+        for _ in 0..<5 {
+            let error = failure {
+                try socket.withBatch { (batch) throws(WebSocketError) in
+                    for _ in 0..<10 { try batch.send(text) }
+                    throw .invalidArgument("enough")
+                }
+            }
+            guard case .batchInterrupted(let sent, .invalidArgument) = error else {
+                Issue.record("\(String(describing: error))")
+                return
+            }
+            #expect(!workers.hasWork)
+            for _ in 0..<sent { #expect(try socket.receive() == .text(text)) }
+        }
+        try socket.send(text + "last")
+        #expect(try socket.receive() == .text(text + "last"))
+        try socket.close()
+    }
+
     @Test("The threads end with the connection")
     func threadsEnd() throws {
         let server = try LoopbackServer(compression: DeflateOptions())

@@ -7,11 +7,12 @@ import WebSocketProtocol
 
 @Suite("The sending half", .timeLimit(.minutes(5)))
 struct SenderTests {
-    /// Takes everything at once, and lets a function have a say before each write.
+    /// Takes as much as it has room for, and lets a function have a say before each write.
     private final class Sink: ByteStream {
         let beforeWrite = Locked<(@Sendable () -> Void)?>(nil)
         let writes = Atomic(0)
-        let isFull = Atomic(false)
+        let room = Atomic(Int.max)
+        let taken = Locked<[UInt8]>([])
 
         var descriptor: Int32 { -1 }
         var isSecure: Bool { false }
@@ -21,7 +22,12 @@ struct SenderTests {
         func write(_ bytes: UnsafeRawBufferPointer) -> Transfer {
             writes.add(1, ordering: .relaxed)
             beforeWrite.withLock { $0 }?()
-            return isFull.load(ordering: .relaxed) ? .wouldBlock(.write) : .bytes(bytes.count)
+            let room = room.load(ordering: .relaxed)
+            guard room > 0 else { return .wouldBlock(.write) }
+            let part = bytes.prefix(room)
+            self.room.subtract(part.count, ordering: .relaxed)
+            taken.withLock { $0 += part }
+            return .bytes(part.count)
         }
 
         func wait(
@@ -69,7 +75,7 @@ struct SenderTests {
             var writer = try sender.writer(timeout: .seconds(5))
             try writer.append(frame)
             try sender.sendWithoutWaiting(OutgoingFrame(opcode: .ping, payload: bytes))
-            sink.isFull.store(true, ordering: .relaxed)
+            sink.room.store(0, ordering: .relaxed)
             do throws(SendFailure) {
                 try writer.append(frame)
                 Issue.record("it was accepted")
@@ -80,5 +86,23 @@ struct SenderTests {
                 }
             }
         }
+    }
+
+    @Test("What a time-out left of others' frames goes out before the batch goes on")
+    func batchGoesOn() throws {
+        let sink = Sink()
+        let sender = Sender(stream: sink, role: .server, makeMaskingKey: nil, deflater: nil)
+        try [UInt8]([7, 8]).withUnsafeBytes { bytes in
+            let frame = OutgoingFrame(opcode: .binary, payload: bytes)
+            var writer = try sender.writer(timeout: .seconds(5))
+            try sender.sendWithoutWaiting(OutgoingFrame(opcode: .ping, payload: bytes))
+            // The ping goes out in part.
+            sink.room.store(1, ordering: .relaxed)
+            #expect(throws: SendFailure.self) { try writer.append(frame) }
+            sink.room.store(.max, ordering: .relaxed)
+            try writer.append(frame)
+            try writer.flush()
+        }
+        #expect(sink.taken.withLock { $0 } == [0x89, 2, 7, 8, 0x82, 2, 7, 8])
     }
 }

@@ -55,8 +55,7 @@ final class DeflateJob: @unchecked Sendable {
                         payload: needsCompression
                             ? UnsafeRawBufferPointer(rebasing: bytes[..<compressedCount]) : bytes,
                         reservedBits: needsCompression ? 4 : 0,
-                        compression: .never,
-                        isCompressed: needsCompression
+                        compression: .never
                     )
                 )
             }

@@ -37,6 +37,9 @@ final class DeflateWorkers: Sendable {
         _ = work.tryLock()
     }
 
+    /// Whether there are messages that nobody has begun to compress.
+    var hasWork: Bool { state.withLock { !$0.jobs.isEmpty } }
+
     /// A job for a message, used before or new.
     func borrowJob() -> DeflateJob {
         state.withLock { $0.idleJobs.popLast() } ?? DeflateJob()
@@ -62,22 +65,30 @@ final class DeflateWorkers: Sendable {
         work.unlock()
     }
 
-    /// Compresses a job here if no thread has begun it, or else waits for the thread; false if that
-    /// takes too long.
+    /// Returns when the oldest job has been compressed, and compresses meanwhile what no thread has
+    /// begun: that one if need be, or else those behind it. False if there is nothing left to do and
+    /// waiting takes too long.
     func finish(_ job: DeflateJob, until deadline: inout LazyDeadline) -> Bool {
-        let isMine = state.withLock { state in
-            guard let index = state.jobs.firstIndex(where: { $0 === job }) else { return false }
-            state.jobs.remove(at: index)
-            return true
-        }
-        if isMine {
-            run(job)
-        }
-        guard job.completion.tryLock() || job.completion.lock(until: deadline.value) else {
-            return false
+        while !job.completion.tryLock() {
+            let next = state.withLock { $0.jobs.isEmpty ? nil : $0.jobs.removeFirst() }
+            if let next {
+                run(next)
+            } else if job.completion.lock(until: deadline.value) {
+                break
+            } else {
+                return false
+            }
         }
         job.completion.unlock()
         return true
+    }
+
+    /// Takes back the jobs that no thread has begun: nobody will send them.
+    func withdraw() {
+        state.withLock { state in
+            state.idleJobs += state.jobs.prefix(maximumJobs - state.idleJobs.count)
+            state.jobs.removeAll(keepingCapacity: true)
+        }
     }
 
     /// Compresses one message on the calling thread, and lends it.

@@ -10,8 +10,8 @@ struct OutgoingFrame {
     var needsUTF8Check = false
     /// Whether to compress it; whole messages alone are.
     var compression = MessageCompression.automatic
-    /// Whether it has been compressed, without reference to other messages.
-    var isCompressed = false
+    /// Whether it begins a message that has been compressed already, without reference to others.
+    var isCompressed: Bool { reservedBits & 4 != 0 }
 
     /// Whether it is to be compressed on a connection that compresses from so many bytes on.
     func needsCompression(from threshold: Int) -> Bool {

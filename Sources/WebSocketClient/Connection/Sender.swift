@@ -82,7 +82,9 @@ final class Sender: @unchecked Sendable {
 
     /// Sends one frame; returns when the stream has taken it, or another sender will write it.
     func send(_ frame: OutgoingFrame, timeout: Duration?) throws(SendFailure) {
-        if let workers, frame.needsCompression(from: compressionThreshold) {
+        if let workers, frame.payload.count <= DeflateWorkers.maximumMessage,
+            frame.needsCompression(from: compressionThreshold)
+        {
             // Outside the turn, so that threads don't wait for each other's compression.
             if frame.needsUTF8Check { try Outbox.check(frame.payload) }
             return try workers.withCompressed(frame) { (frame) throws(SendFailure) in
@@ -300,12 +302,12 @@ final class Sender: @unchecked Sendable {
         }
     }
 
-    /// Lets others' frames out between the frames of a batch.
+    /// Lets others' frames out between the frames of a batch, and what a time-out left before them.
     fileprivate func yield(
         _ deadline: inout LazyDeadline,
         controlOnly: Bool
     ) throws(SendFailure) {
-        guard queuedBytes.load(ordering: .relaxed) > 0 else { return }
+        guard outbox.value.hasSpilled || queuedBytes.load(ordering: .relaxed) > 0 else { return }
         // The frame that is to follow hasn't been taken yet.
         try outbox.value.flush(&deadline, isAccepted: false)
         try drainQueue(&deadline, controlOnly: controlOnly)
@@ -330,6 +332,7 @@ struct FrameWriter: ~Copyable {
     }
 
     deinit {
+        if pendingCount > 0 { sender.workers?.withdraw() }
         var deadline = deadline
         sender.leave(&deadline)
     }
