@@ -22,9 +22,9 @@ extension WebSocket {
     ///   - progress: Called after each piece with the bytes sent and the size of the file.
     /// - Returns: How many bytes were sent.
     /// - Throws: ``WebSocketError``: `system` if the file can't be read, `invalidPayload` for text
-    ///   that isn't UTF-8, `timedOut`, `connectionClosed`, `aborted`; of many messages,
-    ///   `batchInterrupted` with that as its cause. An error inside a message in fragments ends the
-    ///   connection, as nothing else could follow the fragments.
+    ///   that isn't UTF-8, `timedOut`, `connectionClosed`, `aborted`; of many messages, these in
+    ///   ``WebSocketError/batchInterrupted(sent:cause:)``. An error inside a message in fragments ends
+    ///   the connection, as nothing else could follow the fragments.
     @discardableResult
     public func send(
         contentsOf path: String,
@@ -33,25 +33,37 @@ extension WebSocket {
         progress: ((_ sent: Int, _ total: Int) -> Void)? = nil
     ) throws(WebSocketError) -> Int {
         var pieces = try FilePieces(path: path, opcode: opcode, framing: framing)
-        let isOneMessage = if case .oneMessage = framing { true } else { false }
-        return try withBatch(ofOneMessage: isOneMessage) { (batch) throws(WebSocketError) in
-            var sent = 0
-            repeat {
-                do throws(WebSocketError) {
-                    try pieces.sendNext(to: &batch)
-                } catch {
-                    abortIfCut(
-                        by: error,
-                        isFirst: !pieces.isInsideMessage,
-                        isFinal: pieces.endsMessage
-                    )
-                    throw error
-                }
-                sent += pieces.lastCount
-                progress?(sent, max(pieces.size, sent))
-            } while !pieces.isAtEnd
-            return sent
+        // Of many messages, the caller has to hear how many went out.
+        if case .messages = framing {
+            return try withBatch { (batch) throws(WebSocketError) in
+                try send(&pieces, in: &batch, progress)
+            }
         }
+        return try withSingleBatch { (batch) throws(WebSocketError) in
+            try send(&pieces, in: &batch, progress)
+        }
+    }
+
+    private func send(
+        _ pieces: inout FilePieces,
+        in batch: inout Batch,
+        _ progress: ((_ sent: Int, _ total: Int) -> Void)?
+    ) throws(WebSocketError) -> Int {
+        var sent = 0
+        repeat {
+            do throws(WebSocketError) {
+                try pieces.sendNext(to: &batch)
+            } catch {
+                throw abortIfCut(
+                    by: error,
+                    isFirst: !pieces.isInsideMessage,
+                    isFinal: pieces.endsMessage
+                )
+            }
+            sent += pieces.lastCount
+            progress?(sent, max(pieces.size, sent))
+        } while !pieces.isAtEnd
+        return sent
     }
 
     /// Sends one message in fragments, as they become known.
@@ -66,7 +78,7 @@ extension WebSocket {
         fragments: some Sequence<[UInt8]>,
         as opcode: Opcode = .binary
     ) throws(WebSocketError) {
-        try withBatch(ofOneMessage: true) { (batch) throws(WebSocketError) in
+        try withSingleBatch { (batch) throws(WebSocketError) in
             var opcode = opcode
             var iterator = fragments.makeIterator()
             var next = iterator.next() ?? []
@@ -88,8 +100,7 @@ extension WebSocket {
                     try result.get()
                 } catch {
                     let isFirst = opcode != .continuation
-                    abortIfCut(by: error, isFirst: isFirst, isFinal: following == nil)
-                    throw error
+                    throw abortIfCut(by: error, isFirst: isFirst, isFinal: following == nil)
                 }
                 guard let following else { return }
                 next = following
@@ -98,14 +109,13 @@ extension WebSocket {
         }
     }
 
-    /// A batch whose count tells the caller of one message nothing: only what stopped it does.
-    private func withBatch<Result>(
-        ofOneMessage isOneMessage: Bool,
+    /// A batch that is one thing to the caller, who hears of its errors as such.
+    private func withSingleBatch<Result>(
         _ body: (inout Batch) throws(WebSocketError) -> Result
     ) throws(WebSocketError) -> Result {
         do throws(WebSocketError) {
             return try withBatch(body)
-        } catch .batchInterrupted(_, let cause) where isOneMessage {
+        } catch .batchInterrupted(_, let cause) {
             throw cause
         } catch {
             throw error
@@ -115,14 +125,21 @@ extension WebSocket {
 
 extension WebSocket {
     /// Ends the connection after an error at a fragment, if the message has begun and won't end:
-    /// nothing else could follow it.
-    private func abortIfCut(by error: WebSocketError, isFirst: Bool, isFinal: Bool) {
+    /// nothing else could follow it. Returns what the caller is to hear.
+    private func abortIfCut(
+        by error: WebSocketError,
+        isFirst: Bool,
+        isFinal: Bool
+    ) -> WebSocketError {
         // What a time-out has left goes out, so it counts as sent.
         let isAccepted =
             if case .timedOut(.sending(isAccepted: true)) = error { true } else { false }
         let hasBegun = !isFirst || isAccepted
         let isComplete = isFinal && isAccepted
-        if hasBegun, !isComplete { abort() }
+        guard hasBegun, !isComplete else { return error }
+        abort()
+        // What was left won't go out any more.
+        return isAccepted ? .timedOut(.sending(isAccepted: false)) : error
     }
 }
 

@@ -34,6 +34,7 @@ struct SenderTests {
             for interest: Interest,
             until deadline: Deadline
         ) throws(TransportError) -> Interest { throw .timedOut(.transfer) }
+        func nudge() {}
         func finishWriting() {}
         func abort() {}
     }

@@ -218,6 +218,30 @@ struct TimeoutTests {
         #expect(messages.compactMap(\.self) == accepted)
     }
 
+    @Test("What is left unsent goes out although another thread waits to receive already")
+    func unsentBesideReceiver() throws {
+        let go = Promise<Void>()
+        let size = 8 << 20
+        try withSocket { server in
+            try go.value()
+            let (_, payload) = try server.receive()
+            try server.send(text: "\(payload.count)")
+            try server.flush()
+            server.waitForEnd()
+        } client: { socket in
+            socket.timeout = .seconds(20)
+            let receiver = Background { try socket.receive() }
+            pause(.milliseconds(100))
+            socket.options.timeouts.send = .milliseconds(100)
+            let message = [UInt8](repeating: 5, count: size)
+            let isAccepted = failure { try socket.send(binary: message) }?.isAccepted
+            #expect(isAccepted == true)
+            go.fulfil()
+            let answer = try receiver.join()
+            #expect(answer == .text("\(size)"))
+        }
+    }
+
     @Test("What was left unsent goes out while the connection is received from")
     func unsentWhileReceiving() throws {
         let go = Promise<Void>()

@@ -11,8 +11,7 @@ struct Job {
     let size: Int
     let count: Int
     let payload: [UInt8]
-    /// What is offered, if anything is.
-    let compression: DeflateOptions
+    let compression: DeflateOptions?
     private let sendsEach: Bool
     private let receivesOwned: Bool
 
@@ -27,14 +26,12 @@ struct Job {
         isText = arguments[3] == "text"
         self.size = size
         self.count = count
-        var compression = DeflateOptions()
-        if let threads = environment["WSBENCH_DEFLATE_THREADS"] {
-            compression.threads = Int(threads) ?? 0
-            compression.offers[0].clientNoContextTakeover = true
-        }
-        self.compression = compression
         sendsEach = environment["WSBENCH_SEND"] == "each"
         receivesOwned = environment["WSBENCH_RECEIVE"] == "owned"
+        compression =
+            url.contains("deflate=1")
+            ? Self.compression(threads: environment["WSBENCH_DEFLATE_THREADS"].flatMap(Int.init))
+            : nil
         if let folder = environment["WSBENCH_DATA"] {
             let path = "\(folder)/\(arguments[3])-\(size)"
             guard let file = FileManager.default.contents(atPath: path), file.count >= size
@@ -44,6 +41,15 @@ struct Job {
             let isText = isText
             payload = (0..<size).map { UInt8(isText ? 97 + $0 % 26 : $0 % 251) }
         }
+    }
+
+    private static func compression(threads: Int?) -> DeflateOptions {
+        var deflate = DeflateOptions()
+        if let threads {
+            deflate.threads = threads
+            deflate.offers[0].clientNoContextTakeover = true
+        }
+        return deflate
     }
 
     func sendAll(through socket: WebSocket) throws {

@@ -10,7 +10,7 @@ import WebSocketClient
 // WSBENCH_DATA     a folder with payloads, TYPE-SIZE; without it they are made
 // WSBENCH_SEND     "each" sends each message with a call of its own; otherwise they go as a batch
 // WSBENCH_RECEIVE  "owned" receives each message as a value of its own; otherwise as a view
-// WSBENCH_DEFLATE_THREADS  so many threads compress, each message by itself
+// WSBENCH_DEFLATE_THREADS  so many threads compress a batch, each message by itself
 
 guard let job = Job(arguments: CommandLine.arguments) else {
     print("usage: bench-client <url> <send|recv|rtt> <binary|text> <size> <count>")
@@ -20,7 +20,7 @@ guard let job = Job(arguments: CommandLine.arguments) else {
 var options = ConnectOptions()
 options.proxy = .none
 options.tls = TLSOptions(verification: .none)
-if job.url.contains("deflate=1") { options.compression = job.compression }
+options.compression = job.compression
 options.socketOptions = [.noDelay(true)]
 options.limits.maximumFrameBytes = 1 << 30
 options.limits.maximumMessageBytes = 1 << 30

@@ -286,12 +286,14 @@ final class Receiver: @unchecked Sendable {
             throw .transport(.timedOut(.transfer))
         }
         do throws(TransportError) {
-            while sender.hasUnsentBytes {
-                let ready = try stream.wait(for: interest.union(.write), until: deadline.value)
-                if ready.contains(.write) { sender.flushWithoutWaiting() }
-                if !ready.isDisjoint(with: interest) { break }
+            var ready = Interest()
+            while ready.isDisjoint(with: interest) {
+                // A sender that leaves some later nudges the stream, to be asked again.
+                let isUnsent = sender.hasUnsentBytes
+                let awaited = isUnsent ? interest.union(.write) : interest
+                ready = try stream.wait(for: awaited, until: deadline.value)
+                if isUnsent, ready.contains(.write) { sender.flushWithoutWaiting() }
             }
-            try stream.wait(for: interest, until: deadline.value)
         } catch {
             throw .transport(error)
         }

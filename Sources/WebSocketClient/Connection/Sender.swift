@@ -11,6 +11,7 @@ import WebSocketProtocol
 final class Sender: @unchecked Sendable {
     // Safe to send: `turn` guards the outbox, the queue has its own lock, the rest is constant.
     private let turn = TimedLock()
+    private let stream: any ByteStream
     fileprivate let outbox: OwnedState<Outbox>
     private let masks: Bool
     private let makeMaskingKey: (@Sendable () -> UInt32)?
@@ -46,6 +47,7 @@ final class Sender: @unchecked Sendable {
         workers: DeflateWorkers? = nil
     ) {
         masks = role == .client
+        self.stream = stream
         self.workers = workers
         self.makeMaskingKey = makeMaskingKey
         compressionThreshold = deflater?.threshold ?? .max
@@ -214,6 +216,8 @@ final class Sender: @unchecked Sendable {
             let heldCount = outbox.value.heldCount
             heldBytes.store(heldCount, ordering: .relaxed)
             turn.unlock()
+            // Who waits for the peer's next bytes sends these as well, when there is room.
+            if heldCount > 0 { stream.nudge() }
             // Pairs with the fences in `enqueue` and `takeTurn`: either this sees the frame, or its
             // sender, or who waited for the turn, finds the turn free.
             atomicMemoryFence(ordering: .sequentiallyConsistent)

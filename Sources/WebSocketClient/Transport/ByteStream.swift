@@ -39,12 +39,15 @@ package protocol ByteStream: AnyObject, Sendable {
     /// been added: some of them may be on their way already.
     func write(_ bytes: UnsafeRawBufferPointer) throws(TransportError) -> Transfer
 
-    /// Waits until one part of `interest` may be satisfied, and returns which ones. Throws
-    /// `.timedOut` and `.aborted`.
+    /// Waits until one part of `interest` may be satisfied, and returns which ones, or none after a
+    /// `nudge`. Throws `.timedOut` and `.aborted`.
     ///
     /// A deadline in the past still finds a stream that is ready now.
     @discardableResult
     func wait(for interest: Interest, until deadline: Deadline) throws(TransportError) -> Interest
+
+    /// Lets a wait in another thread, or else the next one, return early.
+    func nudge()
 
     /// Tells the peer that nothing more will come; doesn't wait and reports no errors.
     func finishWriting()

@@ -64,7 +64,7 @@ package final class Listener: Sendable {
                 wakeUp: wakeUp,
                 until: deadline
             )
-            guard !ready.isEmpty else { throw .timedOut(.connecting) }
+            guard ready != nil else { throw .timedOut(.connecting) }
             let descriptor = systemAccept(socket.descriptor)
             guard descriptor >= 0 else { continue }
             let accepted = try Socket(adopting: descriptor, closingAtEnd: true)

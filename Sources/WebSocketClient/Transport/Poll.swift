@@ -41,20 +41,21 @@ package enum Poll {
         return ready
     }
 
-    /// The same for one descriptor, without an allocation; returns what it is ready for, and the
-    /// empty set if the deadline passed.
+    /// The same for one descriptor, without an allocation; returns what it is ready for, the empty
+    /// set if `wakeUp` was nudged, and `nil` if the deadline passed.
     package static func wait(
         for interest: Interest,
         on descriptor: Int32,
         wakeUp: WakeUp,
         until deadline: Deadline
-    ) throws(TransportError) -> Interest {
+    ) throws(TransportError) -> Interest? {
         let result = withUnsafeTemporaryAllocation(of: pollfd.self, capacity: 2) {
-            descriptors -> Result<Interest, TransportError> in
+            descriptors -> Result<Interest?, TransportError> in
             descriptors.initializeElement(at: 0, to: pollfd(descriptor, for: interest))
             descriptors.initializeElement(at: 1, to: pollfd(wakeUp.descriptor, for: .read))
             return Result { () throws(TransportError) in
-                _ = try poll(descriptors, until: deadline)
+                guard try poll(descriptors, until: deadline) else { return nil }
+                if descriptors[1].revents != 0 { wakeUp.takeNudge() }
                 return descriptors[0].readiness.intersection(interest)
             }
         }

@@ -31,7 +31,7 @@ package enum Resolver {
             wakeUp: wakeUp,
             until: deadline
         )
-        guard !ready.isEmpty else { throw .timedOut(.resolution) }
+        guard ready != nil else { throw .timedOut(.resolution) }
         return try query.takeAnswer()
     }
 }

@@ -37,9 +37,11 @@ package final class SocketStream: ByteStream {
             wakeUp: wakeUp,
             until: deadline
         )
-        if ready.isEmpty { throw .timedOut(.transfer) }
+        guard let ready else { throw .timedOut(.transfer) }
         return ready
     }
+
+    package func nudge() { wakeUp.nudge() }
 
     package func finishWriting() {
         socket.shutDownWriting()

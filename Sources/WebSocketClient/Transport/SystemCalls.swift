@@ -126,6 +126,12 @@ enum SystemCalls {
         _ = retrying { write(writer, &one, MemoryLayout.size(ofValue: one)) }
     }
 
+    /// Takes what was written to an event; it blocks no more than `makeEvent`'s descriptors do.
+    static func clearEvent(_ reader: Int32) {
+        var bytes: UInt64 = 0
+        _ = retrying { read(reader, &bytes, MemoryLayout.size(ofValue: bytes)) }
+    }
+
     /// How many sent bytes the peer's system has not acknowledged; 0 if that is not known.
     static func unacknowledgedBytes(_ descriptor: Int32) -> Int {
         var count: Int32 = 0

@@ -67,10 +67,13 @@ enum TLSContextCache {
         }
         if let known { return known }
         let context = try TLSContext(options)
-        contexts.withLock { list in
+        return contexts.withLock { list in
+            // Another thread may have been faster. Of two equal ones, each would have half of the
+            // sessions.
+            if let other = list.first(where: { $0.key == key }) { return other.context }
             if list.count >= limit { list.removeFirst() }
             list.append((key, context))
+            return context
         }
-        return context
     }
 }

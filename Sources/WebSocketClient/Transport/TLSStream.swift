@@ -129,6 +129,8 @@ package final class TLSStream: ByteStream {
         return interest
     }
 
+    package func nudge() { lower.nudge() }
+
     package func finishWriting() {
         engine.withLock { $0.shutDown() }
         outgoing.withLock { _ = try? flush(&$0.buffer) }

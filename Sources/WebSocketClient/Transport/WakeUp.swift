@@ -1,10 +1,11 @@
 import Synchronization
 
-/// A descriptor that becomes readable when somebody signals, and stays so.
+/// A descriptor that becomes readable when somebody signals, and stays so, or when somebody nudges,
+/// until a waiter has seen it.
 ///
 /// It is what lets `abort()` end a poll(2) in another thread.
 package final class WakeUp: Sendable {
-    /// Readable once signalled; never read from, so that every waiter sees it.
+    /// Readable once signalled or nudged.
     package let descriptor: Int32
     private let writer: Int32
     private let signalled = Atomic<Bool>(false)
@@ -24,5 +25,16 @@ package final class WakeUp: Sendable {
     package func signal() {
         guard !signalled.exchange(true, ordering: .acquiringAndReleasing) else { return }
         SystemCalls.signalEvent(writer)
+    }
+
+    /// Wakes at least one of those who wait now, or else the next one, to look again.
+    func nudge() { SystemCalls.signalEvent(writer) }
+
+    /// Makes the descriptor unreadable again, unless it was signalled.
+    func takeNudge() {
+        guard !isSignalled else { return }
+        SystemCalls.clearEvent(descriptor)
+        // A signal that came in between must not be lost to the others.
+        if isSignalled { SystemCalls.signalEvent(writer) }
     }
 }

@@ -22,8 +22,7 @@ package struct HandshakeResponseDecoder: Sendable {
 
     /// The answer, from the end of its head on, with as much of the body as there is.
     package var response: HandshakeResponse? {
-        // What is behind one interim response too many is not known.
-        guard let head = head.head, isComplete || body != nil else { return nil }
+        guard let head = head.head else { return nil }
         return HandshakeResponse(
             statusCode: head.startLine.statusCode,
             reasonPhrase: head.startLine.reasonPhrase,

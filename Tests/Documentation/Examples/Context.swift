@@ -6,3 +6,5 @@ let socket = WebSocket()
 let token = "secret"
 let urls = ["ws://127.0.0.1:1/"]
 let prices = ["1.00", "1.01"]
+
+func makeSnapshot() -> [UInt8] { [1, 2, 3] }

@@ -86,6 +86,7 @@ private final class ScriptedStream: ByteStream, @unchecked Sendable {
 
     func wait(for interest: Interest, until deadline: Deadline) -> Interest { interest }
 
+    func nudge() {}
     func finishWriting() {}
 
     func abort() {}

@@ -143,6 +143,7 @@ final class FaultyStream: ByteStream {
         }
     }
 
+    func nudge() {}
     func finishWriting() {}
 
     func abort() { state.withLock { $0.isAborted = true } }

@@ -339,6 +339,20 @@ struct TLSVerificationTests {
         }
     }
 
+    @Test("Threads that connect for the first time at once share one context, and its sessions")
+    func sharedContext() throws {
+        var options = certificates.trusting
+        for round in 0..<20 {
+            // Options that nobody has used before.
+            options.applicationProtocols = ["round-\(round)"]
+            let threads = (0..<8).map { [options] _ in
+                Background { try TLSContextCache.context(for: options) }
+            }
+            let contexts = try threads.map { ObjectIdentifier(try $0.join()) }
+            #expect(Set(contexts).count == 1)
+        }
+    }
+
     @Test("A certificate file that was replaced is read again")
     func replacedFile() throws {
         let folder = try TemporaryFolder()
