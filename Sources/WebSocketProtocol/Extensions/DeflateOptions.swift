@@ -50,7 +50,8 @@ public struct DeflateOptions: Sendable, Hashable {
     /// is compressed by itself then: the messages of a batch are compressed side by side and leave in
     /// their order, and threads that send at once don't wait for each other's compression. Each
     /// thread has a compressor of the size above; they are started with the first batch that has work
-    /// for them and end with the connection.
+    /// for them and end with the connection. Up to 4 messages a thread, and 16 MiB, wait to be sent;
+    /// of the memory of each, 1 MiB at most is kept for the next, and as much for what it compressed to.
     public var threads = 1
 
     /// Makes the default options.
