@@ -45,7 +45,8 @@ struct TmuxTests {
         }
 
         private func lines() throws -> [String] {
-            let screen = try tmux(["capture-pane", "-p"])
+            // From the start of what has scrolled away: tmux does that to tell that the pane is dead.
+            let screen = try tmux(["capture-pane", "-p", "-S", "-"])
             return screen.split(separator: "\n").map(String.init).filter {
                 !$0.isEmpty && !$0.hasPrefix("Pane is dead")
             }
