@@ -21,8 +21,7 @@ struct DeflatePipeline {
     /// Whether a message belongs here, rather than straight into the outbox.
     func takes(_ frame: OutgoingFrame, needsCompression: Bool) -> Bool {
         guard frame.isFinal, frame.opcode == .text || frame.opcode == .binary,
-            frame.payload.count <= DeflateWorkers.maximumMessage, !frame.isCompressed,
-            frame.reservedBits == 0
+            frame.payload.count <= DeflateWorkers.maximumMessage, frame.reservedBits == 0
         else { return false }
         return needsCompression || count > 0
     }
