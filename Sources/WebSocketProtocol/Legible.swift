@@ -23,12 +23,15 @@ extension String {
 }
 
 extension Unicode.Scalar {
-    /// Control characters but the tab, line and paragraph separators, and marks of direction.
-    fileprivate var isHarmful: Bool {
+    /// Control characters of ASCII and of ISO 6429 but the tab, separators of lines and paragraphs, and
+    /// what turns the direction of text around.
+    package var isHarmful: Bool {
         switch value {
         case 0x09: false
-        case 0...0x1F, 0x7F...0x9F, 0x200E, 0x200F, 0x2028...0x202E, 0x2066...0x2069: true
-        default: false
+        case 0...0x1F, 0x7F...0x9F: true
+        case ..<0x500: false
+        case 0x2028, 0x2029, 0x206A...0x206F: true
+        default: properties.isBidiControl
         }
     }
 }

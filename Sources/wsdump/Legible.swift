@@ -50,17 +50,8 @@ enum Legible {
         return bytes(payload)
     }
 
-    /// Control characters of ASCII and of ISO 6429, separators of lines other than the line feed, and
-    /// what turns the direction of text around.
-    static func isHarmful(_ scalar: Unicode.Scalar) -> Bool {
-        switch scalar.value {
-        case 0x09, 0x0A: false
-        case 0...0x1F, 0x7F...0x9F: true
-        case ..<0x500: false
-        case 0x2028, 0x2029, 0x206A...0x206F: true
-        default: scalar.properties.isBidiControl
-        }
-    }
+    /// What is harmful anywhere, but for the line feed.
+    static func isHarmful(_ scalar: Unicode.Scalar) -> Bool { scalar.isHarmful && scalar != "\n" }
 
     private static func escape(_ value: UInt32) -> String {
         let digits = String(value, radix: 16)
