@@ -49,25 +49,18 @@ func connect(_ socket: WebSocket, to url: String, _ end: End) throws {
     }
 }
 
-/// Plain, and behind a thread for each connection that speaks TLS.
-final class Servers: Sendable {
+/// One plain and one over TLS.
+struct Servers {
     private let plain: LoopbackServer
-    private let secure: Listener
-    private let accepting: Background<Void>
+    private let secure: LoopbackServer
     let options: ConnectOptions
 
     init() throws {
         let certificates = try Certificates.shared.get()
-        plain = try LoopbackServer { server in try Servers.serve(server) }
         let identity = certificates.server
         let tls = try TLSServer(certificateFile: identity.certificate, keyFile: identity.key)
-        let listener = try Listener()
-        secure = listener
-        accepting = Background {
-            while let stream = try? listener.accept(until: .never) {
-                try Threads.start { try? Servers.serve(stream, tls) }
-            }
-        }
+        plain = try LoopbackServer(script: Self.serve)
+        secure = try LoopbackServer(tls: tls, script: Self.serve)
         var options = ConnectOptions(timeout: .seconds(30))
         options.proxy = .none
         options.cookieJar = nil
@@ -76,22 +69,15 @@ final class Servers: Sendable {
     }
 
     func url(isSecure: Bool, _ end: End) -> String {
-        let path = end == .cutByServer ? "cut" : "echo"
-        return isSecure ? "wss://localhost:\(secure.port)/\(path)" : plain.url("/\(path)")
+        (isSecure ? secure : plain).url(end == .cutByServer ? "/cut" : "/echo")
     }
 
-    func stop() throws {
+    func stop() {
         plain.stop()
-        secure.close()
-        try accepting.join()
+        secure.stop()
     }
 
-    private static func serve(_ stream: any ByteStream, _ tls: TLSServer) throws {
-        defer { stream.finishWriting() }
-        let secure = try tls.accept(over: stream, until: .after(.seconds(30)))
-        try serve(try ServerConnection(accepting: secure, compression: nil))
-    }
-
+    @Sendable
     private static func serve(_ server: ServerConnection) throws {
         if server.target == "/cut" { return }
         while true {
@@ -117,7 +103,7 @@ func churn(_ count: Int) throws {
         }
     }
     for thread in threads { try thread.join() }
-    try servers.stop()
+    servers.stop()
 }
 
 let count = CommandLine.arguments.dropFirst().first.flatMap { Int($0) } ?? 10_000
