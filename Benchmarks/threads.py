@@ -21,7 +21,7 @@ COUNTS = {1024: 8_000, 16_384: 600, 65_536: 150}
 
 
 def run(options, url, size, count, threads):
-    command = [options.program, f"{url}/sink?count={count}&type=text&deflate=1", "send", "text", str(size), str(count)]
+    command = [options.program, f"{url}/sink?count={count}&size={size}&type=text&deflate=1", "send", "text", str(size), str(count)]
     environment = os.environ | {"WSBENCH_DATA": options.data, "WSBENCH_DEFLATE_THREADS": str(threads)}
     result = subprocess.run(command, capture_output=True, text=True, timeout=120, env=environment)
     if result.returncode != 0:
