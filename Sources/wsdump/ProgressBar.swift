@@ -12,7 +12,8 @@ struct ProgressBar {
     mutating func advance(to count: Int, bytes: Int, at now: ContinuousClock.Instant) {
         guard isShown, now >= nextDrawing || count == total else { return }
         nextDrawing = now + .milliseconds(100)
-        let seconds = start.duration(to: now) / .seconds(1)
+        // A clock that hasn't moved yet would make the rates infinite, which is no Int.
+        let seconds = max(start.duration(to: now) / .seconds(1), 1e-9)
         let line = Self.line(
             count: count,
             total: total,
