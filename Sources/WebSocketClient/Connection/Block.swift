@@ -6,52 +6,86 @@ import Synchronization
 /// fits the second-level cache, so that what has been masked is still there when it is sent: smaller
 /// writes cost more calls, and larger ones gain little more where that cache is large, and lose where
 /// it isn't. Headers have room besides, or a message of 1 MiB would need a fifth write for 14 bytes.
-final class Block: @unchecked Sendable {
-    // Safe to send: a block has one owner at a time, handed over under the pool's lock.
+///
+/// It is an address and no object: counting its references would take longer than framing a small
+/// message.
+struct Block: ~Copyable, @unchecked Sendable {
+    // Safe to send: a block has one owner at a time, and is handed over by an atomic exchange or
+    // under the pool's lock.
+    private struct Contents: ~Copyable {
+        let base = UnsafeMutableRawPointer.allocate(byteCount: Block.size, alignment: 64)
+        /// Masking keys travel with the block, so that they too are drawn in bulk.
+        var keys = MaskingKeys()
+        /// Storage for text to be joined in: getting new memory for each large message takes longer
+        /// than receiving and checking it, as each page of it faults.
+        var textStorage: [UInt8] = []
+
+        deinit { base.deallocate() }
+    }
+
     static let size = (256 << 10) + 64
     /// The address of the block that was given back last, or 0: a sender of single messages takes no
     /// lock for it.
     private static let last = Atomic<UInt>(0)
-    private static let pool = Locked<[Block]>([])
+    /// The addresses of others.
+    private static let pool = Locked<[UInt]>([])
     private static let maximumKept = 64
 
-    let base: UnsafeMutableRawPointer
-    /// Masking keys travel with the block, so that they too are drawn in bulk.
-    let keys = OwnedState(MaskingKeys())
-    /// Storage for text to be joined in: getting new memory for each large message takes longer than
-    /// receiving and checking it, as each page of it faults.
-    let textStorage = OwnedState([UInt8]())
+    private let contents: UnsafeMutablePointer<Contents>
 
     private init() {
-        base = .allocate(byteCount: Self.size, alignment: 64)
+        contents = .allocate(capacity: 1)
+        contents.initialize(to: Contents())
+    }
+
+    /// Takes over the block at an address that `release` returned.
+    private init(_ address: UInt) {
+        // Never 0: who calls has looked.
+        contents = UnsafeMutablePointer(bitPattern: address).unsafelyUnwrapped
+    }
+
+    private consuming func release() -> UInt {
+        let address = UInt(bitPattern: contents)
+        discard self
+        return address
     }
 
     deinit {
-        base.deallocate()
+        contents.deinitialize(count: 1)
+        contents.deallocate()
     }
+
+    var base: UnsafeMutableRawPointer { contents.pointee.base }
 
     var bytes: UnsafeMutableRawBufferPointer {
         UnsafeMutableRawBufferPointer(start: base, count: Self.size)
     }
 
+    var keys: MaskingKeys {
+        _read { yield contents.pointee.keys }
+        nonmutating _modify { yield &contents.pointee.keys }
+    }
+
+    var textStorage: [UInt8] {
+        _read { yield contents.pointee.textStorage }
+        nonmutating _modify { yield &contents.pointee.textStorage }
+    }
+
     /// The block that was given back last, as it is still in cache, or a new one.
     static func borrow() -> Block {
-        if let block = exchangeLast(with: nil) { return block }
-        return pool.withLock { $0.popLast() } ?? Block()
+        let address = last.exchange(0, ordering: .acquiringAndReleasing)
+        if address != 0 { return Block(address) }
+        return pool.withLock { $0.popLast() }.map { Block($0) } ?? Block()
     }
 
     static func giveBack(_ block: consuming Block) {
-        guard let block = exchangeLast(with: block) else { return }
-        pool.withLock { blocks in
-            if blocks.count < maximumKept { blocks.append(block) }
+        let address = last.exchange(block.release(), ordering: .acquiringAndReleasing)
+        guard address != 0 else { return }
+        let isKept = pool.withLock { addresses in
+            guard addresses.count < maximumKept else { return false }
+            addresses.append(address)
+            return true
         }
-    }
-
-    private static func exchangeLast(with block: consuming Block?) -> Block? {
-        let new = block.map { UInt(bitPattern: Unmanaged.passRetained($0).toOpaque()) } ?? 0
-        let old = last.exchange(new, ordering: .acquiringAndReleasing)
-        return UnsafeRawPointer(bitPattern: old).map {
-            Unmanaged<Block>.fromOpaque($0).takeRetainedValue()
-        }
+        if !isKept { _ = Block(address) }
     }
 }

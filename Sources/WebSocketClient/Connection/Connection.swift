@@ -281,13 +281,10 @@ final class Connection: Sendable {
         _ deadline: inout LazyDeadline
     ) throws(WebSocketError) {
         do throws(SendFailure) {
-            if try sender.sendClose(payload, &deadline) {
+            try sender.sendClose(payload, &deadline) {
                 state.withLock { $0.closeSent = payload }
             }
         } catch {
-            if case .transport(_, isAccepted: true) = error {
-                state.withLock { $0.closeSent = payload }
-            }
             throw sendError(error)
         }
     }

@@ -29,12 +29,29 @@ struct LazyDeadline {
     /// asked already.
     static let immediate = LazyDeadline()
 
+    /// Lets the time-out begin anew.
+    mutating func restart() {
+        deadline = nil
+        isStrict = false
+    }
+
     var value: Deadline {
         mutating get {
             if let deadline { return deadline }
             let deadline = Deadline(timeout)
             self.deadline = deadline
             return deadline
+        }
+    }
+
+    /// Whether `Deadline.moment` is left.
+    var leavesAMoment: Bool {
+        mutating get {
+            guard !isImmediate else { return false }
+            guard let timeout else { return true }
+            if deadline != nil { return value >= .after(Deadline.moment) }
+            _ = value
+            return timeout >= Deadline.moment
         }
     }
 

@@ -83,15 +83,16 @@ extension Outbox {
     /// Keeps the rest of a compressed message whose first part is on its way.
     private mutating func spillCompressed(_ rest: UnsafeRawBufferPointer) throws(SendFailure) {
         var rest = rest
+        // Dropped and not given back if an error is thrown, which memory alone can be short for.
         let block = Block.borrow()
-        defer { Block.giveBack(block) }
         var isComplete = false
         while !isComplete {
-            let key = masks ? try nextKey(from: &block.keys.value) : nil
+            let key = masks ? try nextKey(from: &block.keys) : nil
             let result = try compress(rest, opcode: .continuation, key: key, into: block.bytes)
             spilled.append(contentsOf: block.bytes.prefix(result.written))
             rest = UnsafeRawBufferPointer(rebasing: rest.dropFirst(result.consumed))
             isComplete = result.isComplete
         }
+        Block.giveBack(block)
     }
 }

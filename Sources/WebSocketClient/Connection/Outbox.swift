@@ -12,9 +12,8 @@ struct Outbox: ~Copyable {
     private let makeMaskingKey: (@Sendable () -> UInt32)?
 
     private var block: Block?
-    /// The block's memory and keys: going through the object would count references.
+    /// The block's memory.
     private var base: UnsafeMutableRawPointer?
-    private var keys: UnsafeMutablePointer<MaskingKeys>?
     /// Where the bytes in the block begin and end.
     private var start = 0
     var end = 0
@@ -52,7 +51,6 @@ struct Outbox: ~Copyable {
         guard start == end, let block = block.take() else { return }
         Block.giveBack(block)
         base = nil
-        keys = nil
     }
 
     /// Masks a frame into the block, sending what doesn't fit.
@@ -69,6 +67,14 @@ struct Outbox: ~Copyable {
         }
         if frame.isCompressed { deflater?.resetContext() }
         let base = borrow()
+        let count = frame.payload.count
+        if !frame.needsUTF8Check, count <= Block.size - FrameHeader.maximumLength - end {
+            // Most frames go behind others.
+            let key = try appendHeader(of: frame, at: base)
+            Kernels.copyMasked(from: frame.payload, to: base + end, key: key)
+            end += count
+            return
+        }
         var rest = frame.payload
         var utf8 = UTF8State()
         var isChecked = !frame.needsUTF8Check
@@ -113,6 +119,7 @@ struct Outbox: ~Copyable {
     }
 
     /// Puts a frame's header into the block, which has room for it, and returns the masking key.
+    @inline(__always)
     private mutating func appendHeader(
         of frame: OutgoingFrame,
         at base: UnsafeMutableRawPointer
@@ -211,10 +218,10 @@ struct Outbox: ~Copyable {
     mutating func borrow() -> UnsafeMutableRawPointer {
         if let base { return base }
         let block = Block.borrow()
-        self.block = block
-        base = block.base
-        keys = block.keys.pointer
-        return block.base
+        let base = block.base
+        self.base = base
+        self.block = consume block
+        return base
     }
 
     static func check(_ text: UnsafeRawBufferPointer) throws(SendFailure) {
@@ -227,8 +234,10 @@ struct Outbox: ~Copyable {
 
     /// A masking key from the borrowed block.
     mutating func nextKey() throws(SendFailure) -> UInt32 {
-        guard let keys else { throw .transport(.aborted, isAccepted: false) }
-        return try nextKey(from: &keys.pointee)
+        switch block {
+        case .some(let block): return try nextKey(from: &block.keys)
+        case .none: throw .transport(.aborted, isAccepted: false)
+        }
     }
 
     func nextKey(from keys: inout MaskingKeys) throws(SendFailure) -> UInt32 {
@@ -320,7 +329,7 @@ struct Outlet {
             switch try stream.write(rest) {
             case .bytes(let count):
                 position += count
-                progress.sentBytes.wrappingAdd(UInt64(count), ordering: .relaxed)
+                progress.add(count)
             case .wouldBlock(let interest): try stream.wait(for: interest, until: deadline.value)
             case .endOfStream: throw .aborted
             }
@@ -332,4 +341,10 @@ struct Outlet {
 final class SendProgress: Sendable {
     /// All bytes that the stream has taken, wrapping around.
     let sentBytes = Atomic<UInt64>(0)
+
+    /// By who has the turn alone, so that it need not be one atomic step.
+    func add(_ count: Int) {
+        let sum = sentBytes.load(ordering: .relaxed) &+ UInt64(count)
+        sentBytes.store(sum, ordering: .relaxed)
+    }
 }

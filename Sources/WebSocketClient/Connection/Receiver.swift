@@ -26,6 +26,9 @@ final class Receiver: @unchecked Sendable {
         var partialFrame: Frame?
         var way = Way.messages
         var isDrained = false
+        /// The last message was too large for the window, and the next one will be, perhaps: what
+        /// the window gets of that would have to be copied, so let it get little.
+        var followsLargeMessage = false
     }
     /// What an immediate deadline kept it from waiting for.
     private(set) var awaited: Interest = .read
@@ -49,10 +52,6 @@ final class Receiver: @unchecked Sendable {
     var decoder: MessageDecoder {
         _read { yield own.value.decoder }
         _modify { yield &own.value.decoder }
-    }
-    private var block: Block? {
-        get { own.value.block }
-        set { own.value.block = newValue }
     }
     private var partialFrame: Frame? {
         _read { yield own.value.partialFrame }
@@ -207,16 +206,46 @@ final class Receiver: @unchecked Sendable {
     }
 
     private func fill(_ deadline: inout LazyDeadline) throws(ReceiveFailure) {
-        if isDrained { try wait(for: .read, &deadline) }
+        if isDrained {
+            if try fillSoon(&deadline) { return }
+            try wait(for: .read, &deadline)
+        }
         while true {
             borrow()
             decoder.window.compact()
-            let room = decoder.window.room
+            var room = decoder.window.room
+            if own.value.followsLargeMessage {
+                room = UnsafeMutableRawBufferPointer(rebasing: room.prefix(Self.directThreshold))
+            }
             let transfer = try read(into: room, &deadline)
             if let count = try accept(transfer, of: room.count, &deadline) {
                 decoder.window.append(count)
+                own.value.followsLargeMessage = false
                 return
             }
+        }
+    }
+
+    /// Waits for a moment inside the read, without the call that would wait: an answer that is on its
+    /// way is here sooner. False if it must be waited for otherwise.
+    private func fillSoon(_ deadline: inout LazyDeadline) throws(ReceiveFailure) -> Bool {
+        guard decoder.window.isEmpty, !sender.hasUnsentBytes, deadline.leavesAMoment else {
+            return false
+        }
+        giveBackIfEmpty()
+        // On the stack, as who waits holds no block.
+        var room = InlineArray<2048, UInt8>(repeating: 0)
+        return try withUnsafeMutableBytes(of: &room) { room throws(ReceiveFailure) in
+            let transfer: Transfer
+            do throws(TransportError) {
+                transfer = try stream.readSoon(into: room)
+            } catch {
+                throw .transport(error)
+            }
+            if case .wouldBlock = transfer { return false }
+            guard let count = try accept(transfer, of: room.count, &deadline) else { return false }
+            prepend(room.prefix(count))
+            return true
         }
     }
 
@@ -235,7 +264,9 @@ final class Receiver: @unchecked Sendable {
             }
             guard let count = try accept(transfer, of: room, &deadline) else { continue }
             do throws(ProtocolViolation) {
-                return try decoder.received(directly: count)
+                let event = try decoder.received(directly: count)
+                own.value.followsLargeMessage = decoder.assembler.count > Block.size
+                return event
             } catch {
                 throw .violation(error)
             }
@@ -303,23 +334,22 @@ final class Receiver: @unchecked Sendable {
     private func borrow() {
         guard !decoder.window.isLent else { return }
         let block = Block.borrow()
-        self.block = block
         decoder.window.lend(block.bytes)
         if !decoder.assembler.hasSpare {
-            decoder.assembler.borrowSpare(from: &block.textStorage.value)
+            decoder.assembler.borrowSpare(from: &block.textStorage)
         }
+        own.value.block = consume block
     }
 
     private func giveBackIfEmpty() {
         guard decoder.window.isEmpty, decoder.window.isLent || decoder.assembler.hasSpare else {
             return
         }
-        let block = self.block ?? Block.borrow()
+        let block = own.value.block.take() ?? Block.borrow()
         if decoder.assembler.hasSpare {
-            decoder.assembler.returnSpare(to: &block.textStorage.value)
+            decoder.assembler.returnSpare(to: &block.textStorage)
         }
         _ = decoder.window.takeBack()
         Block.giveBack(block)
-        self.block = nil
     }
 }

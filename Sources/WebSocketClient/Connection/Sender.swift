@@ -127,24 +127,26 @@ final class Sender: @unchecked Sendable {
         if turn.tryLock() { leave(&deadline) }
     }
 
-    /// Sends the last frame: nothing can be sent after it. False if there has been one.
+    /// Sends the last frame, unless there has been one: nothing can be sent after it. `willSend` runs
+    /// before the peer can answer.
     func sendClose(
         _ payload: ClosePayload,
-        _ deadline: inout LazyDeadline
-    ) throws(SendFailure) -> Bool {
+        _ deadline: inout LazyDeadline,
+        willSend: () -> Void
+    ) throws(SendFailure) {
         try takeTurn(&deadline)
         defer { leave(&deadline) }
-        guard try enqueueLast(payload) else { return false }
+        guard try enqueueLast(payload, willSend) else { return }
         try outbox.value.flush(&deadline, isAccepted: true)
         try drainQueue(&deadline, isAccepted: true)
-        return true
     }
 
     /// The same, sent as far as that goes at once.
-    func sendCloseWithoutWaiting(_ payload: ClosePayload) throws(SendFailure) -> Bool {
-        guard try enqueueLast(payload) else { return false }
-        flushWithoutWaiting()
-        return true
+    func sendCloseWithoutWaiting(
+        _ payload: ClosePayload,
+        willSend: () -> Void
+    ) throws(SendFailure) {
+        if try enqueueLast(payload, willSend) { flushWithoutWaiting() }
     }
 
     /// Takes the turn for many frames, until the writer is gone.
@@ -160,7 +162,7 @@ final class Sender: @unchecked Sendable {
 
     /// Takes the turn if it is free and nobody has waited long for it.
     private func takeTurnIfFree() -> Bool {
-        starving.load(ordering: .relaxed) == 0 && turn.tryLock()
+        starving.load(ordering: .sequentiallyConsistent) == 0 && turn.tryLock()
     }
 
     private func takeTurn(_ deadline: inout LazyDeadline) throws(SendFailure) {
@@ -170,13 +172,12 @@ final class Sender: @unchecked Sendable {
         if !hasTurn {
             starving.wrappingAdd(1, ordering: .relaxed)
             hasTurn = turn.lock(until: limit)
-            starving.wrappingSubtract(1, ordering: .relaxed)
+            starving.wrappingSubtract(1, ordering: .sequentiallyConsistent)
         }
         wantsRelief.store(false, ordering: .relaxed)
         guard hasTurn else {
             // Somebody may have relied on this thread to write what has queued.
-            atomicMemoryFence(ordering: .sequentiallyConsistent)
-            if queuedBytes.load(ordering: .relaxed) > 0 { flushWithoutWaiting() }
+            if queuedBytes.load(ordering: .sequentiallyConsistent) > 0 { flushWithoutWaiting() }
             throw .transport(.timedOut(.transfer), isAccepted: false)
         }
     }
@@ -218,12 +219,11 @@ final class Sender: @unchecked Sendable {
             turn.unlock()
             // Who waits for the peer's next bytes sends these as well, when there is room.
             if heldCount > 0 { stream.nudge() }
-            // Pairs with the fences in `enqueue` and `takeTurn`: either this sees the frame, or its
-            // sender, or who waited for the turn, finds the turn free.
-            atomicMemoryFence(ordering: .sequentiallyConsistent)
-            guard heldCount == 0, queuedBytes.load(ordering: .relaxed) > 0, takeTurnIfFree() else {
-                return
-            }
+            // In one order with `enqueue` and `takeTurn`: either this sees the frame, or its sender,
+            // or who waited for the turn, finds the turn free.
+            guard heldCount == 0, queuedBytes.load(ordering: .sequentiallyConsistent) > 0,
+                takeTurnIfFree()
+            else { return }
             rounds += 1
             if rounds == Self.maximumRounds { wantsRelief.store(true, ordering: .relaxed) }
         }
@@ -246,10 +246,11 @@ final class Sender: @unchecked Sendable {
         let key = try nextQueueKey()
         let outcome = queue.withLock { queue -> SendQueue.Outcome in
             let outcome = queue.append(frame, maskingKey: key)
-            if outcome == .queued { queuedBytes.store(queue.count, ordering: .relaxed) }
+            if outcome == .queued {
+                queuedBytes.store(queue.count, ordering: .sequentiallyConsistent)
+            }
             return outcome
         }
-        atomicMemoryFence(ordering: .sequentiallyConsistent)
         switch outcome {
         case .queued:
             if Tracing.isEnabled { Tracing.sent(frame) }
@@ -260,14 +261,17 @@ final class Sender: @unchecked Sendable {
     }
 
     /// Leaves the close frame behind all others; false if there has been one.
-    private func enqueueLast(_ payload: ClosePayload) throws(SendFailure) -> Bool {
+    private func enqueueLast(
+        _ payload: ClosePayload,
+        _ willSend: () -> Void
+    ) throws(SendFailure) -> Bool {
         let key = try nextQueueKey()
-        defer { atomicMemoryFence(ordering: .sequentiallyConsistent) }
         return payload.encoded.withUnsafeBytes { bytes in
             let frame = OutgoingFrame(opcode: .close, payload: bytes)
             let isFirst = queue.withLock { queue in
                 let isFirst = queue.appendLast(frame, maskingKey: key)
-                queuedBytes.store(queue.count, ordering: .relaxed)
+                if isFirst { willSend() }
+                queuedBytes.store(queue.count, ordering: .sequentiallyConsistent)
                 return isFirst
             }
             if isFirst, Tracing.isEnabled { Tracing.sent(frame) }
@@ -278,8 +282,11 @@ final class Sender: @unchecked Sendable {
     private func nextQueueKey() throws(SendFailure) -> UInt32? {
         guard masks else { return nil }
         let block = Block.borrow()
-        defer { Block.giveBack(block) }
-        return try Outbox.nextKey(from: &block.keys.value, unlessBy: makeMaskingKey)
+        let key = Result { () throws(SendFailure) in
+            try Outbox.nextKey(from: &block.keys, unlessBy: makeMaskingKey)
+        }
+        Block.giveBack(block)
+        return try key.get()
     }
 
     /// Sends what has queued so far; `controlOnly` while a fragmented message is under way, which no
@@ -319,14 +326,12 @@ final class Sender: @unchecked Sendable {
 struct FrameWriter: ~Copyable {
     private let sender: Sender
     fileprivate var deadline: LazyDeadline
-    private let timeout: Duration?
     private var isInsideMessage = false
     /// What is compressed side by side, where that was agreed.
     private var pipeline: DeflatePipeline?
 
     fileprivate init(sender: Sender, timeout: Duration?) {
         self.sender = sender
-        self.timeout = timeout
         deadline = LazyDeadline(timeout)
         if let workers = sender.workers { pipeline = DeflatePipeline(workers) }
     }
@@ -341,7 +346,7 @@ struct FrameWriter: ~Copyable {
     var pendingCount: Int { pipeline?.count ?? 0 }
 
     mutating func append(_ frame: OutgoingFrame) throws(SendFailure) {
-        deadline = LazyDeadline(timeout)
+        deadline.restart()
         if pipeline != nil, try appendToPipeline(frame) { return }
         let sender = sender
         try sender.yield(&deadline, controlOnly: isInsideMessage)
@@ -373,7 +378,7 @@ struct FrameWriter: ~Copyable {
     /// Sends what has been collected so far.
     mutating func flush() throws(SendFailure) {
         let sender = sender
-        deadline = LazyDeadline(timeout)
+        deadline.restart()
         while pendingCount > 0 { try sendOldest() }
         try sender.outbox.value.flush(&deadline, isAccepted: true)
     }

@@ -93,7 +93,7 @@ final class SteppedConnection {
     ) {
         guard case .open = phase else { return }
         phase = .closing(until: .after(timeout), end)
-        if (try? connection.sender.sendCloseWithoutWaiting(payload)) == true {
+        try? connection.sender.sendCloseWithoutWaiting(payload) {
             connection.state.withLock { $0.closeSent = payload }
         }
     }

@@ -20,7 +20,7 @@ package enum Transfer: Sendable, Hashable {
 
 /// A connection that carries bytes both ways: the seam between transport and frames.
 ///
-/// Nothing but `wait` waits. One thread at a time may read and one may write, both at once;
+/// Nothing but `wait` waits, and `readSoon` for a moment. One thread at a time may read and one may write, both at once;
 /// `wait`, `finishWriting` and `abort` may be called from any thread at any time.
 /// The descriptor is closed when the last reference to the stream has gone.
 package protocol ByteStream: AnyObject, Sendable {
@@ -32,6 +32,11 @@ package protocol ByteStream: AnyObject, Sendable {
 
     /// Takes what has arrived, up to the size of `buffer`.
     func read(into buffer: UnsafeMutableRawBufferPointer) throws(TransportError) -> Transfer
+
+    /// Takes what arrives within `Deadline.moment`; `.wouldBlock` if nothing does.
+    ///
+    /// For a wait that will be short if the peer answers: it saves the call that would wait.
+    func readSoon(into buffer: UnsafeMutableRawBufferPointer) throws(TransportError) -> Transfer
 
     /// Sends what can be sent at once, from the start of `bytes`.
     ///
@@ -57,6 +62,13 @@ package protocol ByteStream: AnyObject, Sendable {
 }
 
 extension ByteStream {
+    /// A stream that can't wait while it reads.
+    package func readSoon(
+        into buffer: UnsafeMutableRawBufferPointer
+    ) throws(TransportError) -> Transfer {
+        .wouldBlock(.read)
+    }
+
     /// How many sent bytes the peer's system has not acknowledged; 0 if that is not known.
     package var unacknowledgedBytes: Int { SystemCalls.unacknowledgedBytes(descriptor) }
 }

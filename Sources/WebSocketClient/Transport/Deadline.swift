@@ -12,6 +12,9 @@ package struct Deadline: Sendable, Hashable {
 
     package static let never = Deadline(nanoseconds: .max)
 
+    /// How long a read may wait without asking for the deadline.
+    static let moment = Duration.milliseconds(20)
+
     /// `timeout` from now; a time-out of zero or less is past at once.
     package static func after(_ timeout: Duration) -> Deadline {
         let (seconds, attoseconds) = timeout.components

@@ -6,7 +6,8 @@
     import Darwin
 #endif
 
-/// A non-blocking stream socket; the descriptor is closed when the last reference has gone.
+/// A stream socket whose calls don't block, but for `receiveSoon`; the descriptor is closed when the
+/// last reference has gone.
 ///
 /// As every call in flight holds a reference, a descriptor can't be closed, and its number given
 /// away again, under a thread that still uses it.
@@ -87,7 +88,40 @@ package final class Socket: Sendable {
     @inline(__always)
     func receive(into buffer: UnsafeMutableRawBufferPointer) throws(TransportError) -> Transfer {
         guard !buffer.isEmpty else { return .bytes(0) }
-        switch SystemCalls.retrying({ recv(descriptor, buffer.baseAddress, buffer.count, 0) }) {
+        let result = SystemCalls.retrying {
+            recv(descriptor, buffer.baseAddress, buffer.count, Int32(MSG_DONTWAIT))
+        }
+        return try transfer(of: result)
+    }
+
+    /// Lets `receiveSoon` wait; all other calls on the connected socket still don't. False for a
+    /// socket of the caller's, whose settings are not changed further.
+    func allowShortWaits() -> Bool {
+        guard isOwned else { return false }
+        let microseconds = Deadline.moment / .microseconds(1)
+        var time = timeval(tv_sec: 0, tv_usec: suseconds_t(microseconds))
+        let length = socklen_t(MemoryLayout.size(ofValue: time))
+        return setsockopt(descriptor, SOL_SOCKET, SO_RCVTIMEO, &time, length) == 0
+            && SystemCalls.setBlocking(descriptor)
+    }
+
+    /// Waits for bytes for a moment at most, if `allowShortWaits` has succeeded.
+    func receiveSoon(
+        into buffer: UnsafeMutableRawBufferPointer
+    ) throws(TransportError) -> Transfer {
+        guard !buffer.isEmpty else { return .bytes(0) }
+        // Not `retrying`: each time it would wait anew.
+        let count = recv(descriptor, buffer.baseAddress, buffer.count, 0)
+        guard count < 0 else { return try transfer(of: .success(count)) }
+        let error = ErrorNumber.current
+        return error == .interrupted ? .wouldBlock(.read) : try transfer(of: .failure(error))
+    }
+
+    @inline(__always)
+    private func transfer(
+        of received: Result<Int, ErrorNumber>
+    ) throws(TransportError) -> Transfer {
+        switch received {
         case .success(0): return .endOfStream
         case .success(let count): return .bytes(count)
         case .failure(let error) where error.isWouldBlock: return .wouldBlock(.read)
@@ -98,7 +132,7 @@ package final class Socket: Sendable {
     @inline(__always)
     func send(_ bytes: UnsafeRawBufferPointer) throws(TransportError) -> Transfer {
         guard !bytes.isEmpty else { return .bytes(0) }
-        let flags = Int32(MSG_NOSIGNAL)
+        let flags = Int32(MSG_NOSIGNAL) | Int32(MSG_DONTWAIT)
         switch SystemCalls.retrying({
             systemSend(descriptor, bytes.baseAddress, bytes.count, flags)
         }) {

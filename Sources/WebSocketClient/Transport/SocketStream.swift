@@ -2,11 +2,13 @@
 package final class SocketStream: ByteStream {
     private let socket: Socket
     private let wakeUp: WakeUp
+    private let canReadSoon: Bool
 
     /// `wakeUp` ends the waits of this stream, and those of the caller while it connected.
     package init(_ socket: Socket, wakeUp: WakeUp) {
         self.socket = socket
         self.wakeUp = wakeUp
+        canReadSoon = socket.allowShortWaits()
     }
 
     package var descriptor: Int32 { socket.descriptor }
@@ -15,8 +17,18 @@ package final class SocketStream: ByteStream {
     package func read(
         into buffer: UnsafeMutableRawBufferPointer
     ) throws(TransportError) -> Transfer {
-        let transfer = try socket.receive(into: buffer)
-        // The end of a socket that was shut down here is no end that the peer has sent.
+        try checked(socket.receive(into: buffer))
+    }
+
+    package func readSoon(
+        into buffer: UnsafeMutableRawBufferPointer
+    ) throws(TransportError) -> Transfer {
+        guard canReadSoon else { return .wouldBlock(.read) }
+        return try checked(socket.receiveSoon(into: buffer))
+    }
+
+    /// The end of a socket that was shut down here is no end that the peer has sent.
+    private func checked(_ transfer: Transfer) throws(TransportError) -> Transfer {
         if transfer == .endOfStream, wakeUp.isSignalled { throw .aborted }
         return transfer
     }

@@ -98,6 +98,11 @@ enum SystemCalls {
         }
     }
 
+    static func setBlocking(_ descriptor: Int32) -> Bool {
+        let flags = fcntl(descriptor, F_GETFL)
+        return flags >= 0 && fcntl(descriptor, F_SETFL, flags & ~O_NONBLOCK) >= 0
+    }
+
     static func setCloseOnExec(_ descriptor: Int32) throws(TransportError) {
         guard fcntl(descriptor, F_SETFD, FD_CLOEXEC) >= 0 else {
             throw .system(call: "fcntl", .current)

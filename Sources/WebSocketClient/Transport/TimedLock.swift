@@ -11,7 +11,8 @@ import Synchronization
 /// A lock that can be waited for with a deadline, which `Mutex` can't.
 ///
 /// Free or uncontended it costs one atomic exchange each way. Not recursive and not fair; it may be
-/// unlocked by another thread than the one that locked it.
+/// unlocked by another thread than the one that locked it. Trying to take it and unlocking it are
+/// sequentially consistent.
 package final class TimedLock: Sendable {
     /// 0 free, 1 taken, 2 taken and somebody may be waiting.
     private let state = Atomic<UInt8>(0)
@@ -21,7 +22,7 @@ package final class TimedLock: Sendable {
 
     /// Takes the lock if it is free.
     package func tryLock() -> Bool {
-        state.compareExchange(expected: 0, desired: 1, ordering: .acquiring).exchanged
+        state.compareExchange(expected: 0, desired: 1, ordering: .sequentiallyConsistent).exchanged
     }
 
     /// Whether somebody has the lock just now.
@@ -44,7 +45,7 @@ package final class TimedLock: Sendable {
     }
 
     package func unlock() {
-        guard state.exchange(0, ordering: .releasing) == 2 else { return }
+        guard state.exchange(0, ordering: .sequentiallyConsistent) == 2 else { return }
         queue.enter()
         queue.signalOne()
         queue.leave()

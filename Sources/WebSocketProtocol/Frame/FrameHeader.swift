@@ -4,18 +4,20 @@
 // 3. Control frames carry at most 125 bytes and are never fragmented (§5.5).
 
 /// The first 2 to 14 bytes of a frame.
+@usableFromInline
 package struct FrameHeader: Sendable, Hashable {
-    package static let maximumLength = 14
+    @inlinable package static var maximumLength: Int { 14 }
     package static let maximumControlPayload = 125
 
-    package var isFinal: Bool
+    @usableFromInline package var isFinal: Bool
     /// RSV1, RSV2, RSV3 as bits 2, 1, 0.
-    package var reservedBits: UInt8
-    package var opcode: Opcode
+    @usableFromInline package var reservedBits: UInt8
+    @usableFromInline package var opcode: Opcode
     /// The key with its bytes in wire order in memory, or `nil` for an unmasked frame.
-    package var maskingKey: UInt32?
-    package var payloadLength: Int
+    @usableFromInline package var maskingKey: UInt32?
+    @usableFromInline package var payloadLength: Int
 
+    @inlinable
     package init(
         isFinal: Bool = true,
         reservedBits: UInt8 = 0,
@@ -31,12 +33,14 @@ package struct FrameHeader: Sendable, Hashable {
     }
 
     /// The length of a frame on the wire, in bytes.
+    @inlinable
     package static func frameLength(payload count: Int, isMasked: Bool) -> Int {
         let length = count <= 125 ? 2 : count <= 0xFFFF ? 4 : 10
         return (isMasked ? length + 4 : length) + count
     }
 
     /// Writes the header, at most ``maximumLength`` bytes, and returns how many.
+    @inlinable
     package func encode(into out: UnsafeMutableRawPointer) -> Int {
         let maskBit: UInt8 = maskingKey == nil ? 0 : 0x80
         out.storeBytes(

@@ -89,7 +89,6 @@ struct ConnectorTests {
         #expect(value(tcp, TCP_KEEPCNT) == 7)
         #expect(value(SOL_SOCKET, SO_KEEPALIVE) == 0)
         #expect(value(SOL_SOCKET, SO_RCVBUF) == 100_000)
-        #expect(fcntl(client.descriptor, F_GETFL) & O_NONBLOCK != 0)
         #expect(fcntl(client.descriptor, F_GETFD) & FD_CLOEXEC != 0)
     }
 

@@ -112,6 +112,48 @@ struct SocketStreamTests {
         withExtendedLifetime(two) {}
     }
 
+    private func readSoon(_ stream: any ByteStream) throws -> Transfer {
+        var byte: UInt8 = 0
+        return try withUnsafeMutableBytes(of: &byte) { try stream.readSoon(into: $0) }
+    }
+
+    @Test("A read that may wait gets what arrives within a moment, and waits no longer")
+    func moment() throws {
+        let (one, two) = try makeStreamPair()
+        var transfer = Transfer.bytes(0)
+        let time = try elapsed { transfer = try readSoon(one) }
+        #expect(transfer == .wouldBlock(.read))
+        #expect(time >= Deadline.moment && time < .seconds(15))
+        try two.writeAll([1], until: .never)
+        #expect(try readSoon(one) == .bytes(1))
+        two.finishWriting()
+        #expect(try readSoon(one) == .endOfStream)
+    }
+
+    @Test("abort ends a read that waits")
+    func abortWhileReading() throws {
+        let (one, two) = try makeStreamPair()
+        let reader = Background { () throws in
+            while case .wouldBlock = try readSoon(one) {}
+        }
+        usleep(5_000)
+        one.abort()
+        #expect(throws: TransportError.aborted) { try reader.join() }
+        withExtendedLifetime(two) {}
+    }
+
+    @Test("No other call waits on a socket whose reads may")
+    func onlyReadsWait() throws {
+        let (one, two) = try makeStreamPair()
+        let bytes = [UInt8](repeating: 1, count: 1 << 16)
+        var transfer = Transfer.bytes(0)
+        while case .bytes = transfer {
+            transfer = try bytes.withUnsafeBytes { try one.write($0) }
+        }
+        #expect(transfer == .wouldBlock(.write))
+        withExtendedLifetime(two) {}
+    }
+
     @Test("The descriptor is closed with the last reference, not before")
     func lifetime() throws {
         let (one, two) = try makeDescriptorPair()
@@ -137,6 +179,7 @@ struct SocketStreamTests {
             )
             let stream = try Connector.connect(plan, wakeUp: try WakeUp())
             #expect(fcntl(one, F_GETFL) & O_NONBLOCK != 0)
+            #expect(try readSoon(stream) == .wouldBlock(.read))
             try stream.writeAll([5], until: .after(.seconds(5)))
         }
         #expect(fcntl(one, F_GETFD) >= 0)
