@@ -23,53 +23,10 @@ import time
 
 import report
 from machine import machine_name, show_progress, size_name
+from servers import Servers, pin
 from work import all_work
 
 MAXIMUM_BYTES = 4 << 30
-
-
-def pin(core):
-    """What a child does first: stay on its core, where there are two."""
-    cores = sorted(os.sched_getaffinity(0))
-    return (lambda: os.sched_setaffinity(0, {cores[core]})) if len(cores) > 1 else None
-
-
-class Servers:
-    """The plain server and the one with TLS, for as long as the block runs."""
-
-    def __init__(self, program, data):
-        self.program, self.environment = program, dict(os.environ, WSBENCH_DATA=str(data))
-        certificate = [f"{data}/certificate.pem", f"{data}/key.pem"]
-        subprocess.run(
-            ["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256"]
-            + ["-nodes", "-days", "2", "-subj", "/CN=localhost"]
-            + ["-out", certificate[0], "-keyout", certificate[1]],
-            check=True,
-            capture_output=True,
-        )
-        spin = ["--spin"] if pin(1) else []
-        self.processes = []
-        self.plain = "ws://127.0.0.1:" + self.start(spin)
-        self.tls = "wss://127.0.0.1:" + self.start(spin + ["--tls"] + certificate)
-
-    def start(self, arguments):
-        process = subprocess.Popen(
-            [self.program] + arguments,
-            stdout=subprocess.PIPE,
-            text=True,
-            env=self.environment,
-            preexec_fn=pin(1),
-        )
-        self.processes.append(process)
-        return process.stdout.readline().strip()
-
-    def __enter__(self):
-        return self
-
-    def __exit__(self, *_):
-        for process in self.processes:
-            process.kill()
-            process.wait()
 
 
 def run(peer, work, count, servers, data):

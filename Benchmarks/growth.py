@@ -1,9 +1,9 @@
 #!/usr/bin/env python3
 """What many connections, and several threads on one, cost: times, processor time and memory.
 
-growth.py --server PROGRAM --program PROGRAM --output FOLDER [--count N] [--rounds N]
+growth.py --server PROGRAM --program PROGRAM --data FOLDER --output FOLDER [--count N] [--rounds N]
 
-Exits with 1 if an idle connection holds more than 8 KiB.
+Exits with 1 if an idle connection holds more than 8 KiB; what OpenSSL holds for one is shown beside.
 """
 
 import argparse
@@ -16,6 +16,7 @@ import sys
 
 import chart
 from machine import machine_name, show_progress
+from servers import Servers
 
 CONNECTIONS = [1, 10, 100, 1000]
 THREADS = [1, 2]
@@ -51,12 +52,12 @@ def summarize(lines):
 
 def describe(case):
     connections, threads = (f"{n:,} {what}{'s' * (n > 1)}" for n, what in zip(case, ("connection", "thread")))
-    return f"{connections}, {threads}"
+    return f"{connections}, {threads}{', TLS' * case[2]}"
 
 
 def main():
     parser = argparse.ArgumentParser()
-    for name in ("server", "program", "output"):
+    for name in ("server", "program", "data", "output"):
         parser.add_argument(f"--{name}", required=True, help=argparse.SUPPRESS)
     parser.add_argument("--count", type=int, default=20_000, help="messages of one run")
     parser.add_argument("--rounds", type=int, default=5)
@@ -65,19 +66,15 @@ def main():
     # The server has a descriptor for each connection as well.
     hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
     resource.setrlimit(resource.RLIMIT_NOFILE, (min(hard, 8192), hard))
-    server = subprocess.Popen([options.server], stdout=subprocess.PIPE, text=True)
-    cases = [(max(c, t), t) for c in CONNECTIONS for t in THREADS]
+    cases = [(max(c, t), t, False) for c in CONNECTIONS for t in THREADS] + [(MANY, 1, True)]
     lines = {case: [] for case in cases}
-    try:
-        url = f"ws://127.0.0.1:{server.stdout.readline().strip()}/echo"
+    with Servers(options.server, options.data) as servers:
         for number in range(options.rounds):
             for index, case in enumerate(cases):
                 done = number * len(cases) + index
                 show_progress(done / (options.rounds * len(cases)), describe(case))
-                lines[case].append(run(options.program, url, *case, options.count))
-    finally:
-        server.kill()
-        server.wait()
+                url = (servers.tls if case[2] else servers.plain) + "/echo"
+                lines[case].append(run(options.program, url, *case[:2], options.count))
     show_progress(1, "", end="\n\n")
 
     results = {case: summarize(each) for case, each in lines.items()}
@@ -87,13 +84,13 @@ def main():
         f"{origin} Messages of 125 bytes to an echo server on the same cores; what an idle connection"
         " holds is resident memory of the client, the kernel's part of a socket not included.",
         "",
-        "| connections | threads | " + " | ".join(heads) + " |",
-        "| ---: |" * 1 + " ---: |" * (len(heads) + 1),
+        "| | " + " | ".join(heads) + " |",
+        "| --- |" + " ---: |" * len(heads),
     ]
-    for (connections, threads), one in results.items():
+    for case, one in results.items():
         values = (one.get(head) for head in heads)
         cells = ("–" if v is None else f"{v:,.0f}" if v >= 100 else f"{v:.2f}" for v in values)
-        text.append(f"| {connections:,} | {threads} | " + " | ".join(cells) + " |")
+        text.append(f"| {describe(case)} | " + " | ".join(cells) + " |")
     report = "\n".join(text) + "\n"
     output = pathlib.Path(options.output)
     output.mkdir(parents=True, exist_ok=True)
@@ -109,7 +106,11 @@ def main():
         chart.draw("How the cost grows", origin.replace("`", ""), panels)
     )
     print(report)
-    most = max(one["bytes after use"] for one in results.values() if "bytes after use" in one)
+    most = max(
+        one["bytes after use"]
+        for (_, _, tls), one in results.items()
+        if "bytes after use" in one and not tls
+    )
     if most > LIMIT:
         sys.exit(f"An idle connection holds {most:,.0f} bytes, more than {LIMIT:,}.")
 

@@ -15,6 +15,7 @@ import subprocess
 import sys
 
 from machine import machine_name, show_progress
+from servers import Servers
 
 # Messages of one run, by their size: about half a second with one thread.
 COUNTS = {1024: 8_000, 16_384: 600, 65_536: 150}
@@ -37,19 +38,14 @@ def main():
     parser.add_argument("--threads", type=int, default=os.cpu_count())
     options = parser.parse_args()
 
-    server = subprocess.Popen([options.server], stdout=subprocess.PIPE, text=True)
     cases = [(size, threads) for size in COUNTS for threads in (1, options.threads)]
     seconds = {case: [] for case in cases}
-    try:
-        url = f"ws://127.0.0.1:{server.stdout.readline().strip()}"
+    with Servers(options.server, options.data) as servers:
         for number in range(options.rounds):
             for index, (size, threads) in enumerate(cases):
                 done = number * len(cases) + index
                 show_progress(done / (options.rounds * len(cases)), f"{size} bytes, {threads} threads")
-                seconds[size, threads].append(run(options, url, size, COUNTS[size], threads))
-    finally:
-        server.kill()
-        server.wait()
+                seconds[size, threads].append(run(options, servers.plain, size, COUNTS[size], threads))
     show_progress(1, "", end="\n\n")
 
     text = [

@@ -20,6 +20,7 @@ else {
 let options = {
     var options = ConnectOptions()
     options.proxy = .none
+    options.tls = TLSOptions(verification: .none)
     options.socketOptions = [.noDelay(true)]
     return options
 }()

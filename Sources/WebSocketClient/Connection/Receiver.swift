@@ -294,8 +294,7 @@ final class Receiver: @unchecked Sendable {
     ) throws(ReceiveFailure) -> Int? {
         switch transfer {
         case .bytes(let count):
-            // TLS keeps what it has decrypted, so there polling first would miss it.
-            isDrained = count < room && !stream.isSecure
+            isDrained = !stream.mayHaveMore(afterReading: count, of: room)
             receivedBytes.wrappingAdd(UInt64(count), ordering: .relaxed)
             return count
         case .wouldBlock(let interest):

@@ -38,6 +38,10 @@ package protocol ByteStream: AnyObject, Sendable {
     /// For a wait that will be short if the peer answers: it saves the call that would wait.
     func readSoon(into buffer: UnsafeMutableRawBufferPointer) throws(TransportError) -> Transfer
 
+    /// Whether another read would perhaps find something, after one that got `count` bytes into
+    /// `room`; otherwise it is better to wait first.
+    func mayHaveMore(afterReading count: Int, of room: Int) -> Bool
+
     /// Sends what can be sent at once, from the start of `bytes`.
     ///
     /// After `.wouldBlock` the next write must begin with the same bytes, to which others may have
@@ -62,6 +66,8 @@ package protocol ByteStream: AnyObject, Sendable {
 }
 
 extension ByteStream {
+    package func mayHaveMore(afterReading count: Int, of room: Int) -> Bool { count == room }
+
     /// A stream that can't wait while it reads.
     package func readSoon(
         into buffer: UnsafeMutableRawBufferPointer

@@ -1,14 +1,11 @@
 /// Ciphertext in the order of arrival: appended at one end, taken at the other.
 ///
-/// Large memory goes back when it is empty, so that a connection that is idle costs little.
+/// Its memory goes back when it is empty, so that a connection that is idle has none.
 struct TLSBuffer: ~Copyable, @unchecked Sendable {
     // Unchecked because of the pointer, which nobody else has.
     private var storage = UnsafeMutableRawBufferPointer(start: nil, count: 0)
     private var start = 0
     private var end = 0
-
-    /// What an empty buffer keeps.
-    static let keptSize = 8 * 1024
 
     deinit {
         storage.deallocate()
@@ -31,9 +28,9 @@ struct TLSBuffer: ~Copyable, @unchecked Sendable {
         releaseIfEmpty()
     }
 
-    /// Gives large memory back unless there are bytes in it.
+    /// Gives the memory back unless there are bytes in it.
     mutating func releaseIfEmpty() {
-        guard isEmpty, storage.count > TLSBuffer.keptSize else { return }
+        guard isEmpty else { return }
         storage.deallocate()
         storage = UnsafeMutableRawBufferPointer(start: nil, count: 0)
     }
@@ -68,7 +65,7 @@ struct TLSBuffer: ~Copyable, @unchecked Sendable {
             ? storage
             : UnsafeMutableRawBufferPointer.allocate(
                 byteCount: max(needed, storage.count * 2, 4096),
-                alignment: 64
+                alignment: 16
             )
         target.copyMemory(from: bytes)
         (start, end) = (0, count)

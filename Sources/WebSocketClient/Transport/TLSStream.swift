@@ -19,12 +19,16 @@ package final class TLSStream: ByteStream {
         var buffer = TLSBuffer()
         /// So much is asked of the socket at once: little while little comes, as an idle
         /// connection should not hold much memory.
-        var readSize = TLSBuffer.keptSize
+        var readSize = TLSStream.shortestRead
+        /// The socket gave less than it was asked for.
+        var isDrained = false
     }
 
     /// So much plaintext is encrypted before the socket is asked again: the ciphertext of 15 full
     /// records is the largest that stays below 256 KiB, the size of write(2) that moves most.
     private static let writeSize = 15 * 16384
+    /// What is asked of the socket at once while little comes.
+    private static let shortestRead = 8 * 1024
     /// The most that is asked of the socket at once; more leaves the cache before it is used.
     private static let longestRead = 128 * 1024
 
@@ -65,6 +69,28 @@ package final class TLSStream: ByteStream {
     package func read(
         into buffer: UnsafeMutableRawBufferPointer
     ) throws(TransportError) -> Transfer {
+        try read(into: buffer) { (lower, space) throws(TransportError) in
+            try lower.read(into: space)
+        }
+    }
+
+    package func readSoon(
+        into buffer: UnsafeMutableRawBufferPointer
+    ) throws(TransportError) -> Transfer {
+        // Nobody waits for the lock of the incoming bytes meanwhile: there is one reader.
+        try read(into: buffer) { (lower, space) throws(TransportError) in
+            try lower.readSoon(into: space)
+        }
+    }
+
+    package func mayHaveMore(afterReading count: Int, of room: Int) -> Bool {
+        count == room || incoming.withLock { !$0.isDrained }
+    }
+
+    private func read(
+        into buffer: UnsafeMutableRawBufferPointer,
+        _ readLower: LowerRead
+    ) throws(TransportError) -> Transfer {
         guard !buffer.isEmpty else { return .bytes(0) }
         return try incoming.withLock { incoming throws(TransportError) in
             while true {
@@ -84,7 +110,7 @@ package final class TLSStream: ByteStream {
                 case .needsOutput: return .wouldBlock(.write)
                 case .done, .needsInput: break
                 }
-                switch try fill(&incoming) {
+                switch try fill(&incoming, readLower) {
                 case .bytes: continue
                 case .wouldBlock(let interest): return .wouldBlock(interest)
                 case .endOfStream: throw .truncated
@@ -141,16 +167,26 @@ package final class TLSStream: ByteStream {
         lower.abort()
     }
 
+    private typealias LowerRead = (
+        any ByteStream, UnsafeMutableRawBufferPointer
+    ) throws(TransportError) -> Transfer
+
     /// Takes what the socket has.
-    private func fill(_ incoming: inout Incoming) throws(TransportError) -> Transfer {
+    private func fill(
+        _ incoming: inout Incoming,
+        _ readLower: LowerRead = { (lower, space) throws(TransportError) in
+            try lower.read(into: space)
+        }
+    ) throws(TransportError) -> Transfer {
         let space = incoming.buffer.space(atLeast: incoming.readSize)
-        let transfer = try lower.read(into: space)
+        let transfer = try readLower(lower, space)
         if case .bytes(let count) = transfer {
             incoming.buffer.didAppend(count)
+            incoming.isDrained = count < space.count
             if count == space.count {
                 incoming.readSize = TLSStream.longestRead
-            } else if count < TLSBuffer.keptSize {
-                incoming.readSize = TLSBuffer.keptSize
+            } else if count < TLSStream.shortestRead {
+                incoming.readSize = TLSStream.shortestRead
             }
         } else {
             incoming.buffer.releaseIfEmpty()
