@@ -20,7 +20,7 @@ enum Soak {
         let certificates = try Certificates.shared.get()
         let ledger = Ledger()
         let servers = try [false, true].map { try server(isSecure: $0, certificates, ledger) }
-        let relays = try (0..<workerCount).map { try Relay(to: servers[$0 & 1].port) }
+        let relays = try (0..<workerCount).map { try FaultyRelay(to: servers[$0 & 1].port) }
         let workers = relays.enumerated().map { index, relay in
             Worker(
                 isSecure: index & 1 != 0,

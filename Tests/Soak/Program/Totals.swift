@@ -8,7 +8,7 @@ struct Totals {
     var bytes = 0
     var connections = 0
     var cleanEnds = 0
-    var faults: [Fault: Int] = [:]
+    var faults: [RelayPlan.Fault: Int] = [:]
     var errors: [String: Int] = [:]
     /// The longest that a connection lived on after its fault had struck.
     var slowestEnd = Duration.zero
@@ -16,7 +16,7 @@ struct Totals {
     var failures: [String] = []
 
     var summary: String {
-        let faults = Fault.allCases.filter { $0 != .none }
+        let faults = RelayPlan.Fault.allCases.filter { $0 != .none }
             .map { "\($0.rawValue) \(self.faults[$0] ?? 0)" }.joined(separator: ", ")
         let errors = errors.sorted { $0.value > $1.value }
             .map { "\($0.key) \($0.value)" }.joined(separator: ", ")

@@ -8,13 +8,13 @@ final class Worker: Sendable {
     private let url: String
     private let isSecure: Bool
     private let options: ConnectOptions
-    private let relay: Relay
+    private let relay: FaultyRelay
     private let ledger: Ledger
 
     init(
         isSecure: Bool,
         isCompressed: Bool,
-        relay: Relay,
+        relay: FaultyRelay,
         authority: String,
         ledger: Ledger
     ) {
@@ -35,7 +35,7 @@ final class Worker: Sendable {
 
     func run(until end: ContinuousClock.Instant) {
         while ContinuousClock.now < end {
-            let plan = FaultPlan(isSecure: isSecure)
+            let plan = RelayPlan.random(isSecure: isSecure)
             relay.follow(plan)
             let session = Session(count: Int.random(in: 1...400))
             let error = session.run(url, options, plan)
@@ -75,7 +75,7 @@ private final class Session: Sendable {
     }
 
     /// Returns what ended it too early.
-    func run(_ url: String, _ options: ConnectOptions, _ plan: FaultPlan) -> SoakError? {
+    func run(_ url: String, _ options: ConnectOptions, _ plan: RelayPlan) -> SoakError? {
         let isOver = Promise<Void>()
         let watching = Background { [self] in
             while !isOver.isFulfilled {
@@ -197,5 +197,28 @@ enum SoakError: CustomStringConvertible {
         case .noFarewell: "no close frame came back"
         case .corruption(let text): text
         }
+    }
+}
+
+extension RelayPlan {
+    fileprivate static func random(isSecure: Bool) -> RelayPlan {
+        let fault: Fault =
+            switch Int.random(in: 0..<100) {
+            case 0..<20: .none
+            case 20..<35: .pause
+            case 35..<50: .trickle
+            case 50..<65: .cut
+            case 65..<75: .halfClose
+            case 75..<90: .reset
+            case 90..<93: .silence
+            default: isSecure ? .garble : .cut
+            }
+        // As many in the handshake as after a kilobyte or a megabyte.
+        let magnitude = 1 << Int.random(in: 0...26)
+        return RelayPlan(
+            fault,
+            behind: magnitude + Int.random(in: 0..<magnitude),
+            pause: .milliseconds(Int.random(in: 20...1000))
+        )
     }
 }

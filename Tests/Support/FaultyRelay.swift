@@ -1,17 +1,17 @@
 import Glibc
 import Synchronization
-import TestSupport
 import WebSocketClient
 
-/// A TCP relay that does what the plan of the next connection says.
-final class Relay: Sendable {
+/// A TCP relay that does harm to the connections that go through it, as planned.
+package final class FaultyRelay: Sendable {
     private let listener: Listener
     private let target: UInt16
-    private let plan = Locked<FaultPlan?>(nil)
+    private let plan = Locked<RelayPlan?>(nil)
 
-    var port: UInt16 { listener.port }
+    package var port: UInt16 { listener.port }
 
-    init(to target: UInt16) throws {
+    /// Relays to a port of this machine until it is stopped.
+    package init(to target: UInt16) throws {
         self.target = target
         listener = try Listener()
         try Threads.start { [self] in
@@ -23,20 +23,21 @@ final class Relay: Sendable {
     }
 
     /// Chooses what happens to connections from now on.
-    func follow(_ plan: FaultPlan) { self.plan.withLock { $0 = plan } }
+    package func follow(_ plan: RelayPlan) { self.plan.withLock { $0 = plan } }
 
-    func stop() { listener.close() }
+    /// Takes no more connections; those that are there go on.
+    package func stop() { listener.close() }
 
-    private func relay(_ client: any ByteStream, _ plan: FaultPlan?) throws {
+    private func relay(_ client: any ByteStream, _ plan: RelayPlan?) throws {
         let target = ConnectTarget.host("127.0.0.1", port: target)
         let server = try Connector.connect(
             ConnectPlan(target: target, serverName: ""),
             wakeUp: WakeUp()
         )
         let tunnel = Tunnel(client: client, server: server, plan: plan)
-        let up = Background { tunnel.pump(from: client, to: server) }
-        tunnel.pump(from: server, to: client)
-        try up.join()
+        let outbound = Background { tunnel.pump(.outbound, from: client, to: server) }
+        tunnel.pump(.inbound, from: server, to: client)
+        try outbound.join()
     }
 }
 
@@ -44,21 +45,27 @@ final class Relay: Sendable {
 private final class Tunnel: Sendable {
     private let client: any ByteStream
     private let server: any ByteStream
-    private let plan: FaultPlan?
+    private let plan: RelayPlan?
     private let isSilent = Atomic<Bool>(false)
 
-    init(client: any ByteStream, server: any ByteStream, plan: FaultPlan?) {
+    init(client: any ByteStream, server: any ByteStream, plan: RelayPlan?) {
         self.client = client
         self.server = server
         self.plan = plan
     }
 
     /// Carries bytes one way until that way ends.
-    func pump(from source: any ByteStream, to destination: any ByteStream) {
+    func pump(
+        _ direction: RelayPlan.Direction,
+        from source: any ByteStream,
+        to destination: any ByteStream
+    ) {
         do {
             while var bytes = try source.readSome(until: .never) {
-                if let plan, plan.strikes(after: bytes.count) {
-                    guard try strike(plan.fault, &bytes, destination) else { return }
+                if let plan, let count = plan.strikes(at: bytes.count, direction) {
+                    try destination.writeAll(Array(bytes[..<count]), until: .never)
+                    bytes.removeFirst(count)
+                    guard try strike(plan, &bytes, destination) else { return }
                 }
                 if isSilent.load(ordering: .relaxed) { continue }
                 try destination.writeAll(bytes, until: .never)
@@ -77,13 +84,13 @@ private final class Tunnel: Sendable {
 
     /// Whether this way goes on.
     private func strike(
-        _ fault: Fault,
+        _ plan: RelayPlan,
         _ bytes: inout [UInt8],
         _ destination: any ByteStream
     ) throws -> Bool {
-        switch fault {
+        switch plan.fault {
         case .none: break
-        case .pause: TestSupport.pause(.milliseconds(Int.random(in: 20...1000)))
+        case .pause: pause(plan.pause)
         case .trickle:
             for byte in bytes.prefix(4096) { try destination.writeAll([byte], until: .never) }
             bytes.removeFirst(min(4096, bytes.count))

@@ -1,0 +1,88 @@
+import Synchronization
+
+/// What a relay does to one connection: one fault, when so many bytes have gone through.
+package final class RelayPlan: Sendable {
+    package enum Fault: String, CaseIterable, Sendable {
+        /// Nothing.
+        case none
+        /// Nothing goes through for a while.
+        case pause
+        /// Some thousand bytes go through one by one, each a segment.
+        case trickle
+        /// Both ends of the connection are closed.
+        case cut
+        /// One direction is closed, the other goes on.
+        case halfClose = "half-close"
+        /// Both ends are reset.
+        case reset
+        /// Nothing goes through any more.
+        case silence
+        /// A bit is flipped; over TLS only, as nothing else would notice.
+        case garble
+
+        /// Whether the connection can go on as if nothing had happened.
+        package var isHarmless: Bool {
+            switch self {
+            case .none, .pause, .trickle: true
+            default: false
+            }
+        }
+    }
+
+    /// Which bytes are meant, seen from the client.
+    package enum Direction: CaseIterable, Sendable { case outbound, inbound }
+
+    package let fault: Fault
+    package let pause: Duration
+    private let direction: Direction?
+    private let threshold: Int
+    private let outbound = Atomic<Int>(0)
+    private let inbound = Atomic<Int>(0)
+    private let struck = Atomic<Bool>(false)
+
+    /// The fault strikes behind `threshold` bytes in that direction, or in both together.
+    package init(
+        _ fault: Fault,
+        behind threshold: Int = 0,
+        _ direction: Direction? = nil,
+        pause: Duration = .milliseconds(30)
+    ) {
+        self.fault = fault
+        self.threshold = threshold
+        self.direction = direction
+        self.pause = pause
+    }
+
+    /// How many bytes have come to the relay so far.
+    package var relayed: (outbound: Int, inbound: Int) {
+        (
+            outbound.load(ordering: .sequentiallyConsistent),
+            inbound.load(ordering: .sequentiallyConsistent)
+        )
+    }
+
+    /// Whether the fault has struck.
+    package var hasStruck: Bool {
+        struck.load(ordering: .sequentiallyConsistent) && fault != .none
+    }
+
+    /// Counts bytes that have come; once, when it is time, how many of them pass before the fault.
+    func strikes(at count: Int, _ direction: Direction) -> Int? {
+        switch direction {
+        case .outbound: outbound.wrappingAdd(count, ordering: .sequentiallyConsistent)
+        case .inbound: inbound.wrappingAdd(count, ordering: .sequentiallyConsistent)
+        }
+        guard self.direction == nil || self.direction == direction else { return nil }
+        let relayed = relayed
+        let total =
+            switch self.direction {
+            case .outbound: relayed.outbound
+            case .inbound: relayed.inbound
+            case nil: relayed.outbound + relayed.inbound
+            }
+        guard total > threshold, !struck.exchange(true, ordering: .sequentiallyConsistent) else {
+            return nil
+        }
+        return max(0, min(count - 1, threshold - (total - count)))
+    }
+}

@@ -1,0 +1,182 @@
+import TestSupport
+import Testing
+
+@testable import WebSocketClient
+
+/// The suite of faults once more, over sockets: what a network does instead of what a plan says.
+@Suite("Every call through a relay that does harm", .blocking, .timeLimit(.minutes(5)))
+struct RelayFaultTests {
+    /// What the relay does, and where.
+    struct Case: CustomStringConvertible {
+        var fault: RelayPlan.Fault
+        var offset: Int
+        var direction: RelayPlan.Direction
+
+        var description: String { "\(fault) \(direction) behind \(offset)" }
+
+        /// What has the same consequences in memory.
+        var equivalent: FaultPlan.Fault? {
+            switch fault {
+            case .none, .pause, .trickle: nil
+            case .cut, .halfClose: .end
+            case .reset: .reset
+            case .silence, .garble: .stall
+            }
+        }
+    }
+
+    private let server: PeerServer
+    private let relay: FaultyRelay
+
+    init() throws {
+        server = try PeerServer()
+        relay = try FaultyRelay(to: server.port)
+    }
+
+    private func connect(_ exchange: Exchange, _ plan: RelayPlan, isSecure: Bool) throws
+        -> WebSocket
+    {
+        let socket = exchange.kind.init(options: exchange.options)
+        if isSecure {
+            socket.options.tls = try Certificates.shared.get().trusting
+            // Every handshake is to have as many bytes.
+            socket.options.tls.resumesSessions = false
+        }
+        if plan.fault == .silence {
+            socket.options.timeouts.handshake = .seconds(1)
+            socket.options.timeouts.tls = .seconds(1)
+            socket.timeout = .milliseconds(150)
+            socket.options.timeouts.close = .milliseconds(150)
+        }
+        relay.follow(plan)
+        try socket.connect(to: "\(isSecure ? "wss" : "ws")://127.0.0.1:\(relay.port)/")
+        return socket
+    }
+
+    /// What is broken of the promises.
+    private func run(
+        _ exchange: Exchange,
+        _ plan: RelayPlan,
+        _ which: Case,
+        isSecure: Bool
+    ) throws -> [String] {
+        let peer = EchoPeer(compression: exchange.isCompressed ? Exchange.compression : nil)
+        let serving = server.serve(isSecure ? try TLSEchoPeer(peer) : peer)
+        var broken: [String] = []
+        let time = try elapsed {
+            let socket = try connect(exchange, plan, isSecure: isSecure)
+            broken = try FaultRun(exchange, over: socket, to: peer, which.equivalent, "\(which)") {
+                socket.abort()
+                try serving.join()
+            }.broken
+        }
+        if time > .seconds(20) { broken.append("\(exchange), \(which) took \(time)") }
+        if !plan.hasStruck { broken.append("\(exchange), \(which) didn't strike") }
+        return broken
+    }
+
+    /// How many bytes there are in each direction in the handshake, and in all.
+    private func lengths(
+        _ exchange: Exchange,
+        isSecure: Bool
+    ) throws -> [(direction: RelayPlan.Direction, handshake: Int, all: Int)] {
+        let plan = RelayPlan(.none)
+        let peer = EchoPeer(compression: exchange.isCompressed ? Exchange.compression : nil)
+        let serving = server.serve(isSecure ? try TLSEchoPeer(peer) : peer)
+        let socket = try connect(exchange, plan, isSecure: isSecure)
+        let handshake = plan.relayed
+        let none = Case(fault: .none, offset: 0, direction: .inbound)
+        let run = try FaultRun(exchange, over: socket, to: peer, nil, "\(none)") {
+            try serving.join()
+        }
+        #expect(run.broken == [])
+        let all = plan.relayed
+        return [
+            (.outbound, handshake.outbound, all.outbound),
+            (.inbound, handshake.inbound, all.inbound),
+        ]
+    }
+
+    private static let exchanges = [false, true].flatMap {
+        Exchange.all([3, 120], isCompressed: $0)
+    }
+
+    @Test("Nothing is lost, doubled or changed, and the error is right", arguments: exchanges)
+    func everyCall(exchange: Exchange) throws {
+        // In a header, in a payload, and in the closing handshake; another one each time.
+        var place = exchange.description.utf8.reduce(0) { $0 + Int($1) }
+        for (direction, handshake, all) in try lengths(exchange, isSecure: false) {
+            for fault in [RelayPlan.Fault.pause, .trickle, .cut, .halfClose, .reset] {
+                let offset = [handshake + 1, (handshake + all) / 2, all - 3][place % 3]
+                place += 1
+                let which = Case(fault: fault, offset: offset, direction: direction)
+                let plan = RelayPlan(fault, behind: offset, direction, pause: .milliseconds(5))
+                let broken = try run(exchange, plan, which, isSecure: false)
+                #expect(broken == [], "\(broken)")
+            }
+        }
+    }
+
+    private static let few: [Exchange] = [
+        Exchange(), Exchange(receiving: .parts, isCompressed: true),
+        Exchange(sending: .batch, receiving: .forEachMessage, sizes: [300_000, 3]),
+        Exchange(sending: .file, receiving: .subclass),
+    ]
+
+    @Test("A silent network ends calls in time", arguments: few, [false, true])
+    func silence(exchange: Exchange, isSecure: Bool) throws {
+        for (direction, handshake, all) in try lengths(exchange, isSecure: isSecure) {
+            // Lengths differ a little from one TLS handshake to the next.
+            let offset = isSecure ? (handshake + all) / 2 : handshake + 1
+            let which = Case(fault: .silence, offset: offset, direction: direction)
+            let plan = RelayPlan(.silence, behind: offset, direction)
+            let broken = try run(exchange, plan, which, isSecure: isSecure)
+            #expect(broken == [], "\(broken)")
+        }
+    }
+
+    @Test("TLS finds what the network did to it", arguments: few)
+    func secure(exchange: Exchange) throws {
+        for (direction, handshake, all) in try lengths(exchange, isSecure: true) {
+            for fault in [RelayPlan.Fault.pause, .trickle, .cut, .halfClose, .reset] {
+                let which = Case(fault: fault, offset: (handshake + all) / 2, direction: direction)
+                let plan = RelayPlan(fault, behind: which.offset, direction)
+                let broken = try run(exchange, plan, which, isSecure: true)
+                #expect(broken == [], "\(broken)")
+            }
+        }
+    }
+
+    @Test("A fault in the handshake is told", arguments: [false, true])
+    func handshake(isSecure: Bool) throws {
+        for (direction, handshake, _) in try lengths(Exchange(), isSecure: isSecure) {
+            for fault in RelayPlan.Fault.allCases where fault != .garble && fault != .none {
+                for offset in [0, handshake / 2] {
+                    let plan = RelayPlan(fault, behind: offset, direction)
+                    let serving = server.serve(isSecure ? try TLSEchoPeer(EchoPeer()) : EchoPeer())
+                    let error = failure {
+                        try connect(Exchange(), plan, isSecure: isSecure).abort()
+                    }
+                    try serving.join()
+                    #expect(
+                        isRight(error, fault),
+                        "\(fault) \(direction) behind \(offset): \(String(describing: error))"
+                    )
+                }
+            }
+        }
+    }
+
+    private func isRight(_ error: WebSocketError?, _ fault: RelayPlan.Fault) -> Bool {
+        switch (fault, error) {
+        case (.pause, nil), (.trickle, nil), (.none, nil): true
+        case (.silence, .timedOut(.handshake)), (.silence, .timedOut(.tlsHandshake)): true
+        case (.cut, .tls), (.halfClose, .tls): true
+        case (.cut, .system), (.halfClose, .system), (.reset, .system): true
+        case (.cut, .connectionClosed(let closure)), (.halfClose, .connectionClosed(let closure)),
+            (.reset, .connectionClosed(let closure)):
+            closure.cause != nil
+        default: false
+        }
+    }
+}
