@@ -7,12 +7,12 @@ import WebSocketProtocol
 struct Exchange: Sendable, CustomStringConvertible {
     enum Sending: CaseIterable {
         case text, binary, textSpan, binarySpan, message, frame, opcode, prepared
-        case fragments, batch, batchBody, file, fileInMessages, ping, pong
+        case fragments, batch, messages, batchBody, consuming, file, fileInMessages, ping, pong
     }
 
     enum Receiving: CaseIterable {
         case receive, receiveData, receiveDataFrame, receiveFrame, next, forEachMessage, parts
-        case fragments, subclass
+        case smallParts, fragments, subclass, fragmentsOfSubclass
     }
 
     var sending = Sending.binary
@@ -38,7 +38,7 @@ struct Exchange: Sendable, CustomStringConvertible {
         var options = ConnectOptions(timeout: .seconds(60))
         options.proxy = .none
         options.cookieJar = nil
-        options.deliversFragments = receiving == .fragments
+        options.deliversFragments = receiving == .fragments || receiving == .fragmentsOfSubclass
         if isCompressed { options.compression = Self.compression }
         return options
     }
@@ -53,7 +53,12 @@ struct Exchange: Sendable, CustomStringConvertible {
         return options
     }()
 
-    var kind: WebSocket.Type { receiving == .subclass ? Bystander.self : WebSocket.self }
+    var kind: WebSocket.Type {
+        switch receiving {
+        case .subclass, .fragmentsOfSubclass: Bystander.self
+        default: WebSocket.self
+        }
+    }
 
     /// ASCII, so that it may go as text, and other bytes in each message.
     func payload(_ index: Int) -> [UInt8] {
@@ -80,6 +85,7 @@ struct Exchange: Sendable, CustomStringConvertible {
         switch sending {
         case .text, .textSpan, .batchBody: return [.init(opcode: .text, bytes: payload)]
         case .ping: return [.init(opcode: .ping, bytes: payload)]
+        case .messages: return halves(payload).map { .init(opcode: .binary, bytes: $0) }
         case .pong: return [.init(opcode: .pong, bytes: payload)]
         case .fileInMessages:
             let size = max(4, payload.count / 2)
@@ -123,6 +129,8 @@ struct Exchange: Sendable, CustomStringConvertible {
                 Array(payload[(2 * third)...]),
             ])
         case .batch: try socket.sendBatch(binary: [payload])
+        case .messages: try socket.sendBatch(binary: halves(payload))
+        case .consuming: try socket.send(consuming: payload)
         case .batchBody:
             try socket.withBatch { (batch) throws(WebSocketError) in
                 try batch.send(text)
@@ -137,6 +145,10 @@ struct Exchange: Sendable, CustomStringConvertible {
         }
     }
 
+    private func halves(_ payload: [UInt8]) -> [[UInt8]] {
+        [Array(payload[..<(payload.count / 2)]), Array(payload[(payload.count / 2)...])]
+    }
+
     private func file(_ index: Int) throws -> String {
         try PayloadFiles.shared.path(of: payload(index))
     }
@@ -145,6 +157,7 @@ struct Exchange: Sendable, CustomStringConvertible {
 /// The received message that is under way.
 struct Reception {
     private var partial: [UInt8] = []
+    private var parts = 0
 
     /// Receives one message, as bytes; after a time-out, the next call goes on.
     mutating func next(_ way: Exchange.Receiving, from socket: WebSocket) throws -> [UInt8] {
@@ -164,17 +177,19 @@ struct Reception {
                 let frame = try socket.receiveDataFrame(controlFrames: true)
                 if !frame.opcode.isControl { return frame.payload }
             }
-        case .receiveFrame, .fragments:
+        case .receiveFrame, .fragments, .fragmentsOfSubclass:
             while true {
                 let frame =
-                    way == .fragments ? try socket.receiveDataFrame() : try socket.receiveFrame()
+                    way == .receiveFrame ? try socket.receiveFrame() : try socket.receiveDataFrame()
                 guard !frame.opcode.isControl else { continue }
                 partial += frame.payload
                 if frame.isFinal { return take() }
             }
-        case .parts:
-            var buffer = [UInt8](repeating: 0, count: 50_000)
+        case .parts, .smallParts:
             while true {
+                parts += 1
+                let size = way == .parts ? 50_000 : [1, 7, 64][parts % 3]
+                var buffer = [UInt8](repeating: 0, count: size)
                 var span = buffer.mutableSpan
                 var bytes = span.mutableBytes
                 let part = try socket.receive(into: &bytes)

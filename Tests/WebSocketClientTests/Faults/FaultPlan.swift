@@ -13,6 +13,8 @@ struct FaultPlan: Sendable, Hashable, CustomStringConvertible {
         /// The peer ends its side; what is sent to it after that resets the connection, if it was
         /// the receiving side that ended.
         case end
+        /// Another thread calls `abort()`.
+        case abort
     }
 
     enum Direction: CaseIterable { case inbound, outbound }

@@ -48,7 +48,7 @@ final class FaultRun {
             (connectPlan, wakeUp) throws(TransportError) in
             try Connector.complete(connectPlan, over: stream, wakeUp: wakeUp)
         }
-        stream.begin(plan)
+        stream.begin(plan) { [weak socket] in socket?.abort() }
         try converse(over: socket)
         endlessWaits = stream.endlessWaits
         waits = stream.waits
@@ -166,7 +166,7 @@ final class FaultRun {
         exchange.receiving == .receiveFrame || peer.answeredPings == peer.echoed.count
     }
 
-    private var hasAborted: Bool { failures.contains { $0.isAborted } }
+    var hasAborted: Bool { failures.contains { $0.isAborted } }
 
     private var areFailuresOfTheFault: Bool {
         for (number, failure) in failures.enumerated() {
@@ -176,6 +176,7 @@ final class FaultRun {
             case (.stall, .aborted), (.stallOnce, .aborted):
                 // After an error inside a message nothing else could follow its fragments.
                 guard exchange.abortsInside, number > 0 else { return false }
+            case (.abort, .aborted): continue
             case (.reset, .connectionClosed(let closure)), (.end, .connectionClosed(let closure)):
                 guard closure.received == nil, closure.cause != nil else { return false }
             case (.reset, .aborted), (.end, .aborted):

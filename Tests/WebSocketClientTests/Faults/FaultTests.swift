@@ -75,10 +75,19 @@ struct FaultTests {
         }
     }
 
+    @Test("An abort ends the call that is under way", arguments: FaultPlan.Direction.allCases)
+    func abort(direction: FaultPlan.Direction) throws {
+        for offset in 0..<20 {
+            let run = try FaultRun(Exchange(), .at(offset, direction, .abort))
+            #expect(run.hasAborted && run.broken == [])
+        }
+    }
+
     /// Larger than what is read at once, and than the block that is sent from.
     private static let large: [Exchange] = [
         Exchange(sizes: [270_000]), Exchange(sending: .fragments, sizes: [500_000]),
         Exchange(sending: .file, sizes: [270_000]), Exchange(sending: .batch, sizes: [270_000]),
+        Exchange(sending: .consuming, sizes: [600_000]),
         Exchange(receiving: .parts, sizes: [70_000]),
         Exchange(receiving: .receiveFrame, sizes: [70_000]),
         Exchange(sending: .text, isCompressed: true, sizes: [270_000]),

@@ -36,13 +36,16 @@ final class FaultyStream: ByteStream {
     // Safe: the peer is touched under the lock alone.
     nonisolated(unsafe) private let peer: any MemoryPeer
     private let state = Mutex(State())
+    /// What `.abort` does.
+    private let onAbort = Mutex<(@Sendable () -> Void)?>(nil)
 
     init(_ peer: any MemoryPeer) {
         self.peer = peer
     }
 
     /// Follows this plan from here on; its offset counts from now.
-    func begin(_ plan: FaultPlan) {
+    func begin(_ plan: FaultPlan, onAbort: (@Sendable () -> Void)? = nil) {
+        self.onAbort.withLock { $0 = onAbort }
         state.withLock { state in
             state.plan = plan
             state.readBytes = 0
@@ -65,8 +68,14 @@ final class FaultyStream: ByteStream {
     var descriptor: Int32 { -1 }
     var isSecure: Bool { false }
 
+    /// Another thread would do it; here it happens in time.
+    private func abortIfPlanned() {
+        if state.withLock({ $0.meetsAbort() }) { onAbort.withLock { $0 }?() }
+    }
+
     func read(into buffer: UnsafeMutableRawBufferPointer) throws(TransportError) -> Transfer {
-        try state.withLock { state throws(TransportError) in
+        abortIfPlanned()
+        return try state.withLock { state throws(TransportError) in
             if state.isAborted { throw .aborted }
             guard !buffer.isEmpty else { return .bytes(0) }
             if state.mustRepeat() {
@@ -96,7 +105,8 @@ final class FaultyStream: ByteStream {
     }
 
     func write(_ bytes: UnsafeRawBufferPointer) throws(TransportError) -> Transfer {
-        try state.withLock { state throws(TransportError) in
+        abortIfPlanned()
+        return try state.withLock { state throws(TransportError) in
             if state.isAborted { throw .aborted }
             if state.isReset { throw .system(call: "send", .brokenPipe) }
             guard !bytes.isEmpty else { return .bytes(0) }
@@ -123,7 +133,8 @@ final class FaultyStream: ByteStream {
         for interest: Interest,
         until deadline: Deadline
     ) throws(TransportError) -> Interest {
-        try state.withLock { state throws(TransportError) in
+        abortIfPlanned()
+        return try state.withLock { state throws(TransportError) in
             if state.isAborted { throw .aborted }
             state.waits += 1
             if state.plan.mood == .interrupted, !state.isStalled {
@@ -158,6 +169,13 @@ extension FaultyStream.State {
 
     /// Whether the fault has been reached.
     fileprivate var isStalled: Bool { room(plan.direction) == 0 }
+
+    /// True once, when it is time to abort.
+    fileprivate mutating func meetsAbort() -> Bool {
+        guard plan.fault == .abort, isStalled else { return false }
+        isOver = true
+        return true
+    }
 
     fileprivate mutating func mustRepeat() -> Bool {
         // Storms end where a stall begins: time would never pass otherwise.
