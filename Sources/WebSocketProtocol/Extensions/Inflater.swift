@@ -12,7 +12,8 @@
 /// } while !progress.isComplete
 /// ```
 ///
-/// A bomb costs no more memory than the room that is given.
+/// A bomb costs no more memory than the room that is given. A sender that looks back further than it
+/// agreed to is refused where zlib no longer has those bytes, and gets the right ones elsewhere.
 package struct Inflater: ~Copyable, Sendable {
     private var stream: DeflateStream
     private let takesContextOver: Bool

@@ -34,7 +34,21 @@ enum InflateFuzz {
 
         let whole = try inflate(messages, setup, .whole, roomSize: 64 << 10)
         let split = try inflate(messages, setup, sizes, roomSize: roomSize)
-        try require(whole == split, "inflated otherwise in pieces")
+        if whole != split {
+            // zlib finds out who looks back further than was agreed only where it has forgotten so
+            // far: whether that is refused depends on the room, but what comes of it doesn't.
+            try require(setup.windowBits < 15, "inflated otherwise in pieces")
+            var largest = setup
+            largest.windowBits = 15
+            let right = try inflate(messages, largest, .whole, roomSize: 64 << 10)
+            for outcome in [whole, split] {
+                try require(
+                    outcome == right
+                        || outcome.hasFailed && right.messages.starts(with: outcome.messages),
+                    "inflated otherwise in pieces"
+                )
+            }
+        }
         try compare(whole, with: reference(messages[0], setup))
     }
 
