@@ -112,7 +112,9 @@ let package = Package(
         ),
         .executableTarget(
             name: "count-allocations",
-            dependencies: ["AllocationCounter", "LoopbackServer", "WebSocketClient"],
+            dependencies: [
+                "AllocationCounter", "LoopbackServer", "WebSocketClient", "WebSocketProtocol",
+            ],
             path: "Tests/Allocations/Program",
             swiftSettings: strict
         ),

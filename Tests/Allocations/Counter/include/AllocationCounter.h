@@ -1,6 +1,9 @@
 #pragma once
 #include <stdint.h>
 
+// This module takes glibc's place for allocation, in the program that links it.
+
 // The number of calls of malloc, calloc, realloc and aligned allocation in this process so far.
-// This module takes glibc's place for them, in the program that links it.
 uint64_t allocation_count(void);
+// How many bytes are allocated now, as the allocator rounds them.
+int64_t allocated_bytes(void);
