@@ -11,6 +11,12 @@
 /// getaddrinfo(3) has no time-out and can't be interrupted, so it runs on a thread of its own. Who
 /// stops waiting leaves it behind; its late result is dropped.
 package enum Resolver {
+    /// What asks the system, for as long as that takes.
+    typealias LookUp =
+        @Sendable (
+            _ host: String, _ port: UInt16, _ flags: Int32
+        ) -> Result<[SocketAddress], TransportError>
+
     /// The addresses of a host in the system's order of preference (RFC 6724).
     package static func addresses(
         host: String,
@@ -18,13 +24,23 @@ package enum Resolver {
         wakeUp: WakeUp,
         until deadline: Deadline
     ) throws(TransportError) -> [SocketAddress] {
+        try addresses(host: host, port: port, wakeUp: wakeUp, until: deadline, lookUp: askSystem)
+    }
+
+    static func addresses(
+        host: String,
+        port: UInt16,
+        wakeUp: WakeUp,
+        until deadline: Deadline,
+        lookUp: @escaping LookUp
+    ) throws(TransportError) -> [SocketAddress] {
         guard !host.isEmpty, !host.utf8.contains(0) else {
             throw .invalidArgument("A host name must not be empty or contain NUL.")
         }
-        let query = try Query(host: host, port: port)
-        if let answer = query.lookUp(flags: AI_NUMERICHOST).success { return answer }
+        if let answer = lookUp(host, port, AI_NUMERICHOST).success { return answer }
         if wakeUp.isSignalled { throw .aborted }
-        try query.start()
+        let query = try Query()
+        try query.start { lookUp(host, port, 0) }
         let ready = try Poll.wait(
             for: .read,
             on: query.done.descriptor,
@@ -34,35 +50,12 @@ package enum Resolver {
         guard ready != nil else { throw .timedOut(.resolution) }
         return try query.takeAnswer()
     }
-}
 
-private final class Query: Sendable {
-    let done: WakeUp
-    private let host: String
-    private let port: UInt16
-    private let answer = Locked<Result<[SocketAddress], TransportError>?>(nil)
-
-    init(host: String, port: UInt16) throws(TransportError) {
-        done = try WakeUp()
-        self.host = host
-        self.port = port
-    }
-
-    /// Begins to look the name up on a thread of its own.
-    func start() throws(TransportError) {
-        try Threads.start { [self] in
-            let result = lookUp(flags: 0)
-            answer.withLock { $0 = result }
-            done.signal()
-        }
-    }
-
-    func takeAnswer() throws(TransportError) -> [SocketAddress] {
-        guard let result = answer.withLock({ $0 }) else { return [] }
-        return try result.get()
-    }
-
-    func lookUp(flags: Int32) -> Result<[SocketAddress], TransportError> {
+    private static func askSystem(
+        host: String,
+        port: UInt16,
+        flags: Int32
+    ) -> Result<[SocketAddress], TransportError> {
         var hints = addrinfo()
         hints.ai_flags = flags | AI_NUMERICSERV
         hints.ai_family = AF_UNSPEC
@@ -86,6 +79,31 @@ private final class Query: Sendable {
                 return SocketAddress(address, length: Int(info.ai_addrlen))
             }
         )
+    }
+}
+
+private final class Query: Sendable {
+    let done: WakeUp
+    private let answer = Locked<Result<[SocketAddress], TransportError>?>(nil)
+
+    init() throws(TransportError) {
+        done = try WakeUp()
+    }
+
+    /// Begins to look the name up on a thread of its own.
+    func start(
+        _ lookUp: @escaping @Sendable () -> Result<[SocketAddress], TransportError>
+    ) throws(TransportError) {
+        try Threads.start { [self] in
+            let result = lookUp()
+            answer.withLock { $0 = result }
+            done.signal()
+        }
+    }
+
+    func takeAnswer() throws(TransportError) -> [SocketAddress] {
+        guard let result = answer.withLock({ $0 }) else { return [] }
+        return try result.get()
     }
 }
 
