@@ -129,7 +129,12 @@ open class WebSocket: @unchecked Sendable {
     ) throws(WebSocketError) -> ConnectOptions {
         try state.withLock { state throws(WebSocketError) in
             switch state.link {
-            case .connecting, .open: throw .invalidArgument("The socket is connected already.")
+            case .connecting: throw .invalidArgument("The socket is connecting already.")
+            case .open(let connection):
+                guard !connection.isOpen else {
+                    throw .invalidArgument("The socket is connected already.")
+                }
+                connection.abort()
             case .unconnected, .ended: break
             }
             if let options { state.options = options }
@@ -159,11 +164,9 @@ open class WebSocket: @unchecked Sendable {
         }
     }
 
-    /// Whether the connection is open, as far as has been seen.
-    public var isConnected: Bool {
-        guard let connection else { return false }
-        return connection.end == nil
-    }
+    /// Whether the connection is open, as far as has been seen: false once a call has found it closed
+    /// or lost. After a send that did, what the peer had sent before can still be received.
+    public var isConnected: Bool { connection?.isOpen ?? false }
 
     /// The server's answer to the handshake, also after the connection has ended.
     public var handshakeResponse: HandshakeResponse? { state.withLock { $0.response } }
@@ -256,7 +259,8 @@ open class WebSocket: @unchecked Sendable {
     /// Waits for the next message. Pings are answered meanwhile.
     ///
     /// Blocks until a message is there, at most ``Timeouts/receive``, which is without limit by
-    /// default. With ``ConnectOptions/deliversFragments``, a message is a fragment.
+    /// default; a close frame that comes in its place is answered, and the end of the stream awaited,
+    /// for ``Timeouts/close`` more at most. With ``ConnectOptions/deliversFragments``, a message is a fragment.
     ///
     /// - Returns: The message.
     /// - Throws: ``WebSocketError``: `connectionClosed` when the peer closed or was lost,

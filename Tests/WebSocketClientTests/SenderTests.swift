@@ -105,4 +105,32 @@ struct SenderTests {
         }
         #expect(sink.taken.withLock { $0 } == [0x89, 2, 7, 8, 0x82, 2, 7, 8])
     }
+
+    @Test("A pong of the caller's waits like any other frame, and is never dropped")
+    func pongBehindMany() throws {
+        let sink = Sink()
+        let sender = Sender(stream: sink, role: .client, makeMaskingKey: nil, deflater: nil)
+        try [UInt8](repeating: 1, count: 125).withUnsafeBytes { bytes in
+            let pong = OutgoingFrame(opcode: .pong, payload: bytes)
+            do {
+                let writer = try sender.writer(timeout: .seconds(5))
+                // Answers to pings, of which some are dropped in the end.
+                for _ in 0..<1000 { try sender.sendWithoutWaiting(pong) }
+                do throws(SendFailure) {
+                    try sender.send(pong, timeout: .milliseconds(10))
+                    Issue.record("it was dropped")
+                } catch {
+                    guard case .transport(.timedOut, isAccepted: false) = error else {
+                        Issue.record("\(error)")
+                        return
+                    }
+                }
+                _ = consume writer
+            }
+            let before = sink.taken.withLock { $0.count }
+            #expect(before > 16 << 10 && before < 32 << 10)
+            try sender.send(pong, timeout: .seconds(5))
+            #expect(sink.taken.withLock { $0.count } == before + 131)
+        }
+    }
 }

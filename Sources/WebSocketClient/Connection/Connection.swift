@@ -22,6 +22,8 @@ final class Connection: Sendable {
     let state = Locked(State())
     /// Whether there is an `end`, for those who would not take the lock for every message.
     private let hasEnded = Atomic<Bool>(false)
+    /// Whether nothing more can be sent, although something may still be there to receive.
+    private let cannotSend = Atomic<Bool>(false)
 
     init(_ opened: OpenedStream, role: Role, options: ConnectOptions) {
         stream = opened.stream
@@ -63,6 +65,11 @@ final class Connection: Sendable {
     /// Why nothing more can be done, once that is so.
     var end: WebSocketError? {
         hasEnded.load(ordering: .acquiring) ? state.withLock { $0.end } : nil
+    }
+
+    /// Whether it can be used, as far as has been seen.
+    var isOpen: Bool {
+        !hasEnded.load(ordering: .acquiring) && !cannotSend.load(ordering: .relaxed)
     }
 
     /// The peer's close frame, once it came.
@@ -129,7 +136,9 @@ final class Connection: Sendable {
         case .transport(.timedOut, let isAccepted):
             return .timedOut(.sending(isAccepted: isAccepted))
         case .transport(.aborted, _): return .aborted
-        case .transport(let error, _): return .connectionClosed(closure(cause: error.description))
+        case .transport(let error, _):
+            cannotSend.store(true, ordering: .relaxed)
+            return .connectionClosed(closure(cause: error.description))
         }
     }
 

@@ -10,7 +10,6 @@ struct SendQueue {
 
     /// How many bytes of messages may wait; beyond that, senders wait themselves.
     private static let maximumBytes = 1 << 20
-    /// Beyond this, pongs are dropped: a pong may answer the latest ping alone (RFC 6455 §5.5.3).
     private static let maximumControlBytes = 16 << 10
     /// Storage kept for the next use.
     static let keptCapacity = 256 << 10
@@ -25,9 +24,7 @@ struct SendQueue {
         guard !isClosed else { return .closed }
         let header = header(of: frame, maskingKey: maskingKey)
         if frame.opcode.isControl {
-            if control.count > Self.maximumControlBytes {
-                return frame.opcode == .pong ? .queued : .full
-            }
+            guard control.count <= Self.maximumControlBytes else { return .full }
             Self.encode(header, frame.payload, into: &control)
         } else {
             guard messages.count < Self.maximumBytes else { return .full }

@@ -116,7 +116,8 @@ final class Sender: @unchecked Sendable {
         masks && count > Outbox.headSize && count < compressionThreshold
     }
 
-    /// Sends a control frame from the receiving thread, which never waits for the peer to read.
+    /// Sends a control frame from the receiving thread, which never waits for the peer to read. It is
+    /// dropped while too many wait: a pong may answer the latest ping alone (RFC 6455 §5.5.3).
     func sendWithoutWaiting(_ frame: OutgoingFrame) throws(SendFailure) {
         if try enqueue(frame) { flushWithoutWaiting() }
     }
