@@ -94,6 +94,12 @@ private final class Tunnel: Sendable {
         case .trickle:
             for byte in bytes.prefix(4096) { try destination.writeAll([byte], until: .never) }
             bytes.removeFirst(min(4096, bytes.count))
+        case .drip:
+            for byte in bytes {
+                try destination.writeAll([byte], until: .never)
+                pause(plan.pause)
+            }
+            bytes = []
         case .cut:
             abort()
             return false

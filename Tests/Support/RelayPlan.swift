@@ -9,6 +9,8 @@ package final class RelayPlan: Sendable {
         case pause
         /// Some thousand bytes go through one by one, each a segment.
         case trickle
+        /// What came at once goes through one by one, with a pause behind each byte.
+        case drip
         /// Both ends of the connection are closed.
         case cut
         /// One direction is closed, the other goes on.
@@ -23,7 +25,7 @@ package final class RelayPlan: Sendable {
         /// Whether the connection can go on as if nothing had happened.
         package var isHarmless: Bool {
             switch self {
-            case .none, .pause, .trickle: true
+            case .none, .pause, .trickle, .drip: true
             default: false
             }
         }

@@ -208,7 +208,7 @@ final class Receiver: @unchecked Sendable {
     private func fill(_ deadline: inout LazyDeadline) throws(ReceiveFailure) {
         if isDrained {
             if try fillSoon(&deadline) { return }
-            try wait(for: .read, &deadline)
+            if isDrained { try wait(for: .read, &deadline) }
         }
         while true {
             borrow()
@@ -227,7 +227,7 @@ final class Receiver: @unchecked Sendable {
     }
 
     /// Waits for a moment inside the read, without the call that would wait: an answer that is on its
-    /// way is here sooner. False if it must be waited for otherwise.
+    /// way is here sooner. False if nothing came so.
     private func fillSoon(_ deadline: inout LazyDeadline) throws(ReceiveFailure) -> Bool {
         guard decoder.window.isEmpty, !sender.hasUnsentBytes, deadline.leavesAMoment else {
             return false
@@ -242,7 +242,6 @@ final class Receiver: @unchecked Sendable {
             } catch {
                 throw .transport(error)
             }
-            if case .wouldBlock = transfer { return false }
             guard let count = try accept(transfer, of: room.count, &deadline) else { return false }
             prepend(room.prefix(count))
             return true

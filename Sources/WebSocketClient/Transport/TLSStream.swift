@@ -69,18 +69,14 @@ package final class TLSStream: ByteStream {
     package func read(
         into buffer: UnsafeMutableRawBufferPointer
     ) throws(TransportError) -> Transfer {
-        try read(into: buffer) { (lower, space) throws(TransportError) in
-            try lower.read(into: space)
-        }
+        try read(into: buffer, soon: false)
     }
 
     package func readSoon(
         into buffer: UnsafeMutableRawBufferPointer
     ) throws(TransportError) -> Transfer {
         // Nobody waits for the lock of the incoming bytes meanwhile: there is one reader.
-        try read(into: buffer) { (lower, space) throws(TransportError) in
-            try lower.readSoon(into: space)
-        }
+        try read(into: buffer, soon: true)
     }
 
     package func mayHaveMore(afterReading count: Int, of room: Int) -> Bool {
@@ -89,9 +85,11 @@ package final class TLSStream: ByteStream {
 
     private func read(
         into buffer: UnsafeMutableRawBufferPointer,
-        _ readLower: LowerRead
+        soon: Bool
     ) throws(TransportError) -> Transfer {
         guard !buffer.isEmpty else { return .bytes(0) }
+        // One moment in all, or records that drip in would never let a time-out pass.
+        var soon = soon
         return try incoming.withLock { incoming throws(TransportError) in
             while true {
                 let (result, hasOutput) = engine.withLock { engine in
@@ -110,8 +108,8 @@ package final class TLSStream: ByteStream {
                 case .needsOutput: return .wouldBlock(.write)
                 case .done, .needsInput: break
                 }
-                switch try fill(&incoming, readLower) {
-                case .bytes: continue
+                switch try fill(&incoming, soon: soon) {
+                case .bytes: soon = false
                 case .wouldBlock(let interest): return .wouldBlock(interest)
                 case .endOfStream: throw .truncated
                 }
@@ -167,19 +165,13 @@ package final class TLSStream: ByteStream {
         lower.abort()
     }
 
-    private typealias LowerRead = (
-        any ByteStream, UnsafeMutableRawBufferPointer
-    ) throws(TransportError) -> Transfer
-
     /// Takes what the socket has.
     private func fill(
         _ incoming: inout Incoming,
-        _ readLower: LowerRead = { (lower, space) throws(TransportError) in
-            try lower.read(into: space)
-        }
+        soon: Bool = false
     ) throws(TransportError) -> Transfer {
         let space = incoming.buffer.space(atLeast: incoming.readSize)
-        let transfer = try readLower(lower, space)
+        let transfer = soon ? try lower.readSoon(into: space) : try lower.read(into: space)
         if case .bytes(let count) = transfer {
             incoming.buffer.didAppend(count)
             incoming.isDrained = count < space.count

@@ -17,7 +17,7 @@ struct RelayFaultTests {
         /// What has the same consequences in memory.
         var equivalent: FaultPlan.Fault? {
             switch fault {
-            case .none, .pause, .trickle: nil
+            case .none, .pause, .trickle, .drip: nil
             case .cut, .halfClose: .end
             case .reset: .reset
             case .silence, .garble: .stall
@@ -147,10 +147,27 @@ struct RelayFaultTests {
         }
     }
 
+    @Test("A time-out holds though bytes keep dripping in", arguments: [false, true])
+    func dripping(isSecure: Bool) throws {
+        let plan = RelayPlan(.drip, behind: 3000, .inbound, pause: .milliseconds(10))
+        let serving = server.serve(isSecure ? try TLSEchoPeer(EchoPeer()) : EchoPeer())
+        let socket = try connect(Exchange(), plan, isSecure: isSecure)
+        try socket.send("at once")
+        #expect(try socket.receive() == .text("at once"))
+        socket.timeout = .milliseconds(200)
+        try socket.send(binary: [UInt8](repeating: 1, count: 5000))
+        let time = elapsed {
+            #expect(failure { try socket.receive() }?.isReceiveTimeout == true)
+        }
+        #expect(time < .seconds(3))
+        socket.abort()
+        try serving.join()
+    }
+
     @Test("A fault in the handshake is told", arguments: [false, true])
     func handshake(isSecure: Bool) throws {
         for (direction, handshake, _) in try lengths(Exchange(), isSecure: isSecure) {
-            for fault in RelayPlan.Fault.allCases where fault != .garble && fault != .none {
+            for fault in [RelayPlan.Fault.pause, .trickle, .cut, .halfClose, .reset, .silence] {
                 for offset in [0, handshake / 2] {
                     let plan = RelayPlan(fault, behind: offset, direction)
                     let serving = server.serve(isSecure ? try TLSEchoPeer(EchoPeer()) : EchoPeer())
