@@ -53,7 +53,7 @@ struct OpeningHandshake {
         var followed = 0
         while true {
             let request = try makeRequest(url, choices)
-            let stream = try connect(url)
+            let stream = try connect(url, choices.tls)
             let limit = deadline.earlier(Deadline(options.timeouts.handshake))
             let head = request.encode()
             if Tracing.isEnabled { Tracing.request(head, to: url) }
@@ -141,7 +141,10 @@ struct OpeningHandshake {
         }
     }
 
-    private func connect(_ url: WebSocketURL) throws(WebSocketError) -> any ByteStream {
+    private func connect(
+        _ url: WebSocketURL,
+        _ tls: TLSOptions
+    ) throws(WebSocketError) -> any ByteStream {
         let target: ConnectTarget
         if let ownSocket {
             target = .adopted(ownSocket)
@@ -152,7 +155,7 @@ struct OpeningHandshake {
         }
         var plan = ConnectPlan(target: target, serverName: url.host)
         if case .host = target { plan.proxy = try proxy(for: url) }
-        if url.isSecure, ownSocket == nil { plan.tls = options.tls }
+        if url.isSecure, ownSocket == nil { plan.tls = tls }
         plan.socketOptions = options.socketOptions
         plan.deadline = deadline
         plan.connectTimeout = options.timeouts.connect
@@ -284,6 +287,7 @@ extension ConnectOptions {
         headers = headers.withoutCredentials
         cookie = nil
         host = .automatic
+        tls.clientCertificate = nil
     }
 }
 

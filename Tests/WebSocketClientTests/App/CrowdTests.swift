@@ -20,7 +20,7 @@ struct CrowdTests {
             onClose: { _, _, _ in
                 let count = opened.add(1, ordering: .relaxed).newValue
                 guard count == 10 || count == 1001 else { return }
-                counts.withLock { $0.append((openDescriptors(), runningThreads())) }
+                counts.withLock { $0.append((Descriptors.open.count, Descriptors.threads)) }
             }
         )
         try app.runForever(reconnect: .every(.zero, maximumAttempts: 1000))

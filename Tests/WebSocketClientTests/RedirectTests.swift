@@ -1,0 +1,49 @@
+import TestSupport
+import Testing
+
+@testable import WebSocketClient
+
+@Suite("What goes along with a redirect", .blocking, .timeLimit(.minutes(1)))
+struct RedirectTests {
+    /// The TLS options of the second connection, which is not made.
+    private func optionsAfterRedirect(to location: String) throws -> TLSOptions? {
+        var options = ConnectOptions()
+        options.proxy = .none
+        options.tls.minimumVersion = .tls13
+        options.tls.clientCertificate = .init(certificateFile: "/own/client.pem")
+        let (stream, server) = try makeStreamPair()
+        try server.writeAll(
+            Array("HTTP/1.1 302 Found\r\nLocation: \(location)\r\nContent-Length: 0\r\n\r\n".utf8)
+        )
+        var plans: [ConnectPlan] = []
+        let socket = WebSocket()
+        let error = failure {
+            try socket.connect(to: "wss://first.test/", options: options) {
+                (plan, _) throws(TransportError) in
+                plans.append(plan)
+                guard plans.count == 1 else { throw .truncated }
+                return stream
+            }
+        }
+        #expect(error != nil)
+        try #require(plans.count == 2)
+        #expect(plans[0].tls == options.tls)
+        return plans[1].tls
+    }
+
+    @Test(
+        "A client certificate stays with its origin",
+        arguments: ["wss://second.test/", "//first.test:444/"]
+    )
+    func otherOrigin(location: String) throws {
+        let options = try #require(try optionsAfterRedirect(to: location))
+        #expect(options.clientCertificate == nil)
+        #expect(options.minimumVersion == .tls13)
+    }
+
+    @Test("Within an origin the client certificate is presented again")
+    func sameOrigin() throws {
+        let options = try #require(try optionsAfterRedirect(to: "/elsewhere"))
+        #expect(options.clientCertificate?.certificateFile == "/own/client.pem")
+    }
+}
