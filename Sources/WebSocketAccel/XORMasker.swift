@@ -40,6 +40,8 @@ public struct XORMasker: Sendable {
     /// - Parameter data: The bytes that follow those processed so far.
     /// - Returns: As many bytes, masked.
     public mutating func process(_ data: [UInt8]) -> [UInt8] {
+        // Without room it would write the length of the empty array, which all threads share.
+        guard !data.isEmpty else { return [] }
         pointer &+= data.count
         return [UInt8](unsafeUninitializedCapacity: data.count) { buffer, count in
             count = data.count
@@ -91,6 +93,8 @@ public struct XORMaskerNull: Sendable {
     /// - Parameter data: The bytes that follow those processed so far.
     /// - Returns: The same bytes.
     public mutating func process(_ data: [UInt8]) -> [UInt8] {
+        // Without room it would write the length of the empty array, which all threads share.
+        guard !data.isEmpty else { return [] }
         pointer &+= data.count
         return data
     }

@@ -34,8 +34,10 @@ class TLSMemoryEngine {
     /// What OpenSSL has written and nobody has sent yet.
     func takeOutput() -> [UInt8] {
         let count = BIO_ctrl_pending(outgoing)
+        // Without room it would write the length of the empty array, which all threads share.
+        guard count > 0 else { return [] }
         return [UInt8](unsafeUninitializedCapacity: count) { buffer, filled in
-            filled = count == 0 ? 0 : Int(BIO_read(outgoing, buffer.baseAddress, Int32(count)))
+            filled = Int(BIO_read(outgoing, buffer.baseAddress, Int32(count)))
         }
     }
 
