@@ -12,6 +12,7 @@ struct RedirectTests {
         options.tls.minimumVersion = .tls13
         options.tls.clientCertificate = .init(certificateFile: "/own/client.pem")
         let (stream, server) = try makeStreamPair()
+        defer { server.abort() }
         try server.writeAll(
             Array("HTTP/1.1 302 Found\r\nLocation: \(location)\r\nContent-Length: 0\r\n\r\n".utf8)
         )
@@ -21,11 +22,13 @@ struct RedirectTests {
             try socket.connect(to: "wss://first.test/", options: options) {
                 (plan, _) throws(TransportError) in
                 plans.append(plan)
-                guard plans.count == 1 else { throw .truncated }
+                guard plans.count == 1 else { throw .aborted }
                 return stream
             }
         }
-        #expect(error != nil)
+        guard case .aborted = error else {
+            throw SupportError("ended by \(String(describing: error))")
+        }
         try #require(plans.count == 2)
         #expect(plans[0].tls == options.tls)
         return plans[1].tls
