@@ -55,29 +55,29 @@ let package = Package(
 
         // Protocol: frames and messages, never a socket or a clock.
         .systemLibrary(
-            name: "CZlib",
-            path: "CSources/CZlib",
+            name: "CWebSocketZlib",
+            path: "CSources/CWebSocketZlib",
             pkgConfig: "zlib",
             providers: [.apt(["zlib1g-dev"]), .brew(["zlib"])]
         ),
         .target(
             name: "WebSocketProtocol",
-            dependencies: ["WebSocketAccel", "CZlib"],
+            dependencies: ["WebSocketAccel", "CWebSocketZlib"],
             swiftSettings: strict
         ),
 
         // Client: transport, threads, locks, time-outs.
         .systemLibrary(
-            name: "COpenSSL",
-            path: "CSources/COpenSSL",
+            name: "CWebSocketOpenSSL",
+            path: "CSources/CWebSocketOpenSSL",
             pkgConfig: "openssl",
             providers: [.apt(["libssl-dev"]), .brew(["openssl@3"])]
         ),
-        .systemLibrary(name: "CLinux", path: "CSources/CLinux"),
+        .systemLibrary(name: "CWebSocketLinux", path: "CSources/CWebSocketLinux"),
         .target(
             name: "WebSocketClient",
             dependencies: [
-                "WebSocketProtocol", "COpenSSL", "CLinux",
+                "WebSocketProtocol", "CWebSocketOpenSSL", "CWebSocketLinux",
                 .product(name: "Logging", package: "swift-log"),
             ],
             swiftSettings: strict
@@ -87,7 +87,7 @@ let package = Package(
         .executableTarget(
             name: "wsdump",
             dependencies: [
-                "WebSocketClient", "LoopbackServer", "CZlib",
+                "WebSocketClient", "LoopbackServer", "CWebSocketZlib",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
                 .product(name: "Logging", package: "swift-log"),
             ],
@@ -107,7 +107,7 @@ let package = Package(
         // Tests.
         .target(
             name: "AllocationCounter",
-            path: "Tests/Allocations/Counter",
+            path: "Tests/Programs/allocations/Counter",
             cSettings: strictC
         ),
         .executableTarget(
@@ -115,53 +115,53 @@ let package = Package(
             dependencies: [
                 "AllocationCounter", "LoopbackServer", "WebSocketClient", "WebSocketProtocol",
             ],
-            path: "Tests/Allocations/Program",
+            path: "Tests/Programs/allocations/Program",
             swiftSettings: strict
         ),
         .executableTarget(
             name: "crowd",
             dependencies: ["WebSocketClient"],
-            path: "Tests/Crowd",
+            path: "Tests/Programs/crowd",
             swiftSettings: strict
         ),
         .executableTarget(
             name: "attack-memory",
             dependencies: ["LoopbackServer", "TestSupport", "WebSocketClient"],
-            path: "Tests/Memory",
+            path: "Tests/Programs/memory",
             exclude: ["README.md"],
             swiftSettings: strict
         ),
         .executableTarget(
             name: "churn-connections",
             dependencies: ["LoopbackServer", "TestSupport", "WebSocketClient"],
-            path: "Tests/Churn",
+            path: "Tests/Programs/churn",
             swiftSettings: strict
         ),
         .executableTarget(
             name: "autobahn-client",
             dependencies: ["WebSocketClient"],
-            path: "Tests/Conformance/autobahn-client",
+            path: "Tests/Programs/autobahn-client",
             swiftSettings: strict
         ),
         .target(
             name: "FuzzTargets",
             dependencies: [
-                "WebSocketClient", "WebSocketProtocol", "CZlib", "CWebSocketAccel",
+                "WebSocketClient", "WebSocketProtocol", "CWebSocketZlib", "CWebSocketAccel",
                 "WebSocketAccelPure",
             ],
-            path: "Tests/Fuzz/Targets",
+            path: "Tests/Programs/fuzz-targets",
             swiftSettings: strict
         ),
         .executableTarget(
             name: "fuzz",
             dependencies: ["FuzzTargets"],
-            path: "Tests/Fuzz/Program",
+            path: "Tests/Programs/fuzz",
             swiftSettings: strict
         ),
         .testTarget(
             name: "FuzzTests",
             dependencies: ["FuzzTargets", "TestSupport"],
-            path: "Tests/Fuzz/Tests",
+            exclude: ["Corpus"],
             swiftSettings: strict
         ),
         .executableTarget(
@@ -170,7 +170,7 @@ let package = Package(
                 "WebSocketAccel", "WebSocketClient", "WebSocketProtocol", "LoopbackServer",
                 "TestSupport",
             ],
-            path: "Tests/Soak/Program",
+            path: "Tests/Programs/soak",
             swiftSettings: strict
         ),
         .testTarget(
@@ -192,7 +192,7 @@ let package = Package(
         .testTarget(
             name: "WebSocketClientTests",
             dependencies: [
-                "WebSocketClient", "LoopbackServer", "TestSupport", "COpenSSL",
+                "WebSocketClient", "LoopbackServer", "TestSupport", "CWebSocketOpenSSL",
                 .product(name: "Logging", package: "swift-log"),
             ],
             swiftSettings: strict
@@ -200,7 +200,7 @@ let package = Package(
         .testTarget(
             name: "WSDumpTests",
             dependencies: [
-                "wsdump", "WebSocketClient", "LoopbackServer", "TestSupport", "CZlib",
+                "wsdump", "WebSocketClient", "LoopbackServer", "TestSupport", "CWebSocketZlib",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
             ],
             swiftSettings: strict
@@ -208,7 +208,6 @@ let package = Package(
         .testTarget(
             name: "InteropTests",
             dependencies: ["WebSocketClient", "TestSupport"],
-            path: "Tests/Interop",
             exclude: ["Servers"],
             swiftSettings: strict
         ),

@@ -1,4 +1,4 @@
-import CZlib
+import CWebSocketZlib
 
 /// Inflates whole pieces of data that may have been compressed.
 enum Inflation {

@@ -1,4 +1,4 @@
-import CZlib
+import CWebSocketZlib
 import Testing
 import WebSocketProtocol
 

@@ -36,7 +36,7 @@ struct UTF8ValidationTests {
             for second in 0...255 {
                 bytes[1] = UInt8(second)
                 // Where nothing but the last two bytes can matter, or nothing after the second,
-                // the edges will do: Tests/Kernels has the time for all of them.
+                // the edges will do: Tests/Steps/kernels has the time for all of them.
                 let isOpen = expectAgreement(2).failure < 0 && first >= 0x7F
                 for third in isOpen ? everyByte : edges {
                     bytes[2] = third

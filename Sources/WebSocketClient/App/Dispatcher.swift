@@ -19,7 +19,7 @@
 /// nothing is left to open, so that an app whose server doesn't answer holds up nobody.
 ///
 /// A thousand idle connections take this one thread, and about 8 KB each beyond their sockets
-/// (`Tests/Crowd` measures it).
+/// (`Tests/Programs/crowd` measures it).
 public final class Dispatcher: @unchecked Sendable {
     // Safe to send: what other threads reach is in `shared`; the rest belongs to the dispatching
     // thread, of which there is one at a time.

@@ -1,5 +1,5 @@
 // The only file that knows zlib.
-import CZlib
+import CWebSocketZlib
 
 /// A raw DEFLATE stream of zlib's, made when it is first needed.
 ///

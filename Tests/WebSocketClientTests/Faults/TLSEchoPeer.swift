@@ -1,4 +1,4 @@
-import COpenSSL
+import CWebSocketOpenSSL
 import TestSupport
 
 @testable import WebSocketClient

@@ -14,7 +14,7 @@ struct DeflateNegotiationTests {
         var deflate = DeflateOptions()
         deflate.offers = offers
         do {
-            return try HandshakeCheckTests.negotiate(deflate: deflate) {
+            return try HandshakeNegotiationTests.negotiate(deflate: deflate) {
                 $0["Sec-WebSocket-Extensions"] = answer
             }.deflate
         } catch let failure as HandshakeFailure {

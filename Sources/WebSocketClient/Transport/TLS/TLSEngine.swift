@@ -1,0 +1,221 @@
+import CWebSocketOpenSSL
+
+/// One OpenSSL connection in memory: plaintext on this side, ciphertext on that.
+///
+/// It waits for nothing and makes no system call. One thread at a time may use it.
+struct TLSEngine: ~Copyable, @unchecked Sendable {
+    // Unchecked because of OpenSSL's pointer, which lives in here and nowhere else.
+    enum Step {
+        case bytes(Int)
+        /// The handshake is complete.
+        case done
+        /// More ciphertext is needed to go on.
+        case needsInput
+        /// Ciphertext has to be taken away first.
+        case needsOutput
+        /// The peer has sent close_notify.
+        case ended
+    }
+
+    private let ssl: OpaquePointer
+    private let context: TLSContext
+    private let peer: TLSPeer
+    private let ciphertext: TLSCiphertext
+    /// What broke the connection; OpenSSL must not be asked again after that.
+    private var failure: TransportError?
+
+    private init(
+        _ ssl: OpaquePointer,
+        _ ciphertext: TLSCiphertext,
+        _ context: TLSContext,
+        _ peer: TLSPeer
+    ) {
+        self.ssl = ssl
+        self.ciphertext = ciphertext
+        self.context = context
+        self.peer = peer
+    }
+
+    /// Begins as client or server, as the context says.
+    static func make(
+        context: TLSContext,
+        peer: TLSPeer
+    ) throws(TransportError) -> TLSEngine {
+        ERR_clear_error()
+        let ciphertext = TLSCiphertext()
+        guard let ssl = SSL_new(context.pointer), let bio = TLSMemoryBIO.make(ciphertext) else {
+            throw .tls(TLSFailure(.configuration, reason: OpenSSLError.take().text))
+        }
+        SSL_set_bio(ssl, bio, bio)
+        let engine = TLSEngine(ssl, ciphertext, context, peer)
+        try context.prepare(ssl, for: peer)
+        return engine
+    }
+
+    deinit {
+        if failure == nil {
+            // OpenSSL takes a connection without close_notify as a reason not to resume its
+            // session. For a client that is of no use: RFC 8446 has no such rule.
+            SSL_set_shutdown(ssl, SSL_SENT_SHUTDOWN | SSL_RECEIVED_SHUTDOWN)
+        }
+        SSL_free(ssl)
+    }
+
+    /// Whether `decrypt` has something to say without more input, the end included.
+    var hasBufferedInput: Bool {
+        !ciphertext.input.isEmpty || SSL_pending(ssl) > 0
+            || SSL_get_shutdown(ssl) & SSL_RECEIVED_SHUTDOWN != 0
+    }
+    var hasOutput: Bool { !ciphertext.output.isEmpty }
+
+    /// Takes over what has arrived; `buffer` is empty afterwards.
+    mutating func receive(_ buffer: inout TLSBuffer) {
+        if ciphertext.input.isEmpty {
+            swap(&ciphertext.input, &buffer)
+        } else {
+            ciphertext.input.append(buffer.bytes)
+            buffer.removeFirst(buffer.count)
+        }
+    }
+
+    /// Gives away what is to be sent, behind what `buffer` holds already.
+    mutating func takeOutput(into buffer: inout TLSBuffer) {
+        if buffer.isEmpty {
+            swap(&ciphertext.output, &buffer)
+        } else {
+            buffer.append(ciphertext.output.bytes)
+            ciphertext.output.removeFirst(ciphertext.output.count)
+        }
+    }
+
+    mutating func handshake() throws(TransportError) -> Step {
+        try check()
+        ERR_clear_error()
+        let result = SSL_do_handshake(ssl)
+        return result == 1 ? .done : try explain(result, during: .handshake)
+    }
+
+    /// Decrypts as many records as there are and fit.
+    mutating func decrypt(
+        into buffer: UnsafeMutableRawBufferPointer
+    ) throws(TransportError) -> Step {
+        var total = 0
+        while total < buffer.count {
+            if total > 0, !hasBufferedInput { break }
+            try check()
+            ERR_clear_error()
+            var count = 0
+            let free = UnsafeMutableRawBufferPointer(rebasing: buffer[total...])
+            let result = SSL_read_ex(ssl, free.baseAddress, free.count, &count)
+            if result == 1 {
+                total += count
+                continue
+            }
+            // What came before the end, or before a bad record, is delivered first.
+            do throws(TransportError) {
+                let step = try explain(result, during: .connection)
+                return total > 0 ? .bytes(total) : step
+            } catch {
+                if total == 0 { throw error }
+                break
+            }
+        }
+        return .bytes(total)
+    }
+
+    /// Encrypts all of `bytes`, which may be split into any number of records.
+    mutating func encrypt(_ bytes: UnsafeRawBufferPointer) throws(TransportError) -> Step {
+        try check()
+        ERR_clear_error()
+        ciphertext.output.reserve(bytes.count + TLSEngine.overhead(of: bytes.count))
+        var count = 0
+        let result = SSL_write_ex(ssl, bytes.baseAddress, bytes.count, &count)
+        return result == 1 ? .bytes(count) : try explain(result, during: .connection)
+    }
+
+    /// More than OpenSSL adds to plaintext: header, type, tag and perhaps a nonce for each record.
+    private static func overhead(of count: Int) -> Int { (count / 16384 + 2) * 64 }
+
+    /// Writes close_notify, if there is still somebody who could understand it.
+    mutating func shutDown() {
+        guard failure == nil, SSL_is_init_finished(ssl) == 1 else { return }
+        ERR_clear_error()
+        SSL_shutdown(ssl)
+    }
+
+    /// What has been agreed in the handshake.
+    var session: TLSSession {
+        var name: UnsafePointer<UInt8>?
+        var length: UInt32 = 0
+        SSL_get0_alpn_selected(ssl, &name, &length)
+        let selected = UnsafeBufferPointer(start: name, count: Int(length))
+        let cipher = SSL_get_current_cipher(ssl)
+        return TLSSession(
+            version: String(cString: SSL_get_version(ssl)),
+            cipher: String(cString: SSL_CIPHER_get_name(cipher)),
+            applicationProtocol: selected.isEmpty ? nil : String(decoding: selected, as: UTF8.self),
+            isResumed: SSL_session_reused(ssl) == 1
+        )
+    }
+
+    private func check() throws(TransportError) {
+        if let failure { throw failure }
+    }
+
+    private mutating func explain(
+        _ result: Int32,
+        during kind: TLSFailure.Kind
+    ) throws(TransportError) -> Step {
+        switch SSL_get_error(ssl, result) {
+        case SSL_ERROR_WANT_READ: return .needsInput
+        case SSL_ERROR_WANT_WRITE: return .needsOutput
+        case SSL_ERROR_ZERO_RETURN: return .ended
+        default:
+            let error = TransportError.tls(describeFailure(kind))
+            failure = error
+            throw error
+        }
+    }
+
+    private func describeFailure(_ kind: TLSFailure.Kind) -> TLSFailure {
+        let error = OpenSSLError.take()
+        let verdict = SSL_get_verify_result(ssl)
+        guard kind == .handshake, verdict != Int(X509_V_OK) else {
+            return TLSFailure(kind, reason: error.text, code: error.code)
+        }
+        let words = String(cString: X509_verify_cert_error_string(verdict))
+        return TLSFailure(
+            verdict == TLSContext.pinMismatch ? .pinMismatch : .verification,
+            reason: verdict == TLSContext.pinMismatch ? peer.name : "\(words) (\(peer.name))",
+            code: error.code,
+            verifyCode: verdict
+        )
+    }
+}
+
+/// What has been agreed in a TLS handshake.
+package struct TLSSession: Sendable, Hashable {
+    /// "TLSv1.3", for example.
+    package let version: String
+    /// OpenSSL's name of the cipher suite.
+    package let cipher: String
+    /// What ALPN chose; `nil` if the server doesn't know ALPN.
+    package let applicationProtocol: String?
+    /// Whether an earlier session was resumed, without certificates.
+    package let isResumed: Bool
+}
+
+/// OpenSSL's error queue of the calling thread.
+enum OpenSSLError {
+    /// The first error, which is the cause of the others; empties the queue.
+    static func take() -> (code: UInt, text: String) {
+        let code = ERR_get_error()
+        defer { ERR_clear_error() }
+        guard code != 0 else { return (0, "no reason given") }
+        // The top bit of the lower half marks an errno.
+        if code & 0x8000_0000 != 0 {
+            return (code, "\(ErrorNumber(rawValue: Int32(truncatingIfNeeded: code & 0x7fff_ffff)))")
+        }
+        return (code, ERR_reason_error_string(code).map { String(cString: $0) } ?? "error \(code)")
+    }
+}

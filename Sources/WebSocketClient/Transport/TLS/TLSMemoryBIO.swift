@@ -1,0 +1,86 @@
+import CWebSocketOpenSSL
+
+/// The ciphertext on both sides of OpenSSL: what has arrived, and what is to be sent.
+final class TLSCiphertext {
+    /// More than this is not collected for a peer that doesn't read: a flood of key updates, each to
+    /// be answered, would otherwise fill the memory.
+    static let outputLimit = 1 << 20
+
+    var input = TLSBuffer()
+    var output = TLSBuffer()
+}
+
+/// OpenSSL's way to the ciphertext: a BIO that reads and writes memory and never a socket.
+///
+/// So no system call, and no SIGPIPE, happens inside OpenSSL; records are collected, and one send(2)
+/// carries many.
+enum TLSMemoryBIO {
+    /// A BIO on `ciphertext`, which must live as long as it; `nil` without memory.
+    static func make(_ ciphertext: TLSCiphertext) -> OpaquePointer? {
+        guard let method, let bio = BIO_new(method) else { return nil }
+        BIO_set_data(bio, Unmanaged.passUnretained(ciphertext).toOpaque())
+        BIO_set_init(bio, 1)
+        return bio
+    }
+
+    // Unsafe to nobody: set once and only read.
+    nonisolated(unsafe) private static let method: OpaquePointer? = {
+        let kind = BIO_get_new_index() | BIO_TYPE_SOURCE_SINK
+        guard let method = BIO_meth_new(kind, "memory") else { return nil }
+        BIO_meth_set_read_ex(method, read)
+        BIO_meth_set_write_ex(method, write)
+        BIO_meth_set_ctrl(method, control)
+        return method
+    }()
+}
+
+private func read(
+    _ bio: OpaquePointer?,
+    _ destination: UnsafeMutablePointer<CChar>?,
+    _ wanted: Int,
+    _ moved: UnsafeMutablePointer<Int>?
+) -> Int32 {
+    shim_BIO_clear_retry_flags(bio)
+    guard let data = BIO_get_data(bio), let destination, let moved else { return 0 }
+    return Unmanaged<TLSCiphertext>.fromOpaque(data)._withUnsafeGuaranteedRef { ciphertext in
+        let count = min(wanted, ciphertext.input.count)
+        guard count > 0 else {
+            shim_BIO_set_retry_read(bio)
+            return 0
+        }
+        UnsafeMutableRawBufferPointer(start: destination, count: count)
+            .copyMemory(from: UnsafeRawBufferPointer(rebasing: ciphertext.input.bytes[..<count]))
+        ciphertext.input.removeFirst(count)
+        moved.pointee = count
+        return 1
+    }
+}
+
+private func write(
+    _ bio: OpaquePointer?,
+    _ source: UnsafePointer<CChar>?,
+    _ count: Int,
+    _ moved: UnsafeMutablePointer<Int>?
+) -> Int32 {
+    shim_BIO_clear_retry_flags(bio)
+    guard let data = BIO_get_data(bio), let source, let moved else { return 0 }
+    return Unmanaged<TLSCiphertext>.fromOpaque(data)._withUnsafeGuaranteedRef { ciphertext in
+        guard ciphertext.output.count < TLSCiphertext.outputLimit else {
+            shim_BIO_set_retry_write(bio)
+            return 0
+        }
+        ciphertext.output.append(UnsafeRawBufferPointer(start: source, count: count))
+        moved.pointee = count
+        return 1
+    }
+}
+
+/// There is nothing to flush; all else is unknown.
+private func control(
+    _ bio: OpaquePointer?,
+    _ command: Int32,
+    _ argument: Int,
+    _ pointer: UnsafeMutableRawPointer?
+) -> Int {
+    command == BIO_CTRL_FLUSH ? 1 : 0
+}

@@ -1,0 +1,22 @@
+// swift-tools-version: 6.2
+
+import PackageDescription
+
+// Turns the default traits off, and so gets the Swift kernels.
+let package = Package(
+    name: "Dependent",
+    platforms: [.macOS(.v26)],
+    dependencies: [
+        .package(name: "swift-websocket-client", path: "../../../..", traits: [])
+    ],
+    targets: [
+        .executableTarget(
+            name: "Dependent",
+            dependencies: [
+                .product(name: "WebSocketAccel", package: "swift-websocket-client"),
+                .product(name: "WebSocketClient", package: "swift-websocket-client"),
+            ],
+            path: "Sources"
+        )
+    ]
+)

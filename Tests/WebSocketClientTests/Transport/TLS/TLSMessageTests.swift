@@ -1,0 +1,144 @@
+import CWebSocketOpenSSL
+import TestSupport
+import Testing
+
+@testable import WebSocketClient
+
+@Suite("TLS messages after the handshake", .blocking, .timeLimit(.minutes(5)))
+struct TLSMessageTests {
+    private let certificates: Certificates
+
+    init() throws {
+        certificates = try Certificates.shared.get()
+    }
+
+    private func connect(
+        _ options: TLSOptions? = nil
+    ) throws -> (client: TLSStream, server: TLSMemoryPeer) {
+        let (near, far) = try makeStreamPair()
+        let options = options ?? certificates.trusting
+        let connecting = Background {
+            try TLSStream.connect(
+                over: near,
+                to: TLSPeer(name: "localhost", endpoint: "memory"),
+                options: options,
+                until: .after(.seconds(30))
+            )
+        }
+        let server = TLSMemoryPeer(over: far, certificates)
+        try server.accept()
+        return (try connecting.join(), server)
+    }
+
+    @Test("A key update that asks for another is answered before the next bytes")
+    func keyUpdate() throws {
+        let (client, server) = try connect()
+        for round in 0..<20 {
+            SSL_key_update(server.ssl, SSL_KEY_UPDATE_REQUESTED)
+            server.write([UInt8(round)])
+            try server.deliver()
+            #expect(try client.readSome() == [UInt8(round)])
+            try client.writeAll([UInt8(round), 1])
+            #expect(try server.read() == [UInt8(round), 1])
+            // Two records: a message of 5 bytes, its type and a tag of 16; and the two bytes.
+            #expect(server.lastInput.count == (5 + 22) + (5 + 19))
+        }
+    }
+
+    @Test("Key updates without end don't fill the memory of a client that can't answer")
+    func keyUpdateFlood() throws {
+        let (client, server) = try connect()
+        // Nobody reads at the other end: what is written stays.
+        let filler = [UInt8](repeating: 0, count: 1 << 20)
+        var transfer = Transfer.bytes(0)
+        while case .bytes = transfer {
+            transfer = try filler.withUnsafeBytes { try client.write($0) }
+        }
+        let flooding = Background { [server = Unchecked(server)] in
+            for _ in 0..<60_000 {
+                SSL_key_update(server.value.ssl, SSL_KEY_UPDATE_REQUESTED)
+                SSL_do_handshake(server.value.ssl)
+                try server.value.deliver()
+            }
+        }
+        var isStopped = false
+        while !isStopped {
+            var buffer = [UInt8](repeating: 0, count: 1024)
+            let transfer = try buffer.withUnsafeMutableBytes { try client.read(into: $0) }
+            if transfer == .wouldBlock(.write) { isStopped = true }
+            if transfer == .wouldBlock(.read) {
+                try client.wait(for: .read, until: .after(.seconds(20)))
+            }
+        }
+        client.abort()
+        #expect(throws: (any Error).self) { try flooding.join() }
+    }
+
+    @Test("A ticket in two halves keeps a writer waiting, and no longer than it takes to come")
+    func splitTicket() throws {
+        // Longer than a record may be here, so it takes several.
+        let (near, far) = try makeStreamPair()
+        let options = certificates.trusting
+        let connecting = Background {
+            try TLSStream.connect(
+                over: near,
+                to: TLSPeer(name: "localhost", endpoint: "split"),
+                options: options,
+                until: .after(.seconds(30))
+            )
+        }
+        let server = TLSMemoryPeer(over: far, certificates)
+        SSL_set_num_tickets(server.ssl, 0)
+        try server.accept()
+        let client = try connecting.join()
+        SSL_ctrl(server.ssl, SSL_CTRL_SET_MAX_SEND_FRAGMENT, 512, nil)
+        let data = [UInt8](repeating: 5, count: 2000)
+        SSL_SESSION_set1_ticket_appdata(SSL_get_session(server.ssl), data, data.count)
+        #expect(SSL_new_session_ticket(server.ssl) == 1)
+        server.write([7])
+        let output = server.takeOutput()
+        let firstRecord = 5 + Int(output[3]) << 8 + Int(output[4])
+        try #require(output.count > 2 * firstRecord)
+        try far.writeAll(Array(output[..<firstRecord]))
+        var buffer = [UInt8](repeating: 0, count: 1024)
+        try client.wait(for: .read, until: .after(.seconds(20)))
+        let transfer = try buffer.withUnsafeMutableBytes { try client.read(into: $0) }
+        #expect(transfer == .wouldBlock(.read))
+
+        let bytes: [UInt8] = [1, 2, 3]
+        #expect(try bytes.withUnsafeBytes { try client.write($0) } == .wouldBlock(.write))
+        #expect(throws: TransportError.timedOut(.transfer)) {
+            try client.writeAll(bytes, until: .after(.milliseconds(30)))
+        }
+        let writer = Background { try client.writeAll(bytes, until: .after(.seconds(20))) }
+        pause(.milliseconds(20))
+        try far.writeAll(Array(output[firstRecord...]))
+        try writer.join()
+        #expect(try server.read() == bytes)
+        #expect(try client.readSome() == [7])
+    }
+
+    @Test("Renegotiation is refused, and what is sent before goes on to arrive")
+    func renegotiation() throws {
+        var options = certificates.trusting
+        options.maximumVersion = .tls12
+        let (client, server) = try connect(options)
+        SSL_renegotiate(server.ssl)
+        SSL_do_handshake(server.ssl)
+        try server.deliver()
+        var buffer = [UInt8](repeating: 0, count: 16)
+        try client.wait(for: .read, until: .after(.seconds(20)))
+        let transfer = try buffer.withUnsafeMutableBytes { try client.read(into: $0) }
+        #expect(transfer == .wouldBlock(.read))
+        let error = #expect(throws: SupportError.self) { try server.read() }
+        #expect(error?.description.contains("no renegotiation") == true)
+    }
+}
+
+private struct Unchecked<Value>: @unchecked Sendable {
+    let value: Value
+
+    init(_ value: Value) {
+        self.value = value
+    }
+}
