@@ -15,14 +15,14 @@ public typealias Utf8Validator = UTF8Validator
 
 /// wsaccel's name.
 @available(*, unavailable, renamed: "createXORMasker(_:length:)")
-public func createXorMasker(_ mask: [UInt8], len: Int? = nil) throws(InvalidMask) -> XORMasker {
+public func createXorMasker(_ mask: [UInt8], len: Int? = nil) throws -> XORMasker {
     try createXORMasker(mask, length: len)
 }
 
 // swift-format-ignore: AlwaysUseLowerCamelCase
 /// Autobahn's name.
 @available(*, unavailable, renamed: "createXORMasker(_:length:)")
-public func create_xor_masker(_ mask: [UInt8], len: Int? = nil) throws(InvalidMask) -> XORMasker {
+public func create_xor_masker(_ mask: [UInt8], len: Int? = nil) throws -> XORMasker {
     try createXORMasker(mask, length: len)
 }
 

@@ -22,7 +22,7 @@ public struct XORMasker: Sendable {
     ///
     /// - Parameter mask: The key, four bytes.
     /// - Throws: ``InvalidMask`` if there are more or fewer bytes than four.
-    public init(mask: [UInt8]) throws(InvalidMask) {
+    public init(mask: [UInt8]) throws {
         guard mask.count == 4 else { throw InvalidMask() }
         self.init(key: [mask[0], mask[1], mask[2], mask[3]])
     }
@@ -121,6 +121,6 @@ public struct InvalidMask: Error, Hashable, CustomStringConvertible {
 public func createXORMasker(
     _ mask: [UInt8],
     length: Int? = nil
-) throws(InvalidMask) -> XORMasker {
+) throws -> XORMasker {
     try XORMasker(mask: mask)
 }

@@ -30,7 +30,7 @@ public indirect enum WebSocketError: Error, Sendable {
     /// (`WebSocketPayloadException`)
     case invalidPayload(offset: Int)
     /// The connection has ended. (`WebSocketConnectionClosedException`)
-    case connectionClosed(Closure)
+    case connectionClosed(ConnectionEnd)
     /// Time ran out; the connection can be used further unless the operation was connecting.
     /// (`WebSocketTimeoutException`)
     case timedOut(Operation)
@@ -64,7 +64,7 @@ public indirect enum WebSocketError: Error, Sendable {
 }
 
 /// How a connection ended.
-public struct Closure: Sendable, Hashable {
+public struct ConnectionEnd: Sendable, Hashable {
     /// What the peer's close frame carried; `nil` if none came.
     public var received: ClosePayload?
     /// What this end's close frame carried; `nil` if none was sent.
@@ -140,7 +140,7 @@ extension WebSocketError: CustomStringConvertible {
         case .badStatus(let response): "The server answered with status \(response)."
         case .protocolViolation(let violation): violation.description
         case .invalidPayload(let offset): "The text is not UTF-8 at byte \(offset)."
-        case .connectionClosed(let closure): closure.description
+        case .connectionClosed(let end): end.description
         case .timedOut(let operation): "Time ran out during \(operation)."
         case .aborted: "The connection was aborted."
         case .batchInterrupted(let sent, let cause):
@@ -167,7 +167,7 @@ extension WebSocketError.Operation: CustomStringConvertible {
     }
 }
 
-extension Closure: CustomStringConvertible {
+extension ConnectionEnd: CustomStringConvertible {
     /// One sentence with the code and the reason, or the cause.
     public var description: String {
         if let cause { return "The connection was lost: \(cause)" }
@@ -217,7 +217,7 @@ extension WebSocketError {
             )
         case .proxy(let failure): self = .proxy(ProxyError(failure))
         case .invalidArgument(let text): self = .invalidArgument(text)
-        case .truncated: self = .connectionClosed(Closure(cause: error.description))
+        case .truncated: self = .connectionClosed(ConnectionEnd(cause: error.description))
         }
     }
 }

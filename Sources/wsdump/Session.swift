@@ -164,7 +164,7 @@ final class Session: Sendable {
                 return failed("\(path) was not sent: the connection is closed")
             }
             try socket.send(contentsOf: path, as: sending.binary ? .binary : .text)
-        } catch .invalidPayload {
+        } catch WebSocketError.invalidPayload {
             failed("\(path) was not sent: it is not UTF-8; --binary sends it all the same")
         } catch {
             failed("\(path) was not sent: \(error)")

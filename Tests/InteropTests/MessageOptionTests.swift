@@ -101,7 +101,7 @@ struct MessageOptionTests {
     @Test("class_: a class of one's own, whose methods are honoured")
     func ownClass() throws {
         final class Loud: WebSocket, @unchecked Sendable {
-            override func send(frame: Frame) throws(WebSocketError) -> Int {
+            override func send(frame: Frame) throws -> Int {
                 var frame = frame
                 if frame.opcode == .text { frame.payload = Array(frame.text.uppercased().utf8) }
                 return try super.send(frame: frame)

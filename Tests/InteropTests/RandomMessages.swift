@@ -21,7 +21,7 @@ enum SendStep: Sendable {
         }
     }
 
-    func run(on socket: WebSocket) throws(WebSocketError) {
+    func run(on socket: WebSocket) throws {
         switch self {
         case .message(let message, let compression):
             try socket.send(message, compression: compression)
@@ -32,7 +32,7 @@ enum SendStep: Sendable {
         case .batch(let messages, .automatic):
             try socket.sendBatch(messages)
         case .batch(let messages, let compression):
-            try socket.withBatch { (batch) throws(WebSocketError) in
+            try socket.withBatch { batch in
                 for message in messages { try batch.send(message, compression: compression) }
             }
         case .fragments(let parts, let opcode):
@@ -177,7 +177,7 @@ extension WebSocket {
             return Message(opcode, payload)
         case 2:
             var message: Message?
-            try forEachMessage { (opcode, span) throws(WebSocketError) in
+            try forEachMessage { opcode, span in
                 message = Message(opcode, span.withUnsafeBytes(Array.init))
                 return false
             }

@@ -38,7 +38,7 @@ package func failure(_ body: () throws -> some Any) -> WebSocketError? {
 }
 
 extension WebSocketError {
-    package var closure: Closure? {
+    package var closure: ConnectionEnd? {
         if case .connectionClosed(let closure) = self { closure } else { nil }
     }
 

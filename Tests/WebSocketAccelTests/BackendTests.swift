@@ -7,10 +7,10 @@ struct BackendTests {
     @Test("The trait decides between C and Swift")
     func trait() {
         #if CAccel
-            #expect(KernelSet.all.map(\.testDescription).contains(backend))
-            #expect(backend.hasPrefix("c-"))
+            #expect(KernelSet.all.map(\.testDescription).contains(Accel.backend))
+            #expect(Accel.backend.hasPrefix("c-"))
         #else
-            #expect(backend == "swift")
+            #expect(Accel.backend == "swift")
         #endif
     }
 
@@ -19,10 +19,10 @@ struct BackendTests {
         func forcedLevel() async {
             await #expect(processExitsWith: .success) {
                 setenv("WEBSOCKET_ACCEL_LEVEL", "scalar", 1)
-                #expect(backend == "c-scalar")
+                #expect(Accel.backend == "c-scalar")
                 // Read once.
                 unsetenv("WEBSOCKET_ACCEL_LEVEL")
-                #expect(backend == "c-scalar")
+                #expect(Accel.backend == "c-scalar")
             }
         }
 
@@ -30,7 +30,7 @@ struct BackendTests {
         func unknownLevel() async {
             await #expect(processExitsWith: .success) {
                 setenv("WEBSOCKET_ACCEL_LEVEL", "altivec", 1)
-                #expect(backend == KernelSet.all.dropLast().last?.testDescription)
+                #expect(Accel.backend == KernelSet.all.dropLast().last?.testDescription)
             }
         }
     #endif

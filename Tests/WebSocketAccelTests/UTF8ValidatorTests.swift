@@ -48,7 +48,7 @@ struct UTF8ValidatorTests {
         let bytes = Array("Grüße".utf8)
         let verdict = validator.validate(bytes.span.bytes)
         #expect(verdict == result(true, true, 7, 7))
-        let isValid = isValidUTF8(bytes.span.bytes)
+        let isValid = Accel.isValidUTF8(bytes.span.bytes)
         #expect(isValid)
     }
 
@@ -81,9 +81,9 @@ struct UTF8ValidatorTests {
 
     @Test("A whole text is valid if it ends on a boundary")
     func wholeText() {
-        #expect(isValidUTF8([]))
-        #expect(isValidUTF8(Array("κόσμε".utf8)))
-        #expect(!isValidUTF8([0xCE]))
-        #expect(!isValidUTF8([0x61, 0xC0, 0x80]))
+        #expect(Accel.isValidUTF8([]))
+        #expect(Accel.isValidUTF8(Array("κόσμε".utf8)))
+        #expect(!Accel.isValidUTF8([0xCE]))
+        #expect(!Accel.isValidUTF8([0x61, 0xC0, 0x80]))
     }
 }

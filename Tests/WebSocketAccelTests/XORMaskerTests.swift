@@ -32,7 +32,7 @@ struct XORMaskerTests {
             masker.process(inPlace: &rawSpan)
         }
         #expect(bytes == [1, 2, 3, 4, 1])
-        mask(&bytes, key: [1, 2, 3, 4])
+        Accel.mask(&bytes, key: [1, 2, 3, 4])
         #expect(bytes == [0, 0, 0, 0, 0])
     }
 

@@ -14,14 +14,14 @@ func addClient(messageSize size: Int) {
         for _ in 0..<repetitions { try socket.send(text) }
     }
     addClient("batch, \(size) B") { socket in
-        try socket.withBatch { (batch) throws(WebSocketError) in
+        try socket.withBatch { batch in
             for _ in 0..<repetitions { try batch.send(binary: payload) }
         }
     }
     addClient("receive, \(size) B", path: "/source?count=\(repetitions)&size=\(size)") { socket in
         try socket.send("go")
         var remaining = repetitions
-        try socket.forEachMessage { (_, bytes) throws(WebSocketError) in
+        try socket.forEachMessage { _, bytes in
             blackHole(bytes.byteCount)
             remaining -= 1
             return remaining > 0

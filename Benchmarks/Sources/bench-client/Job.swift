@@ -58,7 +58,7 @@ struct Job {
         } else {
             let isText = isText
             let span = payload.span.bytes
-            try socket.withBatch { (batch) throws(WebSocketError) in
+            try socket.withBatch { batch in
                 for _ in 0..<count {
                     if isText {
                         try batch.send(text: span)
@@ -81,7 +81,7 @@ struct Job {
         }
         var remaining = count
         let size = size
-        try socket.forEachMessage { (_, bytes) throws(WebSocketError) in
+        try socket.forEachMessage { _, bytes in
             guard bytes.byteCount == size else {
                 throw .invalidArgument("received another size")
             }

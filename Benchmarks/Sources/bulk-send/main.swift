@@ -31,7 +31,7 @@ let socket = try WebSocket.connect(
 
 let start = ContinuousClock.now
 for _ in 0..<passes {
-    try socket.withBatch { (batch) throws(WebSocketError) in
+    try socket.withBatch { batch in
         let span = file.span.bytes
         for range in messages {
             if isText {
@@ -51,7 +51,7 @@ try socket.close()
 server.stop()
 print(
     """
-    {"type":"\(arguments[1])","size":\(size),"kernels":"\(backend)",\
+    {"type":"\(arguments[1])","size":\(size),"kernels":"\(Accel.backend)",\
     "bytes":\(passes * file.count),"messages":\(messages.count * passes),"seconds":\(seconds)}
     """
 )

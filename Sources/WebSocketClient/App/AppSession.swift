@@ -233,9 +233,9 @@ final class AppSession {
         if app.closeRequest == nil, !error.isCleanClosure {
             app.report(error)
         }
-        let closure = Closure(received: received)
+        let lastEnd = ConnectionEnd(received: received)
         if let onClose = app.onClose {
-            app.perform { try onClose($0, closure.code, closure.reason) }
+            app.perform { try onClose($0, lastEnd.code, lastEnd.reason) }
         }
         guard app.closeRequest == nil, let reconnection = plan.reconnection else { return end() }
         if let since, since.elapsed >= reconnection.stablePeriod { drops = 0 }
@@ -268,6 +268,6 @@ extension KeepaliveClock.Traffic {
 
 extension WebSocketError {
     fileprivate var isCleanClosure: Bool {
-        if case .connectionClosed(let closure) = self { closure.isClean } else { false }
+        if case .connectionClosed(let end) = self { end.isClean } else { false }
     }
 }

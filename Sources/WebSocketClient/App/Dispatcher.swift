@@ -63,7 +63,7 @@ public final class Dispatcher: @unchecked Sendable {
     ///
     /// - Throws: ``WebSocketError/system(call:number:description:)`` if the process is out of
     ///   descriptors.
-    public convenience init() throws(WebSocketError) {
+    public convenience init() throws {
         try self.init(connectsInline: false)
     }
 
@@ -85,12 +85,14 @@ public final class Dispatcher: @unchecked Sendable {
     ///
     /// - Throws: ``WebSocketError``: `invalidArgument` if it is running already, `system` if the
     ///   system doesn't let it wait.
-    public func dispatch() throws(WebSocketError) {
+    public func dispatch() throws {
         let isFree = shared.withLock { shared in
             defer { shared.isDispatching = true }
             return !shared.isDispatching
         }
-        guard isFree else { throw .invalidArgument("The dispatcher is running already.") }
+        guard isFree else {
+            throw WebSocketError.invalidArgument("The dispatcher is running already.")
+        }
         defer { shared.withLock { $0.isDispatching = false } }
         var ready: [(key: Int, interest: Interest)] = []
         while true {
@@ -133,7 +135,7 @@ public final class Dispatcher: @unchecked Sendable {
     public func signal(
         _ number: Int32,
         _ body: @escaping @Sendable () -> Void
-    ) throws(WebSocketError) {
+    ) throws {
         do throws(TransportError) {
             let watch = try SignalWatch(number) { [weak self] in
                 self?.post(.schedule(.after(.zero), body))
@@ -198,7 +200,7 @@ public final class Dispatcher: @unchecked Sendable {
     private var isIdle: Bool { sessions.isEmpty && scheduled.isEmpty && !hasJobs }
 
     private static func connect(_ job: Connecting) -> Result<Void, WebSocketError> {
-        Result { () throws(WebSocketError) in try job.socket.connect(to: job.url) }
+        Result { () throws(WebSocketError) in try job.socket.open(job.url) }
     }
 
     /// What a helper thread does until nothing is left to open.

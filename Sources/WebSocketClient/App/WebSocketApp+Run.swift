@@ -59,7 +59,7 @@ extension WebSocketApp {
         suppressHost: Bool = false,
         proxyType: Proxy.Kind = .http,
         reconnect: Reconnection? = nil
-    ) throws(WebSocketError) -> Bool {
+    ) throws -> Bool {
         var plan = state.withLock { state in
             RunPlan(
                 options: state.options,
@@ -102,7 +102,7 @@ extension WebSocketApp {
         set { Defaults.shared.withLock { $0.reconnection = newValue } }
     }
 
-    private func run(_ plan: RunPlan, on shared: Dispatcher?) throws(WebSocketError) -> Bool {
+    private func run(_ plan: RunPlan, on shared: Dispatcher?) throws -> Bool {
         let dispatcher: Dispatcher
         if let shared {
             dispatcher = shared
@@ -116,10 +116,10 @@ extension WebSocketApp {
             state.hasErrored = false
             return true
         }
-        guard isFree else { throw .invalidArgument("The app is running already.") }
+        guard isFree else { throw WebSocketError.invalidArgument("The app is running already.") }
         dispatcher.start(self, plan, key: key)
         guard shared == nil else { return false }
-        do throws(WebSocketError) {
+        do {
             try dispatcher.dispatch()
         } catch {
             state.withLock { $0.run = nil }

@@ -186,7 +186,7 @@ public final class WebSocketApp: Sendable {
     /// - Throws: ``WebSocketError``: `connectionClosed` if there is no open connection, `timedOut`,
     ///   `aborted`.
     @discardableResult
-    public func send(_ text: String) throws(WebSocketError) -> Int {
+    public func send(_ text: String) throws -> Int {
         try connectedSocket().send(text)
     }
 
@@ -197,7 +197,7 @@ public final class WebSocketApp: Sendable {
     /// - Throws: ``WebSocketError``: `connectionClosed` if there is no open connection, `timedOut`,
     ///   `aborted`.
     @discardableResult
-    public func send(binary bytes: [UInt8]) throws(WebSocketError) -> Int {
+    public func send(binary bytes: [UInt8]) throws -> Int {
         try connectedSocket().send(binary: bytes)
     }
 
@@ -210,13 +210,15 @@ public final class WebSocketApp: Sendable {
     /// - Throws: ``WebSocketError``: `connectionClosed` if there is no open connection,
     ///   `invalidArgument` for a control frame of more than 125 bytes, `timedOut`, `aborted`.
     @discardableResult
-    public func send(_ payload: [UInt8], opcode: Opcode) throws(WebSocketError) -> Int {
+    public func send(_ payload: [UInt8], opcode: Opcode) throws -> Int {
         try connectedSocket().send(payload, opcode: opcode)
     }
 
     private func connectedSocket() throws(WebSocketError) -> WebSocket {
         guard let socket, socket.isConnected else {
-            throw .connectionClosed(Closure(cause: "the app has no open connection"))
+            throw WebSocketError.connectionClosed(
+                ConnectionEnd(cause: "the app has no open connection")
+            )
         }
         return socket
     }
@@ -238,9 +240,9 @@ public final class WebSocketApp: Sendable {
         code: CloseCode = .normalClosure,
         reason: String = "",
         timeout: Duration? = nil
-    ) throws(WebSocketError) {
+    ) throws {
         guard code.isValidOnWire else {
-            throw .invalidArgument("The close code \(code) may not be sent.")
+            throw WebSocketError.invalidArgument("The close code \(code) may not be sent.")
         }
         let payload = ClosePayload(code: code, reason: reason)
         requestClose(CloseRequest(payload: payload, timeout: timeout))

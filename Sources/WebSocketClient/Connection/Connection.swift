@@ -92,9 +92,9 @@ final class Connection: Sendable {
         }
     }
 
-    func closure(cause: String? = nil) -> Closure {
+    func connectionEnd(cause: String? = nil) -> ConnectionEnd {
         state.withLock {
-            Closure(received: $0.closeReceived, sent: $0.closeSent, cause: cause)
+            ConnectionEnd(received: $0.closeReceived, sent: $0.closeSent, cause: cause)
         }
     }
 
@@ -129,7 +129,7 @@ final class Connection: Sendable {
     func sendError(_ failure: SendFailure) -> WebSocketError {
         if let end { return end }
         switch failure {
-        case .closing: return .connectionClosed(closure())
+        case .closing: return .connectionClosed(connectionEnd())
         case .invalidUTF8(let offset): return .invalidPayload(offset: offset)
         case .compression:
             return .system(call: "deflate", number: 0, description: "out of memory")
@@ -138,7 +138,7 @@ final class Connection: Sendable {
         case .transport(.aborted, _): return .aborted
         case .transport(let error, _):
             cannotSend.store(true, ordering: .relaxed)
-            return .connectionClosed(closure(cause: error.description))
+            return .connectionClosed(connectionEnd(cause: error.description))
         }
     }
 
@@ -246,7 +246,7 @@ final class Connection: Sendable {
         // RFC 6455 §5.5.1: "the endpoint typically echos the status code it received".
         tellClose(ClosePayload(code: received.code), &deadline)
         awaitEnd(&deadline)
-        throw finish(.connectionClosed(closure()))
+        throw finish(.connectionClosed(connectionEnd()))
     }
 
     /// Fails the connection: tells the peer which rule it broke, and ends (RFC 6455 §7.1.7).
@@ -275,10 +275,10 @@ final class Connection: Sendable {
         case .transport(.aborted):
             return finish(.aborted)
         case .transport(let error):
-            return finish(.connectionClosed(closure(cause: error.description)))
+            return finish(.connectionClosed(connectionEnd(cause: error.description)))
         case .endOfStream:
             let cause = "the peer ended it without a close frame"
-            return finish(.connectionClosed(closure(cause: cause)))
+            return finish(.connectionClosed(connectionEnd(cause: cause)))
         }
     }
 
@@ -320,7 +320,9 @@ final class Connection: Sendable {
             }
         } catch {
             // A reader in another thread has met the end, or this one has, or time is up.
-            finish(error.isEnd ? error : .connectionClosed(closure(cause: "closing timed out")))
+            finish(
+                error.isEnd ? error : .connectionClosed(connectionEnd(cause: "closing timed out"))
+            )
         }
         stream.finishWriting()
         stream.abort()
@@ -332,7 +334,7 @@ final class Connection: Sendable {
         // Who takes single frames may have got it before.
         if closeReceived != nil {
             awaitEnd(&deadline)
-            throw finish(.connectionClosed(closure()))
+            throw finish(.connectionClosed(connectionEnd()))
         }
         while true {
             switch receiver.unfinishedWay {

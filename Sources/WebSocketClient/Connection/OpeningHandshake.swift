@@ -227,7 +227,9 @@ extension OpeningHandshake {
             }
         }
         guard let response = decoder.response else {
-            throw .connectionClosed(Closure(cause: "the server ended it during the handshake"))
+            throw .connectionClosed(
+                ConnectionEnd(cause: "the server ended it during the handshake")
+            )
         }
         return (response, rest)
     }
@@ -247,7 +249,9 @@ extension OpeningHandshake {
         do throws(MalformedHTTP) {
             try decoder.finish()
         } catch {
-            throw .connectionClosed(Closure(cause: "the server ended it during the handshake"))
+            throw .connectionClosed(
+                ConnectionEnd(cause: "the server ended it during the handshake")
+            )
         }
     }
 

@@ -192,7 +192,7 @@ final class SteppedConnection {
 
     private func finish(_ error: WebSocketError?, cause: String?) -> Step {
         let cause = connection.closeReceived == nil ? cause : nil
-        return end(error ?? .connectionClosed(connection.closure(cause: cause)))
+        return end(error ?? .connectionClosed(connection.connectionEnd(cause: cause)))
     }
 
     private func end(_ error: WebSocketError) -> Step {

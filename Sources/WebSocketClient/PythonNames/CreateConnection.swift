@@ -85,7 +85,7 @@ public func createConnection<Socket: WebSocket>(
     skipUTF8Validation: Bool = false,
     getMaskKey: (@Sendable () -> UInt32)? = nil,
     options: ConnectOptions = ConnectOptions()
-) throws(WebSocketError) -> Socket {
+) throws -> Socket {
     var options = options
     if let timeout = timeout ?? WebSocket.defaultTimeout {
         let close = options.timeouts.close

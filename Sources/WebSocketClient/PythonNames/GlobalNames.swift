@@ -10,7 +10,7 @@
 public func create_connection(
     _ url: String,
     timeout: Duration? = nil
-) throws(WebSocketError) -> WebSocket { try createConnection(url, timeout: timeout) }
+) throws -> WebSocket { try createConnection(url, timeout: timeout) }
 
 /// websocket-client's name.
 @available(*, unavailable, renamed: "setter:WebSocket.defaultTimeout(_:)")
@@ -30,7 +30,7 @@ public var DEFAULT_SOCKET_OPTION: [SocketOption] { SocketOption.defaults }
 
 /// websocket-client's name.
 @available(*, unavailable, renamed: "WebSocketURL.init(_:)")
-public func parse_url(_ url: String) throws(InvalidURL) -> WebSocketURL { try WebSocketURL(url) }
+public func parse_url(_ url: String) throws -> WebSocketURL { try WebSocketURL(url) }
 
 // MARK: Types and exceptions
 

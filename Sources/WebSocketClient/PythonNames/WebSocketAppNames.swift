@@ -9,7 +9,7 @@ extension WebSocketApp {
         ping_interval: Duration? = nil,
         ping_timeout: Duration? = nil,
         reconnect: Reconnection? = nil
-    ) throws(WebSocketError) -> Bool {
+    ) throws -> Bool {
         try runForever(
             pingInterval: ping_interval,
             pingTimeout: ping_timeout,
@@ -20,12 +20,12 @@ extension WebSocketApp {
     /// websocket-client's name.
     @available(*, unavailable, renamed: "send(_:)")
     @discardableResult
-    public func send_text(_ text: String) throws(WebSocketError) -> Int { try send(text) }
+    public func send_text(_ text: String) throws -> Int { try send(text) }
 
     /// websocket-client's name.
     @available(*, unavailable, renamed: "send(binary:)")
     @discardableResult
-    public func send_bytes(_ bytes: [UInt8]) throws(WebSocketError) -> Int {
+    public func send_bytes(_ bytes: [UInt8]) throws -> Int {
         try send(binary: bytes)
     }
 

@@ -4,13 +4,13 @@
 extension WebSocket {
     /// websocket-client's name.
     @available(*, unavailable, renamed: "receive()")
-    public func recv() throws(WebSocketError) -> Message { try receive() }
+    public func recv() throws -> Message { try receive() }
 
     /// websocket-client's name.
     @available(*, unavailable, renamed: "receiveData(controlFrames:)")
     public func recv_data(
         control_frame: Bool = false
-    ) throws(WebSocketError) -> (opcode: Opcode, payload: [UInt8]) {
+    ) throws -> (opcode: Opcode, payload: [UInt8]) {
         try receiveData(controlFrames: control_frame)
     }
 
@@ -18,35 +18,35 @@ extension WebSocket {
     @available(*, unavailable, renamed: "receiveDataFrame(controlFrames:)")
     public func recv_data_frame(
         control_frame: Bool = false
-    ) throws(WebSocketError) -> Frame { try receiveDataFrame(controlFrames: control_frame) }
+    ) throws -> Frame { try receiveDataFrame(controlFrames: control_frame) }
 
     /// websocket-client's name.
     @available(*, unavailable, renamed: "receiveFrame()")
-    public func recv_frame() throws(WebSocketError) -> Frame { try receiveFrame() }
+    public func recv_frame() throws -> Frame { try receiveFrame() }
 
     /// websocket-client's name.
     @available(*, unavailable, renamed: "send(_:)")
     @discardableResult
-    public func send_text(_ text: String) throws(WebSocketError) -> Int { try send(text) }
+    public func send_text(_ text: String) throws -> Int { try send(text) }
 
     /// websocket-client's name.
     @available(*, unavailable, renamed: "send(binary:)")
     @discardableResult
-    public func send_bytes(_ bytes: [UInt8]) throws(WebSocketError) -> Int {
+    public func send_bytes(_ bytes: [UInt8]) throws -> Int {
         try send(binary: bytes)
     }
 
     /// websocket-client's name.
     @available(*, unavailable, renamed: "send(binary:)")
     @discardableResult
-    public func send_binary(_ bytes: [UInt8]) throws(WebSocketError) -> Int {
+    public func send_binary(_ bytes: [UInt8]) throws -> Int {
         try send(binary: bytes)
     }
 
     /// websocket-client's name.
     @available(*, unavailable, renamed: "send(frame:)")
     @discardableResult
-    public func send_frame(_ frame: Frame) throws(WebSocketError) -> Int {
+    public func send_frame(_ frame: Frame) throws -> Int {
         try send(frame: frame)
     }
 
@@ -55,7 +55,7 @@ extension WebSocket {
     public func send_close(
         status: CloseCode = .normalClosure,
         reason: String = ""
-    ) throws(WebSocketError) { try sendClose(code: status, reason: reason) }
+    ) throws { try sendClose(code: status, reason: reason) }
 
     /// websocket-client's name.
     @available(*, unavailable, renamed: "getter:timeout(self:)")

@@ -21,12 +21,12 @@ extension WebSocket {
     /// - Returns: What has come.
     /// - Throws: As ``receive()``; `invalidArgument` for an empty buffer, and inside a message that
     ///   ``receive()`` began.
-    public func receive(into buffer: inout MutableRawSpan) throws(WebSocketError) -> MessagePart {
+    public func receive(into buffer: inout MutableRawSpan) throws -> MessagePart {
         guard buffer.byteCount > 0 else {
-            throw .invalidArgument("The buffer to receive into is empty.")
+            throw WebSocketError.invalidArgument("The buffer to receive into is empty.")
         }
-        return try buffer.withUnsafeMutableBytes { (room) throws(WebSocketError) in
-            try withConnection { (connection, timeouts) throws(WebSocketError) in
+        return try buffer.withUnsafeMutableBytes { (room) throws in
+            try withConnection { connection, timeouts in
                 var deadline = LazyDeadline(timeouts.receive)
                 return try connection.withReceivingTurn(&deadline) {
                     (deadline) throws(WebSocketError) in

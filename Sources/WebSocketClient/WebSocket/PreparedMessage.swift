@@ -70,28 +70,25 @@ extension WebSocket {
     ///
     /// - Parameter message: The message.
     /// - Throws: ``WebSocketError``: `timedOut`, `connectionClosed`, `aborted`.
-    public func send(_ message: PreparedMessage) throws(WebSocketError) {
+    public func send(_ message: PreparedMessage) throws {
         if isSubclass {
             var frame = Frame(opcode: message.opcode, payload: message.payload)
             frame.compression = message.compression
             try send(frame: frame)
             return
         }
-        try withConnection { (connection, timeouts) throws(WebSocketError) in
+        try withConnection { connection, timeouts in
             let compressed = connection.deflateChoice.flatMap(message.compressed)
             let bytes = compressed ?? message.payload
-            let result = bytes.withUnsafeBytes { bytes in
-                Result { () throws(WebSocketError) in
-                    let frame = OutgoingFrame(
-                        opcode: message.opcode,
-                        payload: bytes,
-                        reservedBits: compressed == nil ? 0 : 4,
-                        compression: .never
-                    )
-                    try connection.send(frame, timeout: timeouts.send)
-                }
+            try bytes.withUnsafeBytes { bytes in
+                let frame = OutgoingFrame(
+                    opcode: message.opcode,
+                    payload: bytes,
+                    reservedBits: compressed == nil ? 0 : 4,
+                    compression: .never
+                )
+                try connection.send(frame, timeout: timeouts.send)
             }
-            try result.get()
         }
     }
 }

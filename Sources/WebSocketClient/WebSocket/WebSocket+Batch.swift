@@ -27,51 +27,47 @@ public struct Batch: ~Copyable {
     ///
     /// - Parameter text: The message.
     /// - Throws: ``WebSocketError``, as ``WebSocket/send(_:)-(String)``.
-    public mutating func send(_ text: String) throws(WebSocketError) {
-        try send(text, .automatic)
+    public mutating func send(_ text: String) throws {
+        try append(text: text)
     }
 
-    private mutating func send(
-        _ text: String,
-        _ compression: MessageCompression
-    ) throws(WebSocketError) {
+    fileprivate mutating func append(
+        text: String,
+        _ compression: MessageCompression = .automatic
+    ) throws {
         var text = text
-        let result = text.withUTF8 { utf8 -> Result<Void, WebSocketError> in
-            let frame = OutgoingFrame(
-                opcode: .text,
-                payload: UnsafeRawBufferPointer(utf8),
-                compression: compression
+        try text.withUTF8 { utf8 in
+            try append(
+                OutgoingFrame(
+                    opcode: .text,
+                    payload: UnsafeRawBufferPointer(utf8),
+                    compression: compression
+                )
             )
-            do throws(WebSocketError) {
-                return .success(try append(frame))
-            } catch {
-                return .failure(error)
-            }
         }
-        try result.get()
     }
 
     /// Adds a binary message.
     ///
     /// - Parameter bytes: The message.
     /// - Throws: ``WebSocketError``, as ``WebSocket/send(binary:)-([UInt8])``.
-    public mutating func send(binary bytes: [UInt8]) throws(WebSocketError) {
-        try send(binary: bytes.span.bytes)
+    public mutating func send(binary bytes: [UInt8]) throws {
+        try append(binary: bytes.span.bytes)
     }
 
     /// Adds a binary message from memory of the caller's, which is free again on return.
     ///
     /// - Parameter bytes: The message.
     /// - Throws: ``WebSocketError``, as ``WebSocket/send(binary:)-([UInt8])``.
-    public mutating func send(binary bytes: RawSpan) throws(WebSocketError) {
-        try send(bytes, .automatic)
+    public mutating func send(binary bytes: RawSpan) throws {
+        try append(binary: bytes)
     }
 
-    private mutating func send(
-        _ bytes: RawSpan,
-        _ compression: MessageCompression
-    ) throws(WebSocketError) {
-        try bytes.withUnsafeBytes { (bytes) throws(WebSocketError) in
+    fileprivate mutating func append(
+        binary bytes: RawSpan,
+        _ compression: MessageCompression = .automatic
+    ) throws {
+        try bytes.withUnsafeBytes { bytes in
             try append(
                 OutgoingFrame(opcode: .binary, payload: bytes, compression: compression)
             )
@@ -83,8 +79,8 @@ public struct Batch: ~Copyable {
     /// - Parameter utf8: The message.
     /// - Throws: ``WebSocketError``: `invalidPayload` if it isn't UTF-8, which leaves the batch as it
     ///   was; otherwise as ``WebSocket/send(_:)-(String)``.
-    public mutating func send(text utf8: RawSpan) throws(WebSocketError) {
-        try utf8.withUnsafeBytes { (bytes) throws(WebSocketError) in
+    public mutating func send(text utf8: RawSpan) throws {
+        try utf8.withUnsafeBytes { bytes in
             try append(OutgoingFrame(opcode: .text, payload: bytes, needsUTF8Check: true))
         }
     }
@@ -99,22 +95,29 @@ public struct Batch: ~Copyable {
     public mutating func send(
         _ message: Message,
         compression: MessageCompression = .automatic
-    ) throws(WebSocketError) {
+    ) throws {
+        try append(message, compression)
+    }
+
+    fileprivate mutating func append(
+        _ message: Message,
+        _ compression: MessageCompression = .automatic
+    ) throws {
         switch message {
-        case .text(let text): try send(text, compression)
-        case .binary(let bytes): try send(bytes.span.bytes, compression)
+        case .text(let text): try append(text: text, compression)
+        case .binary(let bytes): try append(binary: bytes.span.bytes, compression)
         }
     }
 
     /// Sends what has been collected so far.
     ///
     /// - Throws: ``WebSocketError``: `timedOut`, `connectionClosed`, `aborted`.
-    public mutating func flush() throws(WebSocketError) {
+    public mutating func flush() throws {
         do throws(SendFailure) { try writer?.flush() } catch { throw connection.sendError(error) }
     }
 
     /// Adds a fragment, of which only the last counts as a message.
-    mutating func append(_ frame: OutgoingFrame) throws(WebSocketError) {
+    mutating func append(_ frame: OutgoingFrame) throws {
         if writer == nil {
             // A subclass sees each frame.
             var copy = Frame(
@@ -149,9 +152,9 @@ extension WebSocket {
     /// - Throws: ``WebSocketError/batchInterrupted(sent:cause:)``, which tells how many messages have
     ///   gone out or will.
     @discardableResult
-    public func sendBatch(_ messages: some Sequence<Message>) throws(WebSocketError) -> Int {
-        try withBatch { (batch) throws(WebSocketError) in
-            for message in messages { try batch.send(message) }
+    public func sendBatch(_ messages: some Sequence<Message>) throws -> Int {
+        try withBatch { batch in
+            for message in messages { try batch.append(message) }
             return batch.count
         }
     }
@@ -162,9 +165,9 @@ extension WebSocket {
     /// - Returns: How many were sent.
     /// - Throws: ``WebSocketError/batchInterrupted(sent:cause:)``.
     @discardableResult
-    public func sendBatch(binary messages: some Sequence<[UInt8]>) throws(WebSocketError) -> Int {
-        try withBatch { (batch) throws(WebSocketError) in
-            for message in messages { try batch.send(binary: message) }
+    public func sendBatch(binary messages: some Sequence<[UInt8]>) throws -> Int {
+        try withBatch { batch in
+            for message in messages { try batch.append(binary: message.span.bytes) }
             return batch.count
         }
     }
@@ -175,9 +178,9 @@ extension WebSocket {
     /// - Returns: How many were sent.
     /// - Throws: ``WebSocketError/batchInterrupted(sent:cause:)``.
     @discardableResult
-    public func sendBatch(_ messages: some Sequence<String>) throws(WebSocketError) -> Int {
-        try withBatch { (batch) throws(WebSocketError) in
-            for message in messages { try batch.send(message) }
+    public func sendBatch(_ messages: some Sequence<String>) throws -> Int {
+        try withBatch { batch in
+            for message in messages { try batch.append(text: message) }
             return batch.count
         }
     }
@@ -198,42 +201,22 @@ extension WebSocket {
     /// - Throws: ``WebSocketError/batchInterrupted(sent:cause:)`` with the error that stopped it; what
     ///   else `body` throws, after what it had sent before.
     public func withBatch<Result>(_ body: (inout Batch) throws -> Result) throws -> Result {
-        // A closure without a type for its errors throws any error: this takes the others out.
-        let result = try withBatch {
-            (batch) throws(WebSocketError) -> Swift.Result<Result, any Error> in
-            do {
-                return .success(try body(&batch))
-            } catch let error as WebSocketError {
-                throw error
-            } catch {
-                return .failure(error)
-            }
-        }
-        return try result.get()
-    }
-
-    /// Collects what `body` sends into the batch; for closures with
-    /// `throws(WebSocketError)` written out.
-    ///
-    /// - Parameter body: Sends to the batch; on the socket itself it must not call anything that
-    ///   sends.
-    /// - Returns: What `body` returns.
-    /// - Throws: ``WebSocketError/batchInterrupted(sent:cause:)`` with the error that stopped it.
-    public func withBatch<Result>(
-        _ body: (inout Batch) throws(WebSocketError) -> Result
-    ) throws(WebSocketError) -> Result {
-        try withConnection { (connection, timeouts) throws(WebSocketError) in
+        try withConnection { connection, timeouts in
             var batch = Batch(
                 socket: self,
                 connection: connection,
                 writer: isSubclass ? nil : try connection.writer(timeout: timeouts.send)
             )
-            do throws(WebSocketError) {
+            do {
                 let result = try body(&batch)
                 try batch.flush()
                 return result
+            } catch let error as WebSocketError {
+                throw WebSocketError.batchInterrupted(sent: batch.sentCount, cause: error)
             } catch {
-                throw .batchInterrupted(sent: batch.sentCount, cause: error)
+                // What the body sent before goes out; its own error passes through.
+                try batch.flush()
+                throw error
             }
         }
     }

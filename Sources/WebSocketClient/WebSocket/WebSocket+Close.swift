@@ -13,9 +13,9 @@ extension WebSocket {
     public func sendClose(
         code: CloseCode = .normalClosure,
         reason: String = ""
-    ) throws(WebSocketError) {
+    ) throws {
         try Self.check(code)
-        try withConnection { (connection, timeouts) throws(WebSocketError) in
+        try withConnection { connection, timeouts in
             let payload = ClosePayload(code: code, reason: reason)
             var deadline = LazyDeadline(timeouts.send)
             try connection.sendClose(payload, &deadline)
@@ -25,10 +25,10 @@ extension WebSocket {
     func closeGracefully(
         _ payload: ClosePayload,
         timeout: Duration?
-    ) throws(WebSocketError) -> ClosePayload? {
+    ) throws -> ClosePayload? {
         if let code = payload.code { try Self.check(code) }
-        do throws(WebSocketError) {
-            return try withConnection { (connection, timeouts) throws(WebSocketError) in
+        do {
+            return try withConnection { connection, timeouts in
                 let received = connection.close(payload, timeout: timeout ?? timeouts.close)
                 detach(connection)
                 return received
@@ -39,9 +39,9 @@ extension WebSocket {
         }
     }
 
-    private static func check(_ code: CloseCode) throws(WebSocketError) {
+    private static func check(_ code: CloseCode) throws {
         guard code.isValidOnWire else {
-            throw .invalidArgument("The close code \(code) may not be sent.")
+            throw WebSocketError.invalidArgument("The close code \(code) may not be sent.")
         }
     }
 }

@@ -31,15 +31,15 @@ extension WebSocket {
         as opcode: Opcode = .binary,
         framing: FileFraming = .oneMessage(),
         progress: ((_ sent: Int, _ total: Int) -> Void)? = nil
-    ) throws(WebSocketError) -> Int {
+    ) throws -> Int {
         var pieces = try FilePieces(path: path, opcode: opcode, framing: framing)
         // Of many messages, the caller has to hear how many went out.
         if case .messages = framing {
-            return try withBatch { (batch) throws(WebSocketError) in
+            return try withBatch { batch in
                 try send(&pieces, in: &batch, progress)
             }
         }
-        return try withSingleBatch { (batch) throws(WebSocketError) in
+        return try withSingleBatch { batch in
             try send(&pieces, in: &batch, progress)
         }
     }
@@ -48,10 +48,10 @@ extension WebSocket {
         _ pieces: inout FilePieces,
         in batch: inout Batch,
         _ progress: ((_ sent: Int, _ total: Int) -> Void)?
-    ) throws(WebSocketError) -> Int {
+    ) throws -> Int {
         var sent = 0
         repeat {
-            do throws(WebSocketError) {
+            do {
                 try pieces.sendNext(to: &batch)
             } catch {
                 throw abortIfCut(
@@ -77,15 +77,15 @@ extension WebSocket {
     public func send(
         fragments: some Sequence<[UInt8]>,
         as opcode: Opcode = .binary
-    ) throws(WebSocketError) {
-        try withSingleBatch { (batch) throws(WebSocketError) in
+    ) throws {
+        try withSingleBatch { batch in
             var opcode = opcode
             var iterator = fragments.makeIterator()
             var next = iterator.next() ?? []
             while true {
                 let following = iterator.next()
-                let result = next.withUnsafeBytes { bytes in
-                    Result { () throws(WebSocketError) in
+                do {
+                    try next.withUnsafeBytes { bytes in
                         try batch.append(
                             OutgoingFrame(
                                 opcode: opcode,
@@ -95,9 +95,6 @@ extension WebSocket {
                             )
                         )
                     }
-                }
-                do throws(WebSocketError) {
-                    try result.get()
                 } catch {
                     let isFirst = opcode != .continuation
                     throw abortIfCut(by: error, isFirst: isFirst, isFinal: following == nil)
@@ -111,14 +108,12 @@ extension WebSocket {
 
     /// A batch that is one thing to the caller, who hears of its errors as such.
     private func withSingleBatch<Result>(
-        _ body: (inout Batch) throws(WebSocketError) -> Result
-    ) throws(WebSocketError) -> Result {
-        do throws(WebSocketError) {
+        _ body: (inout Batch) throws -> Result
+    ) throws -> Result {
+        do {
             return try withBatch(body)
-        } catch .batchInterrupted(_, let cause) {
+        } catch WebSocketError.batchInterrupted(_, let cause) {
             throw cause
-        } catch {
-            throw error
         }
     }
 }
@@ -127,19 +122,21 @@ extension WebSocket {
     /// Ends the connection after an error at a fragment, if the message has begun and won't end:
     /// nothing else could follow it. Returns what the caller is to hear.
     private func abortIfCut(
-        by error: WebSocketError,
+        by error: any Error,
         isFirst: Bool,
         isFinal: Bool
-    ) -> WebSocketError {
+    ) -> any Error {
         // What a time-out has left goes out, so it counts as sent.
         let isAccepted =
-            if case .timedOut(.sending(isAccepted: true)) = error { true } else { false }
+            if case WebSocketError.timedOut(.sending(isAccepted: true)) = error { true } else {
+                false
+            }
         let hasBegun = !isFirst || isAccepted
         let isComplete = isFinal && isAccepted
         guard hasBegun, !isComplete else { return error }
         abort()
         // What was left won't go out any more.
-        return isAccepted ? .timedOut(.sending(isAccepted: false)) : error
+        return isAccepted ? WebSocketError.timedOut(.sending(isAccepted: false)) : error
     }
 }
 
@@ -162,7 +159,7 @@ private struct FilePieces: ~Copyable {
     /// Whether the last piece, if it went out, ends a message.
     var endsMessage: Bool { !isOneMessage || isAtEnd }
 
-    init(path: String, opcode: Opcode, framing: FileFraming) throws(WebSocketError) {
+    init(path: String, opcode: Opcode, framing: FileFraming) throws {
         let bytes: Int
         switch framing {
         case .oneMessage(let count):
@@ -173,7 +170,9 @@ private struct FilePieces: ~Copyable {
             isOneMessage = false
         }
         guard opcode == .text || opcode == .binary, bytes >= 4 else {
-            throw .invalidArgument("A file goes as text or binary, in pieces of at least 4 bytes.")
+            throw WebSocketError.invalidArgument(
+                "A file goes as text or binary, in pieces of at least 4 bytes."
+            )
         }
         do throws(TransportError) {
             reader = try FileReader(path: path)
@@ -184,34 +183,30 @@ private struct FilePieces: ~Copyable {
         storage = [UInt8](repeating: 0, count: bytes + 1)
     }
 
-    mutating func sendNext(to batch: inout Batch) throws(WebSocketError) {
+    mutating func sendNext(to batch: inout Batch) throws {
         let filled = try fill()
         isAtEnd = filled < storage.count
         var count = min(filled, storage.count - 1)
         if opcode == .text { count = try check(count) }
         let frame = isInsideMessage ? Opcode.continuation : opcode
         let isFinal = endsMessage
-        let result = storage.withUnsafeBytes { bytes in
-            Result { () throws(WebSocketError) in
-                let payload = UnsafeRawBufferPointer(rebasing: bytes[..<count])
-                try batch.append(
-                    OutgoingFrame(
-                        opcode: frame,
-                        payload: payload,
-                        isFinal: isFinal,
-                        compression: .never
-                    )
+        try storage.withUnsafeBytes { bytes in
+            try batch.append(
+                OutgoingFrame(
+                    opcode: frame,
+                    payload: UnsafeRawBufferPointer(rebasing: bytes[..<count]),
+                    isFinal: isFinal,
+                    compression: .never
                 )
-            }
+            )
         }
-        try result.get()
         isInsideMessage = !isFinal
         storage.replaceSubrange(0..<(filled - count), with: storage[count..<filled])
         kept = filled - count
         lastCount = count
     }
 
-    private mutating func fill() throws(WebSocketError) -> Int {
+    private mutating func fill() throws -> Int {
         let result = storage.withUnsafeMutableBytes { bytes in
             Result { () throws(TransportError) in
                 try reader.read(into: UnsafeMutableRawBufferPointer(rebasing: bytes[kept...]))
@@ -225,7 +220,7 @@ private struct FilePieces: ~Copyable {
     }
 
     /// How many of the bytes to send: of separate text messages, not the beginning of a character.
-    private mutating func check(_ count: Int) throws(WebSocketError) -> Int {
+    private mutating func check(_ count: Int) throws -> Int {
         var count = count
         if !isOneMessage, !isAtEnd {
             var cut = count
@@ -236,7 +231,7 @@ private struct FilePieces: ~Copyable {
             Kernels.validate(UnsafeRawBufferPointer(rebasing: $0[..<count]), state: &utf8)
         }
         guard offset < 0, !endsMessage || utf8.isOnBoundary else {
-            throw .invalidPayload(offset: offset < 0 ? count : offset)
+            throw WebSocketError.invalidPayload(offset: offset < 0 ? count : offset)
         }
         return count
     }

@@ -8,15 +8,14 @@ extension WebSocket {
     /// ```
     ///
     /// Blocks as ``receive()`` does. In order means that the peer has sent a close frame with 1000,
-    /// 1001 or no code (``Closure/isClean``); any other end is thrown.
+    /// 1001 or no code (``ConnectionEnd/isClean``); any other end is thrown.
     ///
     /// - Returns: The message; `nil` at the end.
     /// - Throws: As ``receive()``, but for the end in order.
-    public func next() throws(WebSocketError) -> Message? {
-        do throws(WebSocketError) {
+    public func next() throws -> Message? {
+        do {
             return try receive()
-        } catch {
-            guard case .connectionClosed(let closure) = error, closure.isClean else { throw error }
+        } catch WebSocketError.connectionClosed(let end) where end.isClean {
             return nil
         }
     }

@@ -8,28 +8,35 @@ extension WebSocket {
     /// message, and keeps other threads from receiving until it returns.
     ///
     /// - Parameter body: Gets the opcode, text or binary, and the payload; false ends the loop.
-    /// - Throws: As ``receive()``.
-    public func forEachMessage(
-        _ body: (Opcode, RawSpan) throws(WebSocketError) -> Bool
-    ) throws(WebSocketError) {
+    /// - Throws: As ``receive()``, and what `body` throws.
+    public func forEachMessage(_ body: (Opcode, RawSpan) throws -> Bool) throws {
         if isSubclass {
             while true {
                 let frame = try receiveDataFrame()
                 guard try body(frame.opcode, frame.payload.span.bytes) else { return }
             }
         }
-        try withConnection { (connection, timeouts) throws(WebSocketError) in
+        // What `body` throws is the caller's own: it passes the connection by.
+        var failure: (any Error)?
+        func goesOn(_ opcode: Opcode, _ bytes: UnsafeRawBufferPointer) -> Bool {
+            do {
+                return try body(opcode, RawSpan(_unsafeBytes: bytes))
+            } catch {
+                failure = error
+                return false
+            }
+        }
+        try withConnection { connection, timeouts in
             var deadline = LazyDeadline(timeouts.receive)
             try connection.withReceivingTurn(&deadline) { (deadline) throws(WebSocketError) in
                 while true {
-                    let goesOn: Bool
+                    let wantsMore: Bool
                     switch try connection.nextEvent(&deadline) {
                     case .message(let opcode, let bytes):
-                        goesOn = try body(opcode, RawSpan(_unsafeBytes: bytes))
+                        wantsMore = goesOn(opcode, bytes)
                     case .assembledMessage(let opcode):
-                        goesOn = try connection.receiver.decoder.assembler.withBytes {
-                            (bytes) throws(WebSocketError) in
-                            try body(opcode, RawSpan(_unsafeBytes: bytes))
+                        wantsMore = connection.receiver.decoder.assembler.withBytes {
+                            goesOn(opcode, $0)
                         }
                     case .control(let opcode, let payload):
                         try connection.answer(opcode, payload, &deadline)
@@ -37,27 +44,9 @@ extension WebSocket {
                     case .needsMoreBytes:
                         continue
                     }
-                    guard goesOn else { return }
+                    guard wantsMore else { return }
                     deadline = LazyDeadline(timeouts.receive)
                 }
-            }
-        }
-    }
-
-    /// Hands each message to `body` where it lies; for closures that throw any error.
-    ///
-    /// - Parameter body: Gets the opcode, text or binary, and the payload; false ends the loop, and so
-    ///   does an error.
-    /// - Throws: As ``receive()``, and what `body` throws.
-    public func forEachMessage(_ body: (Opcode, RawSpan) throws -> Bool) throws {
-        // A closure without a type for its errors throws any error: this lets the others out.
-        var failure: (any Error)?
-        try forEachMessage { (opcode, payload) throws(WebSocketError) in
-            do {
-                return try body(opcode, payload)
-            } catch {
-                failure = error
-                return false
             }
         }
         if let failure { throw failure }
@@ -65,9 +54,9 @@ extension WebSocket {
 
     // MARK: Inside
 
-    func receiveMessage() throws(WebSocketError) -> Message {
+    func receiveMessage() throws -> Message {
         if isSubclass { return Message(try receiveDataFrame()) }
-        return try withConnection { (connection, timeouts) throws(WebSocketError) in
+        return try withConnection { connection, timeouts in
             var deadline = LazyDeadline(timeouts.receive)
             return try connection.withReceivingTurn(&deadline) {
                 (deadline) throws(WebSocketError) in
@@ -78,8 +67,8 @@ extension WebSocket {
         }
     }
 
-    func receiveOneFrame() throws(WebSocketError) -> Frame {
-        try withConnection { (connection, timeouts) throws(WebSocketError) in
+    func receiveOneFrame() throws -> Frame {
+        try withConnection { connection, timeouts in
             var deadline = LazyDeadline(timeouts.receive)
             return try connection.withReceivingTurn(&deadline) {
                 (deadline) throws(WebSocketError) in
@@ -88,9 +77,9 @@ extension WebSocket {
         }
     }
 
-    func receiveJoined(controlFrames: Bool) throws(WebSocketError) -> Frame {
+    func receiveJoined(controlFrames: Bool) throws -> Frame {
         if isSubclass { return try joinFrames(controlFrames: controlFrames) }
-        return try withConnection { (connection, timeouts) throws(WebSocketError) in
+        return try withConnection { connection, timeouts in
             var deadline = LazyDeadline(timeouts.receive)
             return try connection.withReceivingTurn(&deadline) {
                 (deadline) throws(WebSocketError) in
@@ -100,10 +89,10 @@ extension WebSocket {
     }
 
     /// The slow road, on which a subclass sees every frame.
-    private func joinFrames(controlFrames: Bool) throws(WebSocketError) -> Frame {
+    private func joinFrames(controlFrames: Bool) throws -> Frame {
         var deadline = LazyDeadline(timeout)
         // Frame by frame, two threads would get at each other's fragments.
-        guard joining.lock(until: deadline.value) else { throw .timedOut(.receiving) }
+        guard joining.lock(until: deadline.value) else { throw WebSocketError.timedOut(.receiving) }
         defer { joining.unlock() }
         while !deadline.isOver {
             let frame = try receiveFrame()
@@ -119,12 +108,12 @@ extension WebSocket {
                 if let message = try take(frame) { return message }
             }
         }
-        throw .timedOut(.receiving)
+        throw WebSocketError.timedOut(.receiving)
     }
 
     /// Joins a frame to its message, or answers a close frame.
-    private func take(_ frame: Frame) throws(WebSocketError) -> Frame? {
-        try withConnection { (connection, timeouts) throws(WebSocketError) in
+    private func take(_ frame: Frame) throws -> Frame? {
+        try withConnection { connection, timeouts in
             var deadline = LazyDeadline(timeouts.receive)
             return try connection.withReceivingTurn(&deadline) {
                 (deadline) throws(WebSocketError) in

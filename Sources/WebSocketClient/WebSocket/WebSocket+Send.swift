@@ -9,8 +9,8 @@ extension WebSocket {
     /// - Throws: ``WebSocketError``: `invalidPayload` if it isn't UTF-8 (nothing is sent),
     ///   `timedOut`, `connectionClosed`, `aborted`.
     @discardableResult
-    public func send(text utf8: RawSpan) throws(WebSocketError) -> Int {
-        try utf8.withUnsafeBytes { (bytes) throws(WebSocketError) in
+    public func send(text utf8: RawSpan) throws -> Int {
+        try utf8.withUnsafeBytes { (bytes) throws in
             try send(bytes, opcode: .text, needsUTF8Check: true)
         }
     }
@@ -21,8 +21,8 @@ extension WebSocket {
     /// - Returns: The length of the frame on the wire, header included.
     /// - Throws: ``WebSocketError``: `timedOut`, `connectionClosed`, `aborted`.
     @discardableResult
-    public func send(binary bytes: RawSpan) throws(WebSocketError) -> Int {
-        try bytes.withUnsafeBytes { (bytes) throws(WebSocketError) in
+    public func send(binary bytes: RawSpan) throws -> Int {
+        try bytes.withUnsafeBytes { (bytes) throws in
             try send(bytes, opcode: .binary)
         }
     }
@@ -41,13 +41,13 @@ extension WebSocket {
     /// - Returns: The length of the frame on the wire, header included.
     /// - Throws: ``WebSocketError``: `timedOut`, `connectionClosed`, `aborted`.
     @discardableResult
-    public func send(consuming bytes: consuming [UInt8]) throws(WebSocketError) -> Int {
+    public func send(consuming bytes: consuming [UInt8]) throws -> Int {
         if isSubclass { return try send(frame: Frame(opcode: .binary, payload: bytes)) }
         let count = bytes.count
         // Two variables at no time, or the array would be copied for having two owners.
         var message: [UInt8] = []
         swap(&message, &bytes)
-        try withConnection { (connection, timeouts) throws(WebSocketError) in
+        try withConnection { connection, timeouts in
             guard connection.sender.sendsInPlace(count) else {
                 _ = try sendBytes(message, opcode: .binary)
                 return
@@ -72,7 +72,7 @@ extension WebSocket {
     public func send(
         _ message: Message,
         compression: MessageCompression = .automatic
-    ) throws(WebSocketError) -> Int {
+    ) throws -> Int {
         switch message {
         case .text(let text):
             compression == .automatic ? try send(text) : try sendText(text, compression)
@@ -91,7 +91,7 @@ extension WebSocket {
     /// - Throws: ``WebSocketError``: `invalidArgument` for a control frame of more than 125 bytes,
     ///   `timedOut`, `connectionClosed`, `aborted`.
     @discardableResult
-    public func send(_ payload: [UInt8], opcode: Opcode) throws(WebSocketError) -> Int {
+    public func send(_ payload: [UInt8], opcode: Opcode) throws -> Int {
         try send(frame: Frame(opcode: opcode, payload: payload))
     }
 
@@ -100,47 +100,34 @@ extension WebSocket {
     /// - Parameter text: At most 125 bytes of UTF-8.
     /// - Throws: ``WebSocketError``: `invalidArgument` for longer text, `timedOut`,
     ///   `connectionClosed`, `aborted`.
-    public func ping(_ text: String) throws(WebSocketError) { try ping(Array(text.utf8)) }
+    public func ping(_ text: String) throws { try ping(Array(text.utf8)) }
 
     /// Sends an unsolicited pong with text; see ``pong(_:)-([UInt8])``.
     ///
     /// - Parameter text: At most 125 bytes of UTF-8.
     /// - Throws: ``WebSocketError``: `invalidArgument` for longer text, `timedOut`,
     ///   `connectionClosed`, `aborted`.
-    public func pong(_ text: String) throws(WebSocketError) { try pong(Array(text.utf8)) }
+    public func pong(_ text: String) throws { try pong(Array(text.utf8)) }
 
     // MARK: Inside
 
     func sendText(
         _ text: String,
         _ compression: MessageCompression = .automatic
-    ) throws(WebSocketError) -> Int {
+    ) throws -> Int {
         // Swift's strings are UTF-8 in memory: no copy and no check is needed.
         var text = text
-        let result = text.withUTF8 { utf8 -> Result<Int, WebSocketError> in
-            do throws(WebSocketError) {
-                let payload = UnsafeRawBufferPointer(utf8)
-                return .success(try send(payload, opcode: .text, compression: compression))
-            } catch {
-                return .failure(error)
-            }
+        return try text.withUTF8 {
+            try send(UnsafeRawBufferPointer($0), opcode: .text, compression: compression)
         }
-        return try result.get()
     }
 
     func sendBytes(
         _ bytes: [UInt8],
         opcode: Opcode,
         _ compression: MessageCompression = .automatic
-    ) throws(WebSocketError) -> Int {
-        let result = bytes.withUnsafeBytes { bytes -> Result<Int, WebSocketError> in
-            do throws(WebSocketError) {
-                return .success(try send(bytes, opcode: opcode, compression: compression))
-            } catch {
-                return .failure(error)
-            }
-        }
-        return try result.get()
+    ) throws -> Int {
+        try bytes.withUnsafeBytes { try send($0, opcode: opcode, compression: compression) }
     }
 
     /// A subclass sees a frame; otherwise the payload is masked from where it lies.
@@ -149,13 +136,13 @@ extension WebSocket {
         opcode: Opcode,
         needsUTF8Check: Bool = false,
         compression: MessageCompression = .automatic
-    ) throws(WebSocketError) -> Int {
+    ) throws -> Int {
         if isSubclass {
             var frame = Frame(opcode: opcode, payload: Array(payload))
             frame.compression = compression
             return try send(frame: frame)
         }
-        return try withConnection { (connection, timeouts) throws(WebSocketError) in
+        return try withConnection { connection, timeouts in
             let frame = OutgoingFrame(
                 opcode: opcode,
                 payload: payload,
@@ -167,16 +154,16 @@ extension WebSocket {
         }
     }
 
-    func sendFrame(_ frame: Frame) throws(WebSocketError) -> Int {
+    func sendFrame(_ frame: Frame) throws -> Int {
         if frame.opcode.isControl {
             guard frame.payload.count <= FrameHeader.maximumControlPayload, frame.isFinal else {
-                throw .invalidArgument(
+                throw WebSocketError.invalidArgument(
                     "A control frame has at most 125 bytes and is not fragmented."
                 )
             }
         }
         guard frame.opcode != .close else { return try sendCloseFrame(frame) }
-        let result = frame.payload.withUnsafeBytes { bytes -> Result<Int, WebSocketError> in
+        return try frame.payload.withUnsafeBytes { bytes in
             let outgoing = OutgoingFrame(
                 opcode: frame.opcode,
                 payload: bytes,
@@ -184,23 +171,18 @@ extension WebSocket {
                 reservedBits: frame.reservedBits,
                 compression: frame.compression
             )
-            do throws(WebSocketError) {
-                try withConnection { (connection, timeouts) throws(WebSocketError) in
-                    try connection.send(outgoing, timeout: timeouts.send)
-                }
-                return .success(FrameHeader.frameLength(payload: bytes.count, isMasked: true))
-            } catch {
-                return .failure(error)
+            try withConnection { connection, timeouts in
+                try connection.send(outgoing, timeout: timeouts.send)
             }
+            return FrameHeader.frameLength(payload: bytes.count, isMasked: true)
         }
-        return try result.get()
     }
 
-    private func sendCloseFrame(_ frame: Frame) throws(WebSocketError) -> Int {
+    private func sendCloseFrame(_ frame: Frame) throws -> Int {
         guard let payload = frame.closePayload else {
-            throw .invalidArgument("The close frame's payload is malformed.")
+            throw WebSocketError.invalidArgument("The close frame's payload is malformed.")
         }
-        try withConnection { (connection, timeouts) throws(WebSocketError) in
+        try withConnection { connection, timeouts in
             var deadline = LazyDeadline(timeouts.send)
             try connection.sendClose(payload, &deadline)
         }

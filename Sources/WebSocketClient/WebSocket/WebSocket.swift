@@ -62,7 +62,7 @@ open class WebSocket: @unchecked Sendable {
     public static func connect(
         to url: String,
         options: ConnectOptions = ConnectOptions()
-    ) throws(WebSocketError) -> Self {
+    ) throws -> Self {
         let socket = Self(options: options)
         try socket.connect(to: url)
         return socket
@@ -78,19 +78,19 @@ open class WebSocket: @unchecked Sendable {
     open func connect(
         to url: String,
         options: ConnectOptions? = nil
-    ) throws(WebSocketError) {
-        try connect(to: url, options: options, through: Connector.connect(_:wakeUp:))
+    ) throws {
+        try open(url, options: options)
     }
 
     /// Opens the connection over what `connector` makes of the plan.
-    func connect(
-        to url: String,
-        options: ConnectOptions?,
-        through connector: @escaping StreamConnector
+    func open(
+        _ url: String,
+        options: ConnectOptions? = nil,
+        through connector: @escaping StreamConnector = Connector.connect(_:wakeUp:)
     ) throws(WebSocketError) {
         let target: WebSocketURL
         do throws(InvalidURL) {
-            target = try WebSocketURL(url)
+            target = try WebSocketURL(parsing: url)
         } catch {
             throw .invalidURL(error)
         }
@@ -210,7 +210,7 @@ open class WebSocket: @unchecked Sendable {
     /// - Throws: ``WebSocketError``: `timedOut` (see ``WebSocketError/Operation/sending(isAccepted:)``
     ///   for whether the message will still go out), `connectionClosed`, `aborted`.
     @discardableResult
-    open func send(_ text: String) throws(WebSocketError) -> Int {
+    open func send(_ text: String) throws -> Int {
         try sendText(text)
     }
 
@@ -220,7 +220,7 @@ open class WebSocket: @unchecked Sendable {
     /// - Returns: The length of the frame on the wire, header included.
     /// - Throws: ``WebSocketError``: `timedOut`, `connectionClosed`, `aborted`.
     @discardableResult
-    open func send(binary bytes: [UInt8]) throws(WebSocketError) -> Int {
+    open func send(binary bytes: [UInt8]) throws -> Int {
         try sendBytes(bytes, opcode: .binary)
     }
 
@@ -232,7 +232,7 @@ open class WebSocket: @unchecked Sendable {
     /// - Throws: ``WebSocketError``: `invalidArgument` for a frame that no peer would accept,
     ///   `timedOut`, `connectionClosed`, `aborted`.
     @discardableResult
-    open func send(frame: Frame) throws(WebSocketError) -> Int {
+    open func send(frame: Frame) throws -> Int {
         try sendFrame(frame)
     }
 
@@ -241,7 +241,7 @@ open class WebSocket: @unchecked Sendable {
     /// - Parameter payload: At most 125 bytes, which the pong repeats.
     /// - Throws: ``WebSocketError``: `invalidArgument` for a longer payload, `timedOut`,
     ///   `connectionClosed`, `aborted`.
-    open func ping(_ payload: [UInt8] = []) throws(WebSocketError) {
+    open func ping(_ payload: [UInt8] = []) throws {
         try send(frame: Frame(opcode: .ping, payload: payload))
     }
 
@@ -250,7 +250,7 @@ open class WebSocket: @unchecked Sendable {
     /// - Parameter payload: At most 125 bytes.
     /// - Throws: ``WebSocketError``: `invalidArgument` for a longer payload, `timedOut`,
     ///   `connectionClosed`, `aborted`.
-    open func pong(_ payload: [UInt8] = []) throws(WebSocketError) {
+    open func pong(_ payload: [UInt8] = []) throws {
         try send(frame: Frame(opcode: .pong, payload: payload))
     }
 
@@ -266,7 +266,7 @@ open class WebSocket: @unchecked Sendable {
     /// - Throws: ``WebSocketError``: `connectionClosed` when the peer closed or was lost,
     ///   `protocolViolation` and `invalidPayload` when it broke a rule, both after it has been told;
     ///   `timedOut`, after which the next call goes on where this one stopped; `aborted`.
-    open func receive() throws(WebSocketError) -> Message {
+    open func receive() throws -> Message {
         try receiveMessage()
     }
 
@@ -278,7 +278,7 @@ open class WebSocket: @unchecked Sendable {
     /// - Throws: As ``receive()``.
     open func receiveData(
         controlFrames: Bool = false
-    ) throws(WebSocketError) -> (opcode: Opcode, payload: [UInt8]) {
+    ) throws -> (opcode: Opcode, payload: [UInt8]) {
         let frame = try receiveDataFrame(controlFrames: controlFrames)
         return (frame.opcode, frame.payload)
     }
@@ -292,7 +292,7 @@ open class WebSocket: @unchecked Sendable {
     /// - Throws: As ``receive()``.
     open func receiveDataFrame(
         controlFrames: Bool = false
-    ) throws(WebSocketError) -> Frame {
+    ) throws -> Frame {
         try receiveJoined(controlFrames: controlFrames)
     }
 
@@ -301,7 +301,7 @@ open class WebSocket: @unchecked Sendable {
     ///
     /// - Returns: The frame, unmasked; compressed payloads stay compressed, with `rsv1` set.
     /// - Throws: As ``receive()``; `invalidArgument` inside a message that ``receive()`` began.
-    open func receiveFrame() throws(WebSocketError) -> Frame {
+    open func receiveFrame() throws -> Frame {
         try receiveOneFrame()
     }
 
@@ -325,7 +325,7 @@ open class WebSocket: @unchecked Sendable {
         code: CloseCode = .normalClosure,
         reason: String = "",
         timeout: Duration? = nil
-    ) throws(WebSocketError) -> ClosePayload? {
+    ) throws -> ClosePayload? {
         try closeGracefully(ClosePayload(code: code, reason: reason), timeout: timeout)
     }
 
@@ -356,17 +356,18 @@ open class WebSocket: @unchecked Sendable {
 
     /// Runs `body` on the open connection, and lets go of the connection if that ends it.
     func withConnection<Result>(
-        _ body: (Connection, CallTimeouts) throws(WebSocketError) -> Result
-    ) throws(WebSocketError) -> Result {
+        _ body: (Connection, CallTimeouts) throws -> Result
+    ) throws -> Result {
         let (connection, timeouts) = try state.withLock {
-            state throws(WebSocketError) -> (Connection, CallTimeouts) in
+            state throws -> (Connection, CallTimeouts) in
             switch state.link {
             case .open(let connection): return (connection, CallTimeouts(state.options.timeouts))
             case .ended(let error, _): throw error
-            case .unconnected, .connecting: throw .invalidArgument("The socket is not connected.")
+            case .unconnected, .connecting:
+                throw WebSocketError.invalidArgument("The socket is not connected.")
             }
         }
-        do throws(WebSocketError) {
+        do {
             return try body(connection, timeouts)
         } catch {
             if connection.end != nil { detach(connection) }

@@ -37,10 +37,10 @@ public struct HTTPFields: Sendable, Hashable {
     /// Makes a list of lines such as `"X-Trace: 1"`, the form that websocket-client takes.
     ///
     /// - Throws: `InvalidHandshakeRequest.fieldName` for a line without a colon.
-    public init(lines: [String]) throws(InvalidHandshakeRequest) {
+    public init(lines: [String]) throws {
         for line in lines {
             guard let colon = line.utf8.firstIndex(of: UInt8(ascii: ":")) else {
-                throw .fieldName(InvalidHandshakeRequest.readable(line))
+                throw InvalidHandshakeRequest.fieldName(InvalidHandshakeRequest.readable(line))
             }
             let value = line[colon...].dropFirst().trimmingBlanks
             append(name: String(line[..<colon]), value: value)

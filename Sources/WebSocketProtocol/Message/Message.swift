@@ -12,4 +12,22 @@ public enum Message: Sendable, Hashable {
         case .binary(let bytes): bytes
         }
     }
+
+    /// The text of a text message; `nil` for a binary one.
+    public var string: String? {
+        switch self {
+        case .text(let text): text
+        case .binary: nil
+        }
+    }
+}
+
+extension Message: CustomStringConvertible {
+    /// The content: a text as it is, bytes as an array prints.
+    public var description: String {
+        switch self {
+        case .text(let text): text
+        case .binary(let bytes): "\(bytes)"
+        }
+    }
 }

@@ -27,7 +27,11 @@ public struct WebSocketURL: Sendable, Hashable {
     /// Takes a URL apart; the scheme may be in any case.
     ///
     /// - Throws: `InvalidURL` with the rule that the text breaks.
-    public init(_ text: String) throws(InvalidURL) {
+    public init(_ text: String) throws {
+        try self.init(parsing: text)
+    }
+
+    package init(parsing text: String) throws(InvalidURL) {
         self = try URLReference(text).absoluteURL(schemes: [("ws", false), ("wss", true)])
     }
 

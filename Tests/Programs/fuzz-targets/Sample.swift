@@ -11,7 +11,7 @@ enum Sample {
 
     static func url(_ text: String) throws(Finding) -> WebSocketURL {
         do throws(InvalidURL) {
-            return try WebSocketURL(text)
+            return try WebSocketURL(parsing: text)
         } catch {
             throw Finding(description: "\(text): \(error)")
         }

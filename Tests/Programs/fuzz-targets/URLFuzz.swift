@@ -10,7 +10,7 @@ enum URLFuzz {
     static func run(_ input: inout Input) throws(Finding) {
         let base = try Sample.url(bases[Int(input.byte()) % bases.count])
         let text = input.restAsText
-        let url = try accepted { () throws(InvalidURL) in try WebSocketURL(text) }
+        let url = try accepted { () throws(InvalidURL) in try WebSocketURL(parsing: text) }
         if let url { try check(url) }
         let resolved = try accepted { () throws(InvalidURL) in try base.resolved(text) }
         if let resolved { try check(resolved) }

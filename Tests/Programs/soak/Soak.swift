@@ -58,7 +58,7 @@ enum Soak {
     ) {
         let (descriptorsLeft, threadsLeft) = (Descriptors.open.count, Descriptors.threads)
         let memory = Footprint.peakMemory
-        print("\(seconds) s with \(WebSocketAccel.backend)\n\(totals.summary)")
+        print("\(seconds) s with \(Accel.backend)\n\(totals.summary)")
         print("peak memory     \(memory) MiB, the server and the relay included")
         print("descriptors     \(descriptors) at the start, \(descriptorsLeft) at the end")
         print("threads         \(threads) at the start, \(threadsLeft) at the end")

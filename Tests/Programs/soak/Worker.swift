@@ -116,7 +116,7 @@ private final class Session: Sendable {
 
     private func send(over socket: WebSocket) -> SoakError? {
         var number = 0
-        do throws(WebSocketError) {
+        do {
             while number < count {
                 let isText = Bool.random()
                 let next = min(number + (number % 5 == 0 ? Int.random(in: 1...8) : 1), count)
@@ -151,7 +151,7 @@ private final class Session: Sendable {
     }
 
     private func receive(from socket: WebSocket) -> SoakError? {
-        do throws(WebSocketError) {
+        do {
             for number in 0..<count {
                 let (bytes, isText) =
                     switch try socket.receive() {
@@ -178,7 +178,7 @@ private final class Session: Sendable {
 
 /// What ended a session.
 enum SoakError: CustomStringConvertible {
-    case client(WebSocketError)
+    case client(any Error)
     /// No close frame came back.
     case noFarewell
     case corruption(String)

@@ -183,7 +183,7 @@ struct ThreadsTests {
             server.waitForEnd()
         } client: { socket in
             let receiver = Background { failure { try socket.receive() } }
-            try socket.withBatch { (batch) throws(WebSocketError) in
+            try socket.withBatch { batch in
                 for number in 0..<count {
                     try batch.send(binary: [UInt8](repeating: UInt8(number & 0xFF), count: 30_000))
                     if number == count / 2 { pause(.milliseconds(300)) }

@@ -9,7 +9,7 @@ struct BatchFaultTests {
     private func connect(_ peer: EchoPeer) throws -> (WebSocket, FaultyStream) {
         let stream = FaultyStream(peer)
         let socket = WebSocket(options: Exchange().options)
-        try socket.connect(to: "ws://localhost/", options: nil) { _, _ in stream }
+        try socket.open("ws://localhost/") { _, _ in stream }
         return (socket, stream)
     }
 
@@ -20,7 +20,7 @@ struct BatchFaultTests {
         try socket.send("echo")
         stream.begin(.at(0, .outbound, .stallOnce))
         let error = failure {
-            try socket.withBatch { (batch) throws(WebSocketError) in
+            try socket.withBatch { batch in
                 try batch.send("first")
                 // The pong that this leaves has to go out before the next message.
                 #expect(try socket.receive() == .text("echo"))

@@ -132,7 +132,7 @@ struct Exchange: Sendable, CustomStringConvertible {
         case .messages: try socket.sendBatch(binary: halves(payload))
         case .consuming: try socket.send(consuming: payload)
         case .batchBody:
-            try socket.withBatch { (batch) throws(WebSocketError) in
+            try socket.withBatch { batch in
                 try batch.send(text)
                 try batch.flush()
             }

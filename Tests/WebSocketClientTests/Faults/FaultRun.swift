@@ -44,7 +44,7 @@ final class FaultRun {
         let socket = exchange.kind.init(options: exchange.options)
         let scheme = isSecure ? "wss" : "ws"
         if isSecure { socket.options.tls = try Certificates.shared.get().trusting }
-        try socket.connect(to: "\(scheme)://localhost/", options: nil) {
+        try socket.open("\(scheme)://localhost/") {
             (connectPlan, wakeUp) throws(TransportError) in
             try Connector.complete(connectPlan, over: stream, wakeUp: wakeUp)
         }

@@ -7,7 +7,7 @@ import Testing
 struct LostConnectionTests {
     private func connect(_ socket: WebSocket) throws -> FaultyStream {
         let stream = FaultyStream(EchoPeer())
-        try socket.connect(to: "ws://localhost/", options: nil) { _, _ in stream }
+        try socket.open("ws://localhost/") { _, _ in stream }
         return stream
     }
 

@@ -56,8 +56,8 @@ struct OpeningFaultTests {
         options.proxy = way.proxy.map { .proxy(Proxy($0, host: "proxy.test", port: 1)) } ?? .none
         let socket = WebSocket(options: options)
         let stream = chain.stream
-        try socket.connect(to: way.isSecure ? "wss://localhost/" : "ws://localhost/", options: nil)
-        { (plan, wakeUp) throws(TransportError) in
+        try socket.open(way.isSecure ? "wss://localhost/" : "ws://localhost/") {
+            (plan, wakeUp) throws(TransportError) in
             try Connector.complete(plan, over: stream, wakeUp: wakeUp)
         }
         return socket

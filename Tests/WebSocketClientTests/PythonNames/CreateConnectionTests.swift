@@ -12,13 +12,13 @@ private final class FrameCountingSocket: WebSocket, @unchecked Sendable {
     let received = Mutex<[Opcode]>([])
     let sent = Mutex<[Opcode]>([])
 
-    override func receiveFrame() throws(WebSocketError) -> Frame {
+    override func receiveFrame() throws -> Frame {
         let frame = try super.receiveFrame()
         received.withLock { $0.append(frame.opcode) }
         return frame
     }
 
-    override func send(frame: Frame) throws(WebSocketError) -> Int {
+    override func send(frame: Frame) throws -> Int {
         sent.withLock { $0.append(frame.opcode) }
         return try super.send(frame: frame)
     }

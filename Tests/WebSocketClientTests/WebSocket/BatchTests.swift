@@ -27,14 +27,17 @@ struct BatchTests {
         defer { server.stop() }
         let socket = try WebSocket.connect(to: server.url())
         do {
-            try socket.withBatch { (batch) throws(WebSocketError) in
+            try socket.withBatch { batch in
                 try batch.send("one")
                 let bytes: [UInt8] = [0x61, 0xFF]
                 try batch.send(text: bytes.span.bytes)
             }
             Issue.record("the batch was not interrupted")
         } catch {
-            guard case .batchInterrupted(sent: 1, cause: .invalidPayload(offset: 1)) = error else {
+            guard
+                case WebSocketError.batchInterrupted(sent: 1, cause: .invalidPayload(offset: 1)) =
+                    error
+            else {
                 Issue.record("\(error)")
                 return
             }
@@ -49,7 +52,7 @@ struct BatchTests {
     func subclass() throws {
         final class Counting: WebSocket, @unchecked Sendable {
             nonisolated(unsafe) var frames = 0
-            override func send(frame: Frame) throws(WebSocketError) -> Int {
+            override func send(frame: Frame) throws -> Int {
                 frames += 1
                 return try super.send(frame: frame)
             }
@@ -70,7 +73,7 @@ struct BatchTests {
         let socket = try WebSocket.connect(to: server.url("/source?count=50&size=70000&type=text"))
         try socket.send("go")
         var count = 0
-        try socket.forEachMessage { (opcode, bytes) throws(WebSocketError) in
+        try socket.forEachMessage { opcode, bytes in
             #expect(opcode == .text)
             #expect(bytes.byteCount == 70000)
             count += 1

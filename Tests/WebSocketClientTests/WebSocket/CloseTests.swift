@@ -27,7 +27,7 @@ struct CloseTests {
             let closure = try #require(
                 failure { try socket.receive() }?.closure
             )
-            #expect(closure == Closure(received: answer, sent: sent))
+            #expect(closure == ConnectionEnd(received: answer, sent: sent))
             #expect(try socket.close() == answer, "closing again changes nothing")
         }
     }
@@ -298,7 +298,7 @@ struct CloseTests {
             try socket.sendClose()
             #expect(try socket.receive() == .text("late"))
             let closure = failure { try socket.receive() }?.closure
-            #expect(closure == Closure(received: sent, sent: sent))
+            #expect(closure == ConnectionEnd(received: sent, sent: sent))
             #expect(try rest.value() == 0, "not a frame after the close frame")
         }
     }

@@ -116,7 +116,7 @@ struct CompressionTests {
                 try socket.send(prepared)
             }
         case .batch, .subclassBatch:
-            try socket.withBatch { (batch) throws(WebSocketError) in
+            try socket.withBatch { batch in
                 for message in messages { try batch.send(message, compression: compression) }
             }
         }

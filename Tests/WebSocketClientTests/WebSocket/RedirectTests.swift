@@ -19,7 +19,7 @@ struct RedirectTests {
         var plans: [ConnectPlan] = []
         let socket = WebSocket()
         let error = failure {
-            try socket.connect(to: "wss://first.test/", options: options) {
+            try socket.open("wss://first.test/", options: options) {
                 (plan, _) throws(TransportError) in
                 plans.append(plan)
                 guard plans.count == 1 else { throw .aborted }

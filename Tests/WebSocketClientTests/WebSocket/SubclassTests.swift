@@ -10,14 +10,14 @@ final class Recorder: WebSocket, @unchecked Sendable {
     let sent = Mutex<[Frame]>([])
     let received = Mutex<[Frame]>([])
 
-    override func send(frame: Frame) throws(WebSocketError) -> Int {
+    override func send(frame: Frame) throws -> Int {
         sent.withLock { $0.append(frame) }
         var frame = frame
         if frame.payload == Array("swap".utf8) { frame.payload = Array("swapped".utf8) }
         return try super.send(frame: frame)
     }
 
-    override func receiveFrame() throws(WebSocketError) -> Frame {
+    override func receiveFrame() throws -> Frame {
         let frame = try super.receiveFrame()
         received.withLock { $0.append(frame) }
         return frame

@@ -51,7 +51,7 @@ for size in [16, 1024, 65536, 1 << 20] {
         } && isFine
     isFine =
         try measure("withBatch, \(size) bytes", messages: 1000) {
-            try socket.withBatch { (batch) throws(WebSocketError) in
+            try socket.withBatch { batch in
                 for _ in 0..<1000 { try batch.send(binary: bytes) }
             }
         } && isFine

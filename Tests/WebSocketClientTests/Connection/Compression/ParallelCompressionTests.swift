@@ -48,7 +48,7 @@ struct ParallelCompressionTests {
             to: server.url(),
             options: Self.options(threads: threads, noContextTakeover: noContextTakeover)
         )
-        try socket.withBatch { (batch) throws(WebSocketError) in
+        try socket.withBatch { batch in
             for number in 0..<count {
                 let size = sizes[number % sizes.count]
                 let message = TestMessage(sender: 1, number: number, size: size)
@@ -126,7 +126,7 @@ struct ParallelCompressionTests {
         socket.timeout = .milliseconds(200)
         var sent = -1
         let error = failure {
-            try socket.withBatch { (batch) throws(WebSocketError) in
+            try socket.withBatch { batch in
                 for number in 0..<100_000 {
                     let message = TestMessage(sender: 1, number: number, size: 100_000)
                     try batch.send(binary: message.bytes)
@@ -149,7 +149,7 @@ struct ParallelCompressionTests {
         let socket = try WebSocket.connect(to: server.url(), options: Self.options())
         let good = String(repeating: "good ", count: 200)
         let bad = Array(good.utf8) + [0xC3]
-        try socket.withBatch { (batch) throws(WebSocketError) in
+        try socket.withBatch { batch in
             try batch.send(good)
             guard case .invalidPayload = failure({ try batch.send(text: bad.span.bytes) }) else {
                 Issue.record("it was taken")
@@ -175,9 +175,9 @@ struct ParallelCompressionTests {
         let text = String(repeating: "text ", count: 20_000)
         for _ in 0..<5 {
             let error = failure {
-                try socket.withBatch { (batch) throws(WebSocketError) in
+                try socket.withBatch { batch in
                     for _ in 0..<10 { try batch.send(text) }
-                    throw .invalidArgument("enough")
+                    throw WebSocketError.invalidArgument("enough")
                 }
             }
             guard case .batchInterrupted(let sent, .invalidArgument) = error else {

@@ -1,4 +1,4 @@
 import WebSocketAccel
 import WebSocketClient
 
-print(WebSocketAccel.backend)
+print(Accel.backend)
