@@ -79,6 +79,8 @@ final class Connection: Sendable {
     func abort() {
         finish(.aborted)
         stream.abort()
+        sender.cancel()
+        receiver.turn.cancel()
     }
 
     /// Remembers the first reason for the end.
@@ -130,6 +132,8 @@ final class Connection: Sendable {
         if let end { return end }
         switch failure {
         case .closing: return .connectionClosed(connectionEnd())
+        case .reentrant:
+            return .invalidArgument("This thread is sending: the call would wait for itself.")
         case .invalidUTF8(let offset): return .invalidPayload(offset: offset)
         case .compression:
             return .system(call: "deflate", number: 0, description: "out of memory")
@@ -149,8 +153,14 @@ final class Connection: Sendable {
         _ deadline: inout LazyDeadline,
         _ body: (inout LazyDeadline) throws(WebSocketError) -> Result
     ) throws(WebSocketError) -> Result {
-        if !receiver.turn.tryLock() {
-            guard receiver.turn.lock(until: deadline.value) else { throw .timedOut(.receiving) }
+        if !receiver.turn.tryTake() {
+            switch receiver.turn.take(until: deadline.value) {
+            case .taken: break
+            case .timedOut: throw .timedOut(.receiving)
+            case .cancelled: throw end ?? .aborted
+            case .alreadyHeld:
+                throw .invalidArgument("This thread is receiving: the call would wait for itself.")
+            }
         }
         defer { receiver.leave() }
         if let end { throw end }
@@ -326,6 +336,8 @@ final class Connection: Sendable {
         }
         stream.finishWriting()
         stream.abort()
+        sender.cancel()
+        receiver.turn.cancel()
         return closeReceived
     }
 

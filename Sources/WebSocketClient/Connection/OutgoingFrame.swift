@@ -27,6 +27,8 @@ enum SendFailure: Error {
     case transport(TransportError, isAccepted: Bool)
     /// A close frame has been sent; nothing may follow it.
     case closing
+    /// The thread is sending already, in a batch perhaps: it would wait for itself.
+    case reentrant
     /// The text wasn't UTF-8; nothing of it has been sent.
     case invalidUTF8(offset: Int)
     /// There was no memory to compress with.

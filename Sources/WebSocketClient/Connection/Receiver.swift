@@ -17,7 +17,7 @@ final class Receiver: @unchecked Sendable {
     private let stream: any ByteStream
     private let sender: Sender
 
-    let turn = TimedLock()
+    let turn = Turn()
     private let own: OwnedState<State>
 
     private struct State: ~Copyable {
@@ -202,7 +202,7 @@ final class Receiver: @unchecked Sendable {
     /// Gives the buffer back if nothing is in it. In turn only.
     func leave() {
         giveBackIfEmpty()
-        turn.unlock()
+        turn.leave()
     }
 
     private func fill(_ deadline: inout LazyDeadline) throws(ReceiveFailure) {

@@ -10,7 +10,7 @@ import WebSocketProtocol
 /// What a time-out interrupted stays here and goes out before anything else.
 final class Sender: @unchecked Sendable {
     // Safe to send: `turn` guards the outbox, the queue has its own lock, the rest is constant.
-    private let turn = TimedLock()
+    private let turn = Turn()
     private let stream: any ByteStream
     fileprivate let outbox: OwnedState<Outbox>
     private let masks: Bool
@@ -26,8 +26,6 @@ final class Sender: @unchecked Sendable {
     private let heldBytes = Atomic<Int>(0)
     private let progress = SendProgress()
 
-    /// How many threads have waited long for the turn: nobody else takes it before them.
-    private let starving = Atomic<Int>(0)
     /// Whoever has the turn has written for others long enough: the next sender waits for it.
     private let wantsRelief = Atomic<Bool>(false)
 
@@ -35,9 +33,6 @@ final class Sender: @unchecked Sendable {
     private static let maximumQueuedPayload = 64 << 10
     /// How often a sender writes what others have queued before it asks to be relieved.
     private static let maximumRounds = 16
-    /// How long others may take the turn before a thread that waits for it. Handing it over each
-    /// time would leave it unused while the other thread wakes up.
-    private static let patience = Duration.milliseconds(1)
 
     init(
         stream: any ByteStream,
@@ -75,7 +70,7 @@ final class Sender: @unchecked Sendable {
 
     /// Whether bytes wait for room in the stream and nobody is about to write them.
     var needsWriting: Bool {
-        heldBytes.load(ordering: .relaxed) > 0 && !turn.isLocked
+        heldBytes.load(ordering: .relaxed) > 0 && !turn.isTaken
     }
 
     // MARK: What others call
@@ -92,10 +87,10 @@ final class Sender: @unchecked Sendable {
             }
         }
         var deadline = LazyDeadline(timeout)
-        if takeTurnIfFree() {
+        if turn.tryTake() {
             try sendInTurn(frame, &deadline)
         } else if mayQueue(frame), try enqueue(frame) {
-            if takeTurnIfFree() { leave(&deadline) }
+            if turn.tryTake() { leave(&deadline) }
         } else {
             try takeTurn(&deadline)
             try sendInTurn(frame, &deadline)
@@ -125,7 +120,7 @@ final class Sender: @unchecked Sendable {
     /// Writes what waits, as far as that goes at once.
     func flushWithoutWaiting() {
         var deadline = LazyDeadline(.zero)
-        if turn.tryLock() { leave(&deadline) }
+        if turn.tryTake() { leave(&deadline) }
     }
 
     /// Sends the last frame, unless there has been one: nothing can be sent after it. `willSend` runs
@@ -159,26 +154,22 @@ final class Sender: @unchecked Sendable {
         return writer
     }
 
+    /// Ends every wait for the turn: the connection is at its end.
+    func cancel() { turn.cancel() }
+
     // MARK: In turn
 
-    /// Takes the turn if it is free and nobody has waited long for it.
-    private func takeTurnIfFree() -> Bool {
-        starving.load(ordering: .sequentiallyConsistent) == 0 && turn.tryLock()
-    }
-
     private func takeTurn(_ deadline: inout LazyDeadline) throws(SendFailure) {
-        if takeTurnIfFree() { return }
-        let limit = deadline.value
-        var hasTurn = turn.lock(until: limit.earlier(.after(Self.patience)))
-        if !hasTurn {
-            starving.wrappingAdd(1, ordering: .relaxed)
-            hasTurn = turn.lock(until: limit)
-            starving.wrappingSubtract(1, ordering: .sequentiallyConsistent)
-        }
+        if turn.tryTake() { return }
+        let outcome = turn.take(until: deadline.value)
         wantsRelief.store(false, ordering: .relaxed)
-        guard hasTurn else {
+        switch outcome {
+        case .taken: return
+        case .alreadyHeld: throw .reentrant
+        case .timedOut, .cancelled:
             // Somebody may have relied on this thread to write what has queued.
             if queuedBytes.load(ordering: .sequentiallyConsistent) > 0 { flushWithoutWaiting() }
+            if outcome == .cancelled { throw .transport(.aborted, isAccepted: false) }
             throw .transport(.timedOut(.transfer), isAccepted: false)
         }
     }
@@ -217,13 +208,13 @@ final class Sender: @unchecked Sendable {
             outbox.value.giveBackIfEmpty()
             let heldCount = outbox.value.heldCount
             heldBytes.store(heldCount, ordering: .relaxed)
-            turn.unlock()
+            turn.leave()
             // Who waits for the peer's next bytes sends these as well, when there is room.
             if heldCount > 0 { stream.nudge() }
             // In one order with `enqueue` and `takeTurn`: either this sees the frame, or its sender,
             // or who waited for the turn, finds the turn free.
             guard heldCount == 0, queuedBytes.load(ordering: .sequentiallyConsistent) > 0,
-                takeTurnIfFree()
+                turn.tryTake()
             else { return }
             rounds += 1
             if rounds == Self.maximumRounds { wantsRelief.store(true, ordering: .relaxed) }

@@ -68,7 +68,7 @@ final class SteppedConnection {
     /// The descriptor is ready.
     func becameReady(for interest: Interest) {
         if interest.contains(.write) { connection.sender.flushWithoutWaiting() }
-        guard connection.receiver.turn.tryLock() else { return }
+        guard connection.receiver.turn.tryTake() else { return }
         connection.receiver.stopAwaiting()
         connection.receiver.leave()
     }
@@ -100,7 +100,7 @@ final class SteppedConnection {
 
     func step() -> Step {
         if let end = connection.end { return .ended(end) }
-        isContended = !connection.receiver.turn.tryLock()
+        isContended = !connection.receiver.turn.tryTake()
         if isContended { return .wait }
         defer { connection.receiver.leave() }
         var now = LazyDeadline.immediate

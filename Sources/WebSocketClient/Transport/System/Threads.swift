@@ -8,6 +8,16 @@
 
 /// Threads that nobody waits for.
 package enum Threads {
+    /// A number that no other living thread has: the address of what the system knows of the thread,
+    /// so it is even and not 0.
+    static var currentNumber: UInt {
+        #if canImport(Glibc)
+            UInt(pthread_self())
+        #else
+            UInt(bitPattern: pthread_self())
+        #endif
+    }
+
     /// Runs `body` on a thread of its own.
     package static func start(_ body: @escaping @Sendable () -> Void) throws(TransportError) {
         let box = Unmanaged.passRetained(Body(body))
