@@ -113,7 +113,7 @@ def main():
     counts = Counts(pathlib.Path(options.data, "rates.json"), seconds)
 
     began, results, raw = time.monotonic(), {}, []
-    with Servers(options.server, options.data) as servers:
+    with Servers(options.server, options.data, alone=True) as servers:
         for index, work in enumerate(selected):
 
             def progress(part):

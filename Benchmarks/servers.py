@@ -2,6 +2,7 @@
 
 import os
 import subprocess
+import sys
 
 
 def pin(core):
@@ -31,6 +32,7 @@ class Servers:
         self.processes = []
         self.plain = "ws://127.0.0.1:" + self.start(spin)
         self.tls = "wss://127.0.0.1:" + self.start(spin + ["--tls"] + make_certificate(data))
+        self.setting = self.check(alone)
 
     def start(self, arguments):
         process = subprocess.Popen(
@@ -42,6 +44,16 @@ class Servers:
         )
         self.processes.append(process)
         return process.stdout.readline().strip()
+
+    def check(self, alone):
+        """Where the servers run, in words; fails where they were to be alone and aren't."""
+        cores = sorted(os.sched_getaffinity(0))
+        if not alone or len(cores) < 2:
+            return f"client and server share {len(cores)} core{'s' * (len(cores) > 1)}"
+        for process in self.processes:
+            if os.sched_getaffinity(process.pid) != {cores[1]}:
+                sys.exit(f"the server is not alone on core {cores[1]}")
+        return f"client on core {cores[0]}, server spinning on core {cores[1]}"
 
     def __enter__(self):
         return self

@@ -33,8 +33,8 @@ static bool parse_target(const char *head, request *r) {
     for (job job = SINK; job <= RAW_ECHO; job++) {
         if (strlen(names[job]) != path || strncmp(target, names[job], path) != 0) continue;
         *r = (request){.job = job, .count = find_number(target, "count="),
-            .size = find_number(target, "size="), .text = strstr(target, "type=text") != NULL,
-            .deflate = strstr(target, "deflate=1") != NULL};
+            .size = find_number(target, "size="), .bytes = find_number(target, "bytes="),
+            .text = strstr(target, "type=text") != NULL, .deflate = strstr(target, "deflate=1") != NULL};
         return true;
     }
     return false;

@@ -1,6 +1,7 @@
 // The opening handshake, and what its URL asks this server for:
 //
-//   /sink?count=N&size=S                 takes N messages of S bytes, then sends a text "done …"
+//   /sink?count=N&size=S                 takes N messages of S bytes, then sends a text "done …"; with
+//                                        size=0&bytes=B of any size, B bytes in all
 //   /source?count=N&size=S&type=binary   waits for one message, then sends N messages
 //   /echo                                returns every frame
 //   /raw-sink?count=N&size=S             takes N × S bytes without frames, then sends a text "done …"
@@ -15,7 +16,7 @@ typedef enum { SINK, SOURCE, ECHO, RAW_SINK, RAW_ECHO } job;
 
 typedef struct {
     job job;
-    uint64_t count, size;
+    uint64_t count, size, bytes;
     bool text;
     bool deflate; // agreed
 } request;

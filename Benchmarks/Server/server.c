@@ -21,11 +21,13 @@
 static SSL_CTX *tls;
 static bool spin;
 
-static bool send_verdict(stream *s, const request *r, uint64_t messages, uint64_t wrong) {
-    char text[100];
-    int length = snprintf(text, sizeof text, "%s %llu messages, %llu of another size",
-        messages == r->count && wrong == 0 ? "done" : "failed:", (unsigned long long)messages,
-        (unsigned long long)wrong);
+static bool send_verdict(
+    stream *s, const request *r, uint64_t messages, uint64_t wrong, uint64_t bytes) {
+    char text[120];
+    bool right = messages == r->count && wrong == 0 && (r->bytes == 0 || bytes == r->bytes);
+    int length = snprintf(text, sizeof text, "%s %llu messages, %llu of another size, %llu bytes",
+        right ? "done" : "failed:", (unsigned long long)messages, (unsigned long long)wrong,
+        (unsigned long long)bytes);
     return frame_send(s, TEXT, text, (size_t)length);
 }
 
@@ -61,7 +63,7 @@ static bool inflate_payload(reader *in, const frame *f, z_stream *z, uint64_t *s
 static void sink(reader *in, const request *r) {
     z_stream z = {0};
     inflateInit2(&z, -15);
-    uint64_t messages = 0, wrong = 0, size = 0;
+    uint64_t messages = 0, wrong = 0, size = 0, bytes = 0;
     bool compressed = false;
     frame f;
     while (messages < r->count && frame_read_header(in, &f)) {
@@ -78,17 +80,18 @@ static void sink(reader *in, const request *r) {
         }
         if (!f.fin) continue;
         messages++;
-        wrong += size != r->size;
+        wrong += r->size > 0 && size != r->size;
+        bytes += size;
         size = 0;
     }
     inflateEnd(&z);
-    send_verdict(in->stream, r, messages, wrong);
+    send_verdict(in->stream, r, messages, wrong, bytes);
 }
 
 static void raw_sink(reader *in, const request *r) {
     uint64_t size = r->count * r->size;
     bool complete = frame_skip(in, size);
-    send_verdict(in->stream, r, complete ? r->count : 0, 0);
+    send_verdict(in->stream, r, complete ? r->count : 0, 0, size);
 }
 
 static char *make_payload(const request *r) {

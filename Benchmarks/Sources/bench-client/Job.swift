@@ -83,7 +83,7 @@ struct Job {
         let size = size
         try socket.forEachMessage { _, bytes in
             guard bytes.byteCount == size else {
-                throw .invalidArgument("received another size")
+                throw WebSocketError.invalidArgument("received another size")
             }
             remaining -= 1
             return remaining > 0

@@ -33,5 +33,11 @@ case .send: try job.sendAll(through: socket)
 case .recv: try job.receiveAll(from: socket)
 case .rtt: roundTrips = try job.measureRoundTrips(through: socket)
 }
-print(stopwatch.line(for: job, peer: "swift-websocket-client (\(Accel.backend))", roundTrips: roundTrips))
+print(
+    stopwatch.line(
+        for: job,
+        peer: "swift-websocket-client (\(Accel.backend))",
+        roundTrips: roundTrips
+    )
+)
 try socket.close()

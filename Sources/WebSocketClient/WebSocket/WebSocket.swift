@@ -83,7 +83,7 @@ open class WebSocket: @unchecked Sendable {
     }
 
     /// Opens the connection over what `connector` makes of the plan.
-    func open(
+    package func open(
         _ url: String,
         options: ConnectOptions? = nil,
         through connector: @escaping StreamConnector = Connector.connect(_:wakeUp:)

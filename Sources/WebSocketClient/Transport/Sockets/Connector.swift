@@ -33,7 +33,7 @@ package struct ConnectPlan: Sendable {
 }
 
 /// Opens the stream that a plan describes; the wake-up ends the call and the stream's waits.
-typealias StreamConnector = (ConnectPlan, WakeUp) throws(TransportError) -> any ByteStream
+package typealias StreamConnector = (ConnectPlan, WakeUp) throws(TransportError) -> any ByteStream
 
 /// Opens connections: socket, proxy, TLS, in this order.
 package enum Connector {
