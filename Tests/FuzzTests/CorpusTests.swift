@@ -25,7 +25,7 @@ struct CorpusTests {
         }
     }
 
-    @Test("So do damaged ones", .timeLimit(.minutes(5)), arguments: FuzzTarget.allCases)
+    @Test("So do damaged ones", arguments: FuzzTarget.allCases)
     func damagedInputs(target: FuzzTarget) throws {
         let inputs = try Self.corpus(target)
         var random = SeededGenerator(state: 7)

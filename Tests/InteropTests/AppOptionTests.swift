@@ -3,7 +3,12 @@ import TestSupport
 import Testing
 import WebSocketClient
 
-@Suite("Options of run_forever", .blocking, .needsInstalledServers, .timeLimit(.minutes(3)))
+@Suite(
+    "Options of run_forever",
+    .blocking,
+    .needsSecureServer,
+    .needs(.tinyproxy, .microsocks)
+)
 struct AppOptionTests {
     private let server = Counterpart.websockets
 

@@ -6,8 +6,7 @@ import WebSocketClient
 @Suite(
     "Ends of connections with servers of others",
     .blocking,
-    .needsInstalledServers,
-    .timeLimit(.minutes(3))
+    .needsOtherServers
 )
 struct ClosingTests {
     @Test(

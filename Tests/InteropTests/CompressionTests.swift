@@ -70,8 +70,7 @@ struct Negotiation: Sendable {
 @Suite(
     "Compression with servers of others",
     .blocking,
-    .needsInstalledServers,
-    .timeLimit(.minutes(5))
+    .needsOtherServers
 )
 struct CompressionTests {
     /// What WEBSOCKET_TEST_SEED says, or else a new one each time.

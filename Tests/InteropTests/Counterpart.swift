@@ -17,9 +17,7 @@ enum Counterpart: String, Sendable, CaseIterable, CustomTestStringConvertible {
         try process(running: "aiohttp_server.py") { port, _ in ["\(port)"] }
     }
     private static let wsServer = Result {
-        // Where Debian's node-ws is.
-        let path = ProcessInfo.processInfo.environment["NODE_PATH"] ?? "/usr/share/nodejs"
-        return try ServerProcess("node", environment: ["NODE_PATH": path]) { port, _ in
+        try ServerProcess("node", environment: ["NODE_PATH": Requirement.nodePath]) { port, _ in
             [Self.script("ws_server.js"), "\(port)"]
         }
     }
@@ -76,21 +74,10 @@ enum Counterpart: String, Sendable, CaseIterable, CustomTestStringConvertible {
 extension ConnectOptions {
     /// For servers that answer at once, or have failed; without what other tests may leave behind.
     static var interop: ConnectOptions {
-        var options = ConnectOptions(timeout: .seconds(30))
+        var options = ConnectOptions(timeout: .ample)
         options.cookieJar = nil
         options.proxy = .none
         return options
-    }
-}
-
-extension WebSocket {
-    /// The next message, which has to be a text.
-    func receiveText() throws -> String {
-        let message = try receive()
-        guard case .text(let text) = message else {
-            throw SupportError("a text was expected, and this came: \(message)")
-        }
-        return text
     }
 }
 

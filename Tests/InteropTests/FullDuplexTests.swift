@@ -6,8 +6,7 @@ import WebSocketClient
 @Suite(
     "Both directions at once over TLS, with a server that stalls",
     .blocking,
-    .needsInstalledServers,
-    .timeLimit(.minutes(5))
+    .needsSecureServer
 )
 struct FullDuplexTests {
     /// How much goes each way. Unoptimised, and under ThreadSanitizer, the same takes too long.

@@ -5,8 +5,7 @@ import WebSocketClient
 @Suite(
     "Handshakes with servers of others",
     .blocking,
-    .needsInstalledServers,
-    .timeLimit(.minutes(3))
+    .needsOtherServers
 )
 struct HandshakeTests {
     @Test("The subprotocol is what the server chose", arguments: Counterpart.allCases)

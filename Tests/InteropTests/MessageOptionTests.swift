@@ -6,8 +6,7 @@ import WebSocketClient
 @Suite(
     "Options of create_connection for messages",
     .blocking,
-    .needsInstalledServers,
-    .timeLimit(.minutes(3))
+    .needsOtherServers
 )
 struct MessageOptionTests {
     private let server = Counterpart.websockets

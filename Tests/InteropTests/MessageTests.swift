@@ -5,8 +5,7 @@ import WebSocketClient
 @Suite(
     "Messages to and from servers of others",
     .blocking,
-    .needsInstalledServers,
-    .timeLimit(.minutes(3))
+    .needsOtherServers
 )
 struct MessageTests {
     @Test("Text and bytes of all lengths come back equal", arguments: Counterpart.allCases)

@@ -4,7 +4,7 @@ import Testing
 
 @testable import WebSocketClient
 
-@Suite("Against openssl s_server", .blocking, .needsInstalledServers, .timeLimit(.minutes(3)))
+@Suite("Against openssl s_server", .blocking, .needs(.openssl))
 struct OpenSSLServerTests {
     private let certificates: Certificates
 
@@ -36,7 +36,7 @@ struct OpenSSLServerTests {
     ) throws -> any ByteStream {
         var plan = ConnectPlan(target: .host("127.0.0.1", port: server.port), serverName: name)
         plan.tls = options
-        plan.deadline = .after(.seconds(30))
+        plan.deadline = .ample
         return try Connector.connect(plan, wakeUp: WakeUp())
     }
 

@@ -4,7 +4,11 @@ import WebSocketProtocol
 
 @testable import WebSocketClient
 
-@Suite("Through real proxies", .blocking, .needsInstalledServers, .timeLimit(.minutes(3)))
+@Suite(
+    "Through real proxies",
+    .blocking,
+    .needs(.squid, .tinyproxy, .microsocks, .danted, .openssl)
+)
 struct ProxyTests {
     private let credentials = BasicCredentials(
         user: ProxyServers.user,
@@ -22,7 +26,7 @@ struct ProxyTests {
         var plan = ConnectPlan(target: .host(host, port: port), serverName: host)
         plan.proxy = Proxy(kind, host: "127.0.0.1", port: server.port, credentials: credentials)
         plan.tls = tls
-        plan.deadline = .after(.seconds(30))
+        plan.deadline = .ample
         return try Connector.connect(plan, wakeUp: WakeUp())
     }
 

@@ -3,7 +3,7 @@ import TestSupport
 import Testing
 import WebSocketClient
 
-@Suite("Redirects by servers of others", .blocking, .needsInstalledServers, .timeLimit(.minutes(3)))
+@Suite("Redirects by servers of others", .blocking, .needsSecureServer)
 struct RedirectTests {
     /// A URL that redirects to another one.
     private func url(to target: String, status: Int = 302) throws -> String {

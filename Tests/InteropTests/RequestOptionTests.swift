@@ -7,8 +7,7 @@ import WebSocketClient
 @Suite(
     "Options of create_connection for the request",
     .blocking,
-    .needsInstalledServers,
-    .timeLimit(.minutes(3))
+    .needsOtherServers
 )
 struct RequestOptionTests {
     private let server = Counterpart.websockets

@@ -6,8 +6,7 @@ import WebSocketClient
 @Suite(
     "Through nginx, over TLS, to servers of others",
     .blocking,
-    .needsInstalledServers,
-    .timeLimit(.minutes(3))
+    .needsSecureServer
 )
 struct SecureTests {
     @Test(

@@ -7,8 +7,8 @@ import WebSocketClient
 @Suite(
     "Options of create_connection for time-outs, proxies, sockets and TLS",
     .blocking,
-    .needsInstalledServers,
-    .timeLimit(.minutes(3))
+    .needsSecureServer,
+    .needs(.tinyproxy, .microsocks, .danted)
 )
 struct TransportOptionTests {
     private let server = Counterpart.websockets

@@ -5,7 +5,7 @@ extension ByteStream {
     /// Writes all of it, waiting as long as it takes within the deadline.
     package func writeAll(
         _ bytes: [UInt8],
-        until deadline: Deadline = .after(.seconds(30))
+        until deadline: Deadline = .ample
     ) throws(TransportError) {
         let result = bytes.withUnsafeBytes { buffer in
             Result { () throws(TransportError) in
@@ -25,7 +25,7 @@ extension ByteStream {
     /// Reads what one read gives, after waiting for it; `nil` at the end of the stream.
     package func readSome(
         _ limit: Int = 65536,
-        until deadline: Deadline = .after(.seconds(30))
+        until deadline: Deadline = .ample
     ) throws(TransportError) -> [UInt8]? {
         var bytes = [UInt8](repeating: 0, count: limit)
         while true {
@@ -43,7 +43,7 @@ extension ByteStream {
     /// Reads exactly so many bytes, fewer only at the end of the stream.
     package func readExactly(
         _ count: Int,
-        until deadline: Deadline = .after(.seconds(30))
+        until deadline: Deadline = .ample
     ) throws(TransportError) -> [UInt8] {
         var bytes: [UInt8] = []
         while bytes.count < count {

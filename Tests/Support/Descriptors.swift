@@ -1,4 +1,5 @@
 import Foundation
+import WebSocketClient
 
 /// What is open in this process, and what runs in it.
 package enum Descriptors {
@@ -25,12 +26,13 @@ package enum Descriptors {
 }
 
 /// Waits until `condition` holds; false if it didn't in time.
-package func eventually(within seconds: Double = 10, _ condition: () throws -> Bool) rethrows
-    -> Bool
-{
-    let limit = Date(timeIntervalSinceNow: seconds)
+package func eventually(
+    within limit: Duration = .ample,
+    _ condition: () throws -> Bool
+) rethrows -> Bool {
+    let deadline = Deadline.after(limit)
     while try !condition() {
-        if Date() > limit { return false }
+        if deadline.isPast { return false }
         pause(.milliseconds(2))
     }
     return true

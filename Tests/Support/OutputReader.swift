@@ -18,9 +18,9 @@ package final class OutputReader {
     package var pending: String { String(decoding: bytes, as: UTF8.self).debugDescription }
 
     /// Takes exactly this text, which must be what comes next.
-    package func expect(_ text: String, within seconds: Double = 20) throws {
+    package func expect(_ text: String, within limit: Duration = .ample) throws {
         let expected = Array(text.utf8)
-        let deadline = Deadline.after(.seconds(seconds))
+        let deadline = Deadline.after(limit)
         while bytes.count < expected.count, try read(until: deadline) {}
         guard bytes.starts(with: expected) else {
             throw SupportError("instead of \(text.debugDescription) came \(pending)")
@@ -30,9 +30,9 @@ package final class OutputReader {
 
     /// Takes everything up to this text, which it returns with it.
     @discardableResult
-    package func take(through text: String, within seconds: Double = 20) throws -> String {
+    package func take(through text: String, within limit: Duration = .ample) throws -> String {
         let wanted = Array(text.utf8)
-        let deadline = Deadline.after(.seconds(seconds))
+        let deadline = Deadline.after(limit)
         while true {
             if let end = bytes.end(of: wanted) {
                 defer { bytes.removeFirst(end) }
@@ -45,8 +45,8 @@ package final class OutputReader {
     }
 
     /// Takes everything up to the end.
-    package func takeAll(within seconds: Double = 20) throws -> String {
-        let deadline = Deadline.after(.seconds(seconds))
+    package func takeAll(within limit: Duration = .ample) throws -> String {
+        let deadline = Deadline.after(limit)
         while try read(until: deadline) {}
         guard isAtEnd else { throw SupportError("no end came after \(pending)") }
         defer { bytes = [] }

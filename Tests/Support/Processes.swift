@@ -172,7 +172,7 @@ private final class ServerRun: @unchecked Sendable {
 
     /// Waits until the server accepts connections; false if it has ended.
     func accepts(_ port: UInt16) throws -> Bool {
-        let deadline = Deadline.after(.seconds(30))
+        let deadline = Deadline.ample
         let plan = ConnectPlan(target: .host("127.0.0.1", port: port), serverName: "127.0.0.1")
         while !deadline.isPast {
             if FileManager.default.fileExists(atPath: "\(folder.path)/ended") { return false }

@@ -25,12 +25,13 @@ package final class Promise<Value: Sendable>: @unchecked Sendable {
         condition.withLock { result != nil }
     }
 
-    /// Waits for the value; throws what the giver threw, or that time ran out.
-    package func value(within seconds: Double = 20) throws -> Value {
+    /// Waits for the value; throws what the giver threw, or that time ran out. A server that waits for its
+    /// test to be done must outlast it, so there is much of it.
+    package func value(within limit: Duration = .seconds(600)) throws -> Value {
         try condition.withLock {
-            let limit = Date(timeIntervalSinceNow: seconds)
+            let limit = Date(timeIntervalSinceNow: limit / .seconds(1))
             while result == nil, condition.wait(until: limit) {}
-            guard let result else { throw SupportError("nothing came within \(seconds) s") }
+            guard let result else { throw SupportError("nothing came within \(limit)") }
             return try result.get()
         }
     }

@@ -86,7 +86,7 @@ package final class RunningProgram {
     /// Waits until the program has stopped, as by Ctrl-Z.
     package func waitForStop() throws -> Bool {
         var status: Int32 = 0
-        let hasStopped = try eventually(within: 20) {
+        let hasStopped = try eventually {
             let result = waitpid(process, &status, WUNTRACED | WNOHANG)
             guard result >= 0 else { throw SupportError("waitpid: \(errno)") }
             return result == process
@@ -95,10 +95,10 @@ package final class RunningProgram {
     }
 
     /// Waits for its end, and returns its exit status, or 128 and the signal that ended it.
-    package func waitForExit(within seconds: Double = 20) throws -> Int32 {
+    package func waitForExit(within limit: Duration = .ample) throws -> Int32 {
         if let status { return status }
         var word: Int32 = 0
-        let hasEnded = try eventually(within: seconds) {
+        let hasEnded = try eventually(within: limit) {
             let result = waitpid(process, &word, WNOHANG)
             guard result >= 0 else { throw SupportError("waitpid: \(errno)") }
             return result == process

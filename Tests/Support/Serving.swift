@@ -56,6 +56,17 @@ extension WebSocketError {
     }
 }
 
+extension WebSocket {
+    /// The next message, which has to be a text.
+    package func receiveText() throws -> String {
+        let message = try receive()
+        guard case .text(let text) = message else {
+            throw SupportError("a text was expected, and this came: \(message)")
+        }
+        return text
+    }
+}
+
 extension ServerConnection {
     /// Sends frames as they are, right or wrong.
     package func write(_ frames: WireFrame...) throws { try write(frames.bytes) }

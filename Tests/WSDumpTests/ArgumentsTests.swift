@@ -5,7 +5,7 @@ import WebSocketClient
 
 @testable import wsdump
 
-@Suite("wsdump's arguments", .blocking, .timeLimit(.minutes(5)))
+@Suite("wsdump's arguments", .blocking)
 struct ArgumentsTests {
     private func parse(_ arguments: String...) throws -> WSDump {
         try WSDump.parse(Verbosity.spellOut(arguments))

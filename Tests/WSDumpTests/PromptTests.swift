@@ -5,7 +5,7 @@ import TestSupport
 import Testing
 import WebSocketProtocol
 
-@Suite("wsdump on a terminal", .blocking, .timeLimit(.minutes(5)))
+@Suite("wsdump on a terminal", .blocking)
 struct PromptTests {
     /// Runs `body` with wsdump at its first prompt, connected to an echo.
     private func atPrompt(columns: UInt16 = 80, _ body: (RunningProgram) throws -> Void) throws {

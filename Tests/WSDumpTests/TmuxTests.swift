@@ -4,7 +4,7 @@ import TestSupport
 import Testing
 
 /// What a person sees: the screen of tmux, a terminal that takes escape sequences as others do.
-@Suite("wsdump in tmux", .blocking, .needsInstalledServers, .timeLimit(.minutes(5)))
+@Suite("wsdump in tmux", .blocking, .needs(.tmux))
 struct TmuxTests {
     /// A tmux server of its own with one window.
     private final class Screen {
@@ -40,7 +40,7 @@ struct TmuxTests {
 
         /// Waits until the lines that aren't empty are these; blanks at their ends don't count.
         func expect(_ lines: [String]) throws {
-            guard try !eventually(within: 20, { try self.lines() == lines }) else { return }
+            guard try !eventually({ try self.lines() == lines }) else { return }
             throw SupportError("instead of \(lines) the screen shows \(try self.lines())")
         }
 

@@ -116,7 +116,7 @@ func figures() -> (descriptors: Int, threads: Int) {
     (Descriptors.open.count, Descriptors.threads)
 }
 /// The server's threads take a moment to end.
-func settled(_ isSettled: () -> Bool) -> Bool { eventually(within: 30, isSettled) }
+func settled(_ isSettled: () -> Bool) -> Bool { eventually(isSettled) }
 
 guard settled({ figures().threads <= idleThreads }) else {
     print("FAILED \(figures()) after the first connections, \(idleThreads) threads before")

@@ -44,7 +44,7 @@ enum Soak {
         }
         for worker in running { try worker.join() }
         // The server's threads end when they notice that their clients have gone.
-        _ = eventually(within: 30) {
+        _ = eventually {
             Descriptors.open.count <= descriptors && Descriptors.threads <= threads
         }
         report(ledger.current, seconds, descriptors: descriptors, threads: threads)

@@ -7,7 +7,7 @@ import WebSocketProtocol
 
 @testable import WebSocketClient
 
-@Suite("Options of an app and of its runs", .blocking, .timeLimit(.minutes(5)))
+@Suite("Options of an app and of its runs", .blocking)
 struct AppOptionTests {
     /// Runs `run` against a server that answers the handshake, and returns what it was asked.
     private func request(_ run: (_ url: String) throws -> Void) throws -> HTTPFields {

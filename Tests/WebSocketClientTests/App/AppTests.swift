@@ -6,7 +6,7 @@ import WebSocketProtocol
 
 @testable import WebSocketClient
 
-@Suite("WebSocketApp", .blocking, .timeLimit(.minutes(5)))
+@Suite("WebSocketApp", .blocking)
 struct AppTests {
     @Test("A message goes there and back, and closing in a callback ends the run without an error")
     func echo() throws {

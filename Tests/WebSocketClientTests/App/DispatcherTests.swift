@@ -7,7 +7,7 @@ import WebSocketProtocol
 
 @testable import WebSocketClient
 
-@Suite("Dispatcher", .blocking, .timeLimit(.minutes(5)), .serialized)
+@Suite("Dispatcher", .blocking, .serialized)
 struct DispatcherTests {
     @Test("Many apps share one thread, and each has its own callbacks and reconnection")
     func manyApps() throws {
@@ -51,6 +51,7 @@ struct DispatcherTests {
         }
         let dispatcher = try Dispatcher()
         let deaf = WebSocketApp(url: "ws://127.0.0.1:\(listener.port)/")
+        deaf.options.timeouts = Timeouts(all: .endless)
         try deaf.runForever(dispatcher: dispatcher)
         let journal = Journal()
         let app = WebSocketApp.noting(
@@ -64,8 +65,7 @@ struct DispatcherTests {
         }
         try app.runForever(dispatcher: dispatcher)
         let (_, time) = try timed { try dispatcher.dispatch() }
-        // The handshake's own limit is 10 s.
-        #expect(time < .seconds(6))
+        #expect(time < .ample)
         #expect(journal.entries == ["open", "close 1000 "])
     }
 
@@ -122,10 +122,10 @@ struct DispatcherTests {
     @Test("stop() drops what is scheduled, and doesn't wait for it")
     func stopScheduled() throws {
         let dispatcher = try Dispatcher()
-        dispatcher.schedule(after: .seconds(60)) { Issue.record("it was dropped") }
+        dispatcher.schedule(after: .endless) { Issue.record("it was dropped") }
         dispatcher.schedule(after: .zero) { dispatcher.stop() }
         let (_, time) = try timed { try dispatcher.dispatch() }
-        #expect(time < .seconds(10))
+        #expect(time < .ample)
     }
 
     @Test("A dispatcher with nothing to do returns at once, and runs once at a time")

@@ -6,7 +6,7 @@ import WebSocketProtocol
 
 @testable import WebSocketClient
 
-@Suite("Keepalive", .blocking, .timeLimit(.minutes(5)))
+@Suite("Keepalive", .blocking)
 struct KeepaliveTests {
     @Test("The first ping comes after one interval, and its round trip is measured")
     func firstPing() throws {

@@ -42,7 +42,7 @@ extension TracingTests {
     ) throws {
         let listener = try Listener()
         let playing = Background {
-            let stream = try listener.accept(until: .after(.seconds(20)))
+            let stream = try listener.accept(until: .ample)
             for text in [connect, reply].compactMap(\.self) {
                 var request = ""
                 while !request.contains("\r\n\r\n") {
@@ -60,7 +60,7 @@ extension TracingTests {
 
     /// Options in which everything is a secret that can be one.
     private var options: ConnectOptions {
-        var options = ConnectOptions(timeout: .seconds(20))
+        var options = ConnectOptions(timeout: .ample)
         options.headers = [
             "Authorization": "Bearer \(secret)-1", "X-Api-Key": "\(secret)-2",
             "X-Auth-Token": "\(secret)-3",

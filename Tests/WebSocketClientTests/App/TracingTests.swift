@@ -22,7 +22,7 @@ private struct Notebook: LogHandler {
 }
 
 // The trace is the whole process's: other tests may add to it while it is on.
-@Suite("Tracing", .blocking, .timeLimit(.minutes(5)), .serialized)
+@Suite("Tracing", .blocking, .serialized)
 struct TracingTests {
     func trace(_ body: () throws -> Void) rethrows -> [String] {
         let journal = Journal()

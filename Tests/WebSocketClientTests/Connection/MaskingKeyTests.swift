@@ -10,7 +10,7 @@ import WebSocketProtocol
 ///
 /// The bounds lie eight standard deviations from the mean and more: chance alone breaks one about
 /// once in 10^13 runs.
-@Suite("Masking keys", .blocking, .timeLimit(.minutes(5)))
+@Suite("Masking keys", .blocking)
 struct MaskingKeyTests {
     private static let count = 1 << 18
 

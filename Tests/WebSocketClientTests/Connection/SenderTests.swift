@@ -5,7 +5,7 @@ import WebSocketProtocol
 
 @testable import WebSocketClient
 
-@Suite("The sending half", .timeLimit(.minutes(5)))
+@Suite("The sending half")
 struct SenderTests {
     /// Takes as much as it has room for, and lets a function have a say before each write.
     private final class Sink: ByteStream {

@@ -5,7 +5,7 @@ import Testing
 import WebSocketClient
 import WebSocketProtocol
 
-@Suite("Many threads on one connection", .blocking, .timeLimit(.minutes(5)))
+@Suite("Many threads on one connection", .blocking)
 struct ThreadsTests {
     /// Receives until a text comes, and tells what was wrong with the messages before it.
     private static func check(_ server: ServerConnection, threads: Int, each: Int) throws
@@ -62,7 +62,7 @@ struct ThreadsTests {
             }
         }
         for sender in senders { try sender.join() }
-        #expect(try faults.value(within: 60) == [])
+        #expect(try faults.value() == [])
     }
 
     @Test("Sending and receiving at once lose nothing")
@@ -215,11 +215,11 @@ struct ThreadsTests {
             var worst = Duration.zero
             for _ in 0..<20 { worst = try max(worst, elapsed { try socket.send(binary: large) }) }
             isDone.fulfil()
-            #expect(worst < .seconds(9))
+            #expect(worst < .ample)
             // Nor does anybody write for the others for ever.
             for thread in crowd {
                 let worst = try thread.join()
-                #expect(worst < .seconds(9))
+                #expect(worst < .ample)
             }
         }
     }

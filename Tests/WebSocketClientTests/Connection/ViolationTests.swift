@@ -26,7 +26,7 @@ struct Misdeed: Sendable, CustomTestStringConvertible {
     }
 }
 
-@Suite("A server that breaks a rule", .blocking, .timeLimit(.minutes(5)))
+@Suite("A server that breaks a rule", .blocking)
 struct ViolationTests {
     static let misdeeds = [
         Misdeed("a reserved opcode", [WireFrame(rawOpcode: 5)], .reservedOpcode(5)),

@@ -4,7 +4,7 @@ import WebSocketProtocol
 
 @testable import WebSocketClient
 
-@Suite("Batches under faults", .blocking, .timeLimit(.minutes(5)))
+@Suite("Batches under faults", .blocking)
 struct BatchFaultTests {
     private func connect(_ peer: EchoPeer) throws -> (WebSocket, FaultyStream) {
         let stream = FaultyStream(peer)

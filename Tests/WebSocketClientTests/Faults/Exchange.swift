@@ -35,7 +35,7 @@ struct Exchange: Sendable, CustomStringConvertible {
     }
 
     var options: ConnectOptions {
-        var options = ConnectOptions(timeout: .seconds(60))
+        var options = ConnectOptions(timeout: .ample)
         options.proxy = .none
         options.cookieJar = nil
         options.deliversFragments = receiving == .fragments || receiving == .fragmentsOfSubclass

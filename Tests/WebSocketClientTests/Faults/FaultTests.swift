@@ -3,7 +3,7 @@ import Testing
 
 @testable import WebSocketClient
 
-@Suite("Every call under every fault", .blocking, .timeLimit(.minutes(5)))
+@Suite("Every call under every fault", .blocking)
 struct FaultTests {
     private func check(
         _ exchange: Exchange,

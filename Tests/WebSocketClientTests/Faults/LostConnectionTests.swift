@@ -3,7 +3,7 @@ import Testing
 
 @testable import WebSocketClient
 
-@Suite("A connection that a send finds lost", .blocking, .timeLimit(.minutes(5)))
+@Suite("A connection that a send finds lost", .blocking)
 struct LostConnectionTests {
     private func connect(_ socket: WebSocket) throws -> FaultyStream {
         let stream = FaultyStream(EchoPeer())

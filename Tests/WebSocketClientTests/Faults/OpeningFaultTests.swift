@@ -4,7 +4,7 @@ import WebSocketProtocol
 
 @testable import WebSocketClient
 
-@Suite("Connecting under every fault", .blocking, .timeLimit(.minutes(5)))
+@Suite("Connecting under every fault", .blocking)
 struct OpeningFaultTests {
     /// The way to the server.
     struct Way: Sendable, CustomStringConvertible {
@@ -49,7 +49,7 @@ struct OpeningFaultTests {
     }
 
     private func connect(_ chain: Chain, _ way: Way) throws -> WebSocket {
-        var options = ConnectOptions(timeout: .seconds(60))
+        var options = ConnectOptions(timeout: .ample)
         options.cookieJar = nil
         options.tls = try Certificates.shared.get().trusting
         options.noProxy = []

@@ -15,7 +15,7 @@ final class PeerServer: Sendable {
         // Safe: the thread alone touches it until it has ended.
         nonisolated(unsafe) let peer = peer
         return Background { [listener] in
-            let stream = try listener.accept(until: .after(.seconds(30)))
+            let stream = try listener.accept(until: .ample)
             // A connection that breaks is what is being tested.
             try? Self.converse(over: stream, with: peer)
             stream.finishWriting()

@@ -4,7 +4,7 @@ import Testing
 import WebSocketClient
 import WebSocketProtocol
 
-@Suite("Aborting from another thread", .blocking, .timeLimit(.minutes(5)))
+@Suite("Aborting from another thread", .blocking)
 struct AbortTests {
     private func abortSoon(_ socket: WebSocket) -> Background<Void> {
         Background {
@@ -48,7 +48,7 @@ struct AbortTests {
                     #expect(error?.isAborted == true, "\(String(describing: error))")
                 }
             }
-            #expect(duration < .seconds(9))
+            #expect(duration < .ample)
             try thread.join()
             if let other { #expect(try other.join()?.isAborted == true) }
             #expect(!socket.isConnected)
@@ -66,8 +66,8 @@ struct AbortTests {
         } client: { socket in
             defer { stop.fulfil() }
             let thread = abortSoon(socket)
-            let duration = try elapsed { try socket.close(timeout: .seconds(30)) }
-            #expect(duration < .seconds(9))
+            let duration = try elapsed { try socket.close(timeout: .endless) }
+            #expect(duration < .ample)
             try thread.join()
         }
     }
@@ -76,13 +76,13 @@ struct AbortTests {
     func handshake() throws {
         let listener = try Listener()
         defer { listener.close() }
-        let socket = WebSocket()
+        let socket = WebSocket(options: ConnectOptions(timeout: .endless))
         let thread = abortSoon(socket)
         let duration = elapsed {
             let error = failure { try socket.connect(to: "ws://127.0.0.1:\(listener.port)/") }
             #expect(error?.isAborted == true, "\(String(describing: error))")
         }
-        #expect(duration < .seconds(9))
+        #expect(duration < .ample)
         try thread.join()
         #expect(!socket.isConnected)
     }
@@ -93,13 +93,13 @@ struct AbortTests {
         defer { listener.close() }
         let stop = Promise<Void>()
         let peer = Background {
-            let stream = try listener.accept(until: .after(.seconds(10)))
+            let stream = try listener.accept(until: .ample)
             try stream.writeAll(
                 Array("HTTP/1.1 403 Forbidden\r\nContent-Length: 10\r\n\r\nhalf".utf8)
             )
             try stop.value()
         }
-        let socket = WebSocket()
+        let socket = WebSocket(options: ConnectOptions(timeout: .endless))
         let thread = abortSoon(socket)
         let error = failure { try socket.connect(to: "ws://127.0.0.1:\(listener.port)/") }
         #expect(error?.isAborted == true, "\(String(describing: error))")
@@ -116,7 +116,7 @@ struct AbortTests {
             end.fulfil()
         } client: { socket in
             socket.abort()
-            try end.value(within: 5)
+            try end.value()
         }
     }
 }

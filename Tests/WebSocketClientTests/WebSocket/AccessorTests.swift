@@ -4,7 +4,7 @@ import TestSupport
 import Testing
 import WebSocketClient
 
-@Suite("What a socket tells of itself", .blocking, .timeLimit(.minutes(5)))
+@Suite("What a socket tells of itself", .blocking)
 struct AccessorTests {
     @Test("Every accessor tells what the connection is, before, during and after it")
     func accessors() throws {

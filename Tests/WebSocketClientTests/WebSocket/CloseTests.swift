@@ -4,7 +4,7 @@ import Testing
 import WebSocketClient
 import WebSocketProtocol
 
-@Suite("Closing, RFC 6455 §7", .blocking, .timeLimit(.minutes(5)))
+@Suite("Closing, RFC 6455 §7", .blocking)
 struct CloseTests {
     static let application = CloseCode(rawValue: 4001)
 
@@ -108,10 +108,10 @@ struct CloseTests {
             #expect(socket.closeFrame == peers)
             var answered: ClosePayload?
             let duration = try elapsed {
-                answered = try socket.close(code: .goingAway, timeout: .seconds(20))
+                answered = try socket.close(code: .goingAway, timeout: .endless)
             }
             #expect(answered == peers)
-            #expect(duration < .seconds(10))
+            #expect(duration < .ample)
             #expect(try answer.value() == ClosePayload(code: .goingAway).encoded)
         }
     }
@@ -159,7 +159,7 @@ struct CloseTests {
             if kind == .notReading { fill(socket) }
             var answer: ClosePayload?
             let duration = try elapsed { answer = try socket.close(timeout: .milliseconds(300)) }
-            #expect(duration < .milliseconds(2700))
+            #expect(duration < .ample)
             #expect(answer == (kind == .answersAndStays ? ClosePayload(code: .normalClosure) : nil))
             #expect(!socket.isConnected)
             #expect(socket.fileDescriptor == nil)
@@ -184,7 +184,7 @@ struct CloseTests {
             let duration = elapsed {
                 error = failure { try socket.receive() }
             }
-            #expect(duration < .milliseconds(2700))
+            #expect(duration < .ample)
             guard case .protocolViolation(let violation) = error else {
                 Issue.record("\(String(describing: error))")
                 return
@@ -210,7 +210,7 @@ struct CloseTests {
                 let error = failure { try socket.receive() }
                 #expect(error?.closure?.code == .normalClosure)
             }
-            #expect(duration < .milliseconds(2700))
+            #expect(duration < .ample)
         }
     }
 
@@ -234,7 +234,7 @@ struct CloseTests {
             }
             pause(.milliseconds(100))
             let duration = try elapsed { try socket.close(timeout: .milliseconds(300)) }
-            #expect(duration < .milliseconds(2700))
+            #expect(duration < .ample)
             #expect(try reader.join()?.closure != nil)
             #expect(try writer.join()?.closure != nil)
         }

@@ -4,7 +4,7 @@ import Testing
 import WebSocketClient
 import WebSocketProtocol
 
-@Suite("Messages to and from a server", .blocking, .timeLimit(.minutes(5)))
+@Suite("Messages to and from a server", .blocking)
 struct EchoTests {
     private func connect(_ options: ConnectOptions = ConnectOptions()) throws -> (
         LoopbackServer, WebSocket

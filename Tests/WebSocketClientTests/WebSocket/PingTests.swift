@@ -4,7 +4,7 @@ import Testing
 import WebSocketClient
 import WebSocketProtocol
 
-@Suite("Pings and pongs, RFC 6455 §5.5.2", .blocking, .timeLimit(.minutes(5)))
+@Suite("Pings and pongs, RFC 6455 §5.5.2", .blocking)
 struct PingTests {
     @Test(
         "Pings are answered while receiving, with their payload and in order",
@@ -40,7 +40,7 @@ struct PingTests {
                 WireFrame(.pong, [2]),
                 WireFrame(.text, text: "x")
             )
-            guard try server.nextPiece().opcode == .pong else { return }
+            #expect(try server.nextPiece().opcode == .pong)
             try server.write(WireFrame(.text, text: "answered"))
             server.waitForEnd()
         } client: { socket in
@@ -114,7 +114,7 @@ struct PingTests {
                 let error = failure { try receive() }
                 #expect(error?.isReceiveTimeout == true, "\(String(describing: error))")
             }
-            #expect(duration < .milliseconds(2700))
+            #expect(duration < .ample)
         }
         socket.abort()
     }
@@ -142,7 +142,7 @@ struct PingTests {
             for number in 0..<100 {
                 worst = try max(worst, elapsed { try socket.send("message \(number)") })
             }
-            #expect(worst < .seconds(9))
+            #expect(worst < .ample)
             socket.abort()
             #expect(try receiver.join()?.isAborted == true)
         }

@@ -24,7 +24,7 @@ final class Recorder: WebSocket, @unchecked Sendable {
     }
 }
 
-@Suite("A subclass that overrides the frame level", .blocking, .timeLimit(.minutes(5)))
+@Suite("A subclass that overrides the frame level", .blocking)
 struct SubclassTests {
     private func withRecorder(
         _ script: @escaping LoopbackServer.Script,

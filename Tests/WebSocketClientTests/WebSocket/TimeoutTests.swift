@@ -5,7 +5,7 @@ import Testing
 import WebSocketClient
 import WebSocketProtocol
 
-@Suite("Time-outs", .blocking, .timeLimit(.minutes(5)))
+@Suite("Time-outs", .blocking)
 struct TimeoutTests {
     // MARK: Receiving
 
@@ -84,7 +84,7 @@ struct TimeoutTests {
             #expect(duration >= .milliseconds(59))
             step.fulfil()
         }
-        socket.timeout = .seconds(10)
+        socket.timeout = .ample
         #expect(try receive(socket, way, into: &parts) == message)
     }
 
@@ -106,10 +106,10 @@ struct TimeoutTests {
                 let duration = elapsed {
                     #expect(failure { try socket.receive() }?.isReceiveTimeout == true)
                 }
-                #expect(duration < .seconds(9))
+                #expect(duration < .ample)
             }
             go.fulfil()
-            let limit = Deadline.after(.seconds(10))
+            let limit = Deadline.ample
             while !limit.isPast {
                 guard let message = try? socket.receive() else { continue }
                 #expect(message == .binary(Array(repeating: 1, count: size)))
@@ -126,14 +126,14 @@ struct TimeoutTests {
             try stop.value()
         } client: { socket in
             defer { stop.fulfil() }
-            socket.timeout = .seconds(20)
+            socket.timeout = .endless
             let other = Background { failure { try socket.receive() } }
             pause(.milliseconds(50))
             socket.timeout = .milliseconds(100)
             let duration = elapsed {
                 #expect(failure { try socket.receive() }?.isReceiveTimeout == true)
             }
-            #expect(duration < .milliseconds(2700))
+            #expect(duration < .ample)
             socket.abort()
             _ = try other.join()
         }
@@ -200,7 +200,7 @@ struct TimeoutTests {
             let message = TestMessage(sender: 3, number: number, size: size)
             var isAccepted = false
             let duration = try elapsed { isAccepted = try send(message.bytes, as: way, to: socket) }
-            #expect(duration < .milliseconds(2700))
+            #expect(duration < .ample)
             if isAccepted { accepted.append(message) }
             if duration >= .milliseconds(99) { timeouts += 1 }
             number += 1
@@ -208,7 +208,7 @@ struct TimeoutTests {
         #expect(accepted.count < number, "something was refused in the end")
         #expect(!accepted.isEmpty)
         go.fulfil()
-        socket.timeout = .seconds(20)
+        socket.timeout = .ample
         let last = TestMessage(sender: 3, number: number, size: 1000)
         #expect(try send(last.bytes, as: way, to: socket))
         accepted.append(last)
@@ -229,7 +229,7 @@ struct TimeoutTests {
             try server.flush()
             server.waitForEnd()
         } client: { socket in
-            socket.timeout = .seconds(20)
+            socket.timeout = .ample
             let receiver = Background { try socket.receive() }
             pause(.milliseconds(100))
             socket.options.timeouts.send = .milliseconds(100)
@@ -268,7 +268,7 @@ struct TimeoutTests {
             }
             let isStuck = accepted < 8
             go.fulfil()
-            socket.timeout = .seconds(10)
+            socket.timeout = .ample
             // Nothing else is sent if the last one is on its way: receiving has to push it.
             if isStuck { try socket.send(binary: [9]) }
             #expect(try socket.receive() == .text("\(accepted)"))
@@ -283,7 +283,7 @@ struct TimeoutTests {
             try stop.value()
         } client: { socket in
             defer { stop.fulfil() }
-            socket.timeout = .seconds(30)
+            socket.timeout = .endless
             let blocked = Background {
                 failure {
                     while true { try socket.send(binary: [UInt8](repeating: 1, count: 1 << 20)) }
@@ -299,7 +299,7 @@ struct TimeoutTests {
                     // A small one is left to the thread that has the turn.
                     #expect(size == 10 ? error == nil : error?.isAccepted == false)
                 }
-                #expect(duration < .milliseconds(2700))
+                #expect(duration < .ample)
             }
             socket.abort()
             let error = try blocked.join()

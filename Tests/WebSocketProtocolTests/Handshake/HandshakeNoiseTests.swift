@@ -21,7 +21,7 @@ struct HandshakeNoiseTests {
         return bytes
     }
 
-    @Test("Responses", .timeLimit(.minutes(5)), arguments: 0..<4)
+    @Test("Responses", arguments: 0..<4)
     func responses(seed: UInt64) throws {
         var random = SeededGenerator(state: seed)
         let accepted = """
@@ -83,7 +83,7 @@ struct HandshakeNoiseTests {
         }
     }
 
-    @Test("Requests", .timeLimit(.minutes(5)))
+    @Test("Requests")
     func requests() throws {
         var random = SeededGenerator(state: 5)
         var refusals = 0
@@ -99,7 +99,7 @@ struct HandshakeNoiseTests {
         #expect(refusals > 100)
     }
 
-    @Test("URLs, extensions and cookies", .timeLimit(.minutes(5)))
+    @Test("URLs, extensions and cookies")
     func texts() throws {
         var random = SeededGenerator(state: 6)
         let url = try WebSocketURL("ws://[::1]/a")

@@ -4,14 +4,14 @@ import PackageDescription
 
 // Turns the default traits off, and so gets the Swift kernels.
 let package = Package(
-    name: "Dependent",
+    name: "SwiftKernels",
     platforms: [.macOS(.v26)],
     dependencies: [
         .package(name: "swift-websocket-client", path: "../../../..", traits: [])
     ],
     targets: [
         .executableTarget(
-            name: "Dependent",
+            name: "SwiftKernels",
             dependencies: [
                 .product(name: "WebSocketAccel", package: "swift-websocket-client"),
                 .product(name: "WebSocketClient", package: "swift-websocket-client"),

@@ -4,18 +4,18 @@ import WebSocketProtocol
 
 @testable import WebSocketClient
 
-@Suite("Proxy tunnels", .blocking, .timeLimit(.minutes(5)))
+@Suite("Proxy tunnels", .blocking)
 struct ProxyTunnelTests {
     /// Connects through a proxy that one function plays; returns the stream and what that returned.
     private func connect<Value: Sendable>(
         _ kind: Proxy.Kind,
         to host: String = "target.example",
-        timeout: Duration = .seconds(20),
+        timeout: Duration = .ample,
         change: (inout Proxy) -> Void = { _ in },
         play: @escaping @Sendable (any ByteStream) throws -> Value
     ) throws -> (stream: any ByteStream, played: Value) {
         let listener = try Listener()
-        let playing = Background { try play(try listener.accept(until: .after(.seconds(20)))) }
+        let playing = Background { try play(try listener.accept(until: .ample)) }
         var plan = ConnectPlan(target: .host(host, port: 443), serverName: host)
         var proxy = Proxy(kind, host: "127.0.0.1", port: listener.port)
         change(&proxy)
@@ -204,7 +204,7 @@ struct ProxyTunnelTests {
         var plan = ConnectPlan(target: .host("a", port: 1), serverName: "a")
         plan.proxy = .http(host: "127.0.0.1", port: listener.port)
         let connecting = Background { [plan] in _ = try Connector.connect(plan, wakeUp: wakeUp) }
-        let accepted = try listener.accept(until: .after(.seconds(20)))
+        let accepted = try listener.accept(until: .ample)
         _ = try accepted.readSome()
         wakeUp.signal()
         // The proxy is still there: only the signal ends the wait.
@@ -223,7 +223,7 @@ struct ProxyTunnelTests {
         let targetTLS = try server(certificates.wrongHost)
         let listener = try Listener()
         let playing = Background { () throws in
-            let deadline = Deadline.after(.seconds(20))
+            let deadline = Deadline.ample
             let outer = try proxyTLS.accept(
                 over: try listener.accept(until: deadline),
                 until: deadline
@@ -249,7 +249,7 @@ struct ProxyTunnelTests {
         try playing.join()
 
         let error = failure(.https) { stream in
-            _ = try? proxyTLS.accept(over: stream, until: .after(.seconds(20)))
+            _ = try? proxyTLS.accept(over: stream, until: .ample)
         }
         guard case .proxy(.tls(let failure)) = error else {
             throw SupportError("got \(String(describing: error))")

@@ -4,13 +4,13 @@ import Testing
 
 @testable import WebSocketClient
 
-@Suite("Socket streams", .blocking, .timeLimit(.minutes(5)))
+@Suite("Socket streams", .blocking)
 struct SocketStreamTests {
     @Test("Bytes arrive as they were sent")
     func transfer() throws {
         let (one, two) = try makeStreamPair()
-        try one.writeAll([1, 2, 3], until: .after(.seconds(5)))
-        #expect(try two.readSome(until: .after(.seconds(5))) == [1, 2, 3])
+        try one.writeAll([1, 2, 3], until: .ample)
+        #expect(try two.readSome(until: .ample) == [1, 2, 3])
         #expect(!one.isSecure)
     }
 
@@ -50,8 +50,8 @@ struct SocketStreamTests {
     func backPressure() throws {
         let (one, two) = try makeStreamPair()
         let bytes = (0..<4_000_000).map { UInt8(truncatingIfNeeded: $0 / 251) }
-        let reader = Background { try two.readExactly(bytes.count, until: .after(.seconds(30))) }
-        try one.writeAll(bytes, until: .after(.seconds(30)))
+        let reader = Background { try two.readExactly(bytes.count, until: .ample) }
+        try one.writeAll(bytes, until: .ample)
         #expect(try reader.join() == bytes)
     }
 
@@ -59,9 +59,9 @@ struct SocketStreamTests {
     func halfClose() throws {
         let (one, two) = try makeStreamPair()
         one.finishWriting()
-        #expect(try two.readSome(until: .after(.seconds(5))) == nil)
-        try two.writeAll([9], until: .after(.seconds(5)))
-        #expect(try one.readSome(until: .after(.seconds(5))) == [9])
+        #expect(try two.readSome(until: .ample) == nil)
+        try two.writeAll([9], until: .ample)
+        #expect(try one.readSome(until: .ample) == [9])
     }
 
     @Test("Writing to a peer that is gone is an error and no signal")
@@ -89,7 +89,7 @@ struct SocketStreamTests {
         #expect(throws: TransportError.aborted) { try one.wait(for: .write, until: .never) }
         #expect(throws: TransportError.aborted) { try one.readSome(until: .never) }
         #expect(throws: TransportError.aborted) { try one.writeAll([1], until: .never) }
-        #expect(try two.readSome(until: .after(.seconds(5))) == nil)
+        #expect(try two.readSome(until: .ample) == nil)
     }
 
     @Test("A signal doesn't end a wait, nor make it longer")
@@ -108,7 +108,7 @@ struct SocketStreamTests {
             thread.signal(SIGUSR1)
         }
         let time = try thread.join()
-        #expect(time >= .milliseconds(200) && time < .seconds(15))
+        #expect(time >= .milliseconds(200) && time < .ample)
         withExtendedLifetime(two) {}
     }
 
@@ -123,7 +123,7 @@ struct SocketStreamTests {
         var transfer = Transfer.bytes(0)
         let time = try elapsed { transfer = try readSoon(one) }
         #expect(transfer == .wouldBlock(.read))
-        #expect(time >= Deadline.moment && time < .seconds(15))
+        #expect(time >= Deadline.moment && time < .ample)
         try two.writeAll([1], until: .never)
         #expect(try readSoon(one) == .bytes(1))
         two.finishWriting()
@@ -180,7 +180,7 @@ struct SocketStreamTests {
             let stream = try Connector.connect(plan, wakeUp: try WakeUp())
             #expect(fcntl(one, F_GETFL) & O_NONBLOCK != 0)
             #expect(try readSoon(stream) == .wouldBlock(.read))
-            try stream.writeAll([5], until: .after(.seconds(5)))
+            try stream.writeAll([5], until: .ample)
         }
         #expect(fcntl(one, F_GETFD) >= 0)
         var byte: UInt8 = 0

@@ -21,17 +21,15 @@ struct DigestTests {
 
     @Test(
         "Random bytes fill the whole buffer, and differ",
-        arguments: [1, 4, 255, 256, 257, 70_000]
+        arguments: [16, 255, 256, 257, 70_000]
     )
     func random(count: Int) throws {
         var first = [UInt8](repeating: 0, count: count)
         var second = first
         try first.withUnsafeMutableBytes { try RandomBytes.fill($0) }
         try second.withUnsafeMutableBytes { try RandomBytes.fill($0) }
-        if count >= 16 {
-            #expect(first != second)
-            #expect(first.suffix(16).contains { $0 != 0 })
-        }
+        #expect(first != second)
+        #expect(first.suffix(16).contains { $0 != 0 })
         try RandomBytes.fill(UnsafeMutableRawBufferPointer(start: nil, count: 0))
     }
 }

@@ -4,7 +4,7 @@ import Testing
 
 @testable import WebSocketClient
 
-@Suite("TLS messages after the handshake", .blocking, .timeLimit(.minutes(5)))
+@Suite("TLS messages after the handshake", .blocking)
 struct TLSMessageTests {
     private let certificates: Certificates
 
@@ -22,7 +22,7 @@ struct TLSMessageTests {
                 over: near,
                 to: TLSPeer(name: "localhost", endpoint: "memory"),
                 options: options,
-                until: .after(.seconds(30))
+                until: .ample
             )
         }
         let server = TLSMemoryPeer(over: far, certificates)
@@ -67,7 +67,7 @@ struct TLSMessageTests {
             let transfer = try buffer.withUnsafeMutableBytes { try client.read(into: $0) }
             if transfer == .wouldBlock(.write) { isStopped = true }
             if transfer == .wouldBlock(.read) {
-                try client.wait(for: .read, until: .after(.seconds(20)))
+                try client.wait(for: .read, until: .ample)
             }
         }
         client.abort()
@@ -84,7 +84,7 @@ struct TLSMessageTests {
                 over: near,
                 to: TLSPeer(name: "localhost", endpoint: "split"),
                 options: options,
-                until: .after(.seconds(30))
+                until: .ample
             )
         }
         let server = TLSMemoryPeer(over: far, certificates)
@@ -101,7 +101,7 @@ struct TLSMessageTests {
         try #require(output.count > 2 * firstRecord)
         try far.writeAll(Array(output[..<firstRecord]))
         var buffer = [UInt8](repeating: 0, count: 1024)
-        try client.wait(for: .read, until: .after(.seconds(20)))
+        try client.wait(for: .read, until: .ample)
         let transfer = try buffer.withUnsafeMutableBytes { try client.read(into: $0) }
         #expect(transfer == .wouldBlock(.read))
 
@@ -110,7 +110,7 @@ struct TLSMessageTests {
         #expect(throws: TransportError.timedOut(.transfer)) {
             try client.writeAll(bytes, until: .after(.milliseconds(30)))
         }
-        let writer = Background { try client.writeAll(bytes, until: .after(.seconds(20))) }
+        let writer = Background { try client.writeAll(bytes, until: .ample) }
         pause(.milliseconds(20))
         try far.writeAll(Array(output[firstRecord...]))
         try writer.join()
@@ -127,7 +127,7 @@ struct TLSMessageTests {
         SSL_do_handshake(server.ssl)
         try server.deliver()
         var buffer = [UInt8](repeating: 0, count: 16)
-        try client.wait(for: .read, until: .after(.seconds(20)))
+        try client.wait(for: .read, until: .ample)
         let transfer = try buffer.withUnsafeMutableBytes { try client.read(into: $0) }
         #expect(transfer == .wouldBlock(.read))
         let error = #expect(throws: SupportError.self) { try server.read() }

@@ -25,12 +25,12 @@ struct TLSPair {
         )
         let listener = try Listener()
         let accepting = Background {
-            let deadline = Deadline.after(.seconds(30))
+            let deadline = Deadline.ample
             return try server.accept(over: try listener.accept(until: deadline), until: deadline)
         }
         var plan = ConnectPlan(target: .host("127.0.0.1", port: listener.port), serverName: name)
         plan.tls = options
-        plan.deadline = .after(.seconds(30))
+        plan.deadline = .ample
         let client = Result { try Connector.connect(plan, wakeUp: WakeUp()) }
         let accepted = Result { try accepting.join() }
         guard let stream = try client.get() as? TLSStream else {

@@ -5,7 +5,7 @@ import Testing
 
 @testable import WebSocketClient
 
-@Suite("TLS streams", .blocking, .timeLimit(.minutes(3)))
+@Suite("TLS streams", .blocking)
 struct TLSStreamTests {
     private let certificates: Certificates
 
@@ -101,7 +101,7 @@ struct TLSStreamTests {
         {
             let listener = try Listener()
             let serving = Background {
-                try serve(try listener.accept(until: .after(.seconds(30))))
+                try serve(try listener.accept(until: .ample))
             }
             var plan = ConnectPlan(
                 target: .host("127.0.0.1", port: listener.port),
@@ -237,7 +237,7 @@ struct TLSStreamTests {
     @Test("A blocked reader doesn't keep a writer from writing")
     func independence() throws {
         let (client, server) = try connect()
-        let reader = Background { try client.readSome(until: .after(.seconds(30))) }
+        let reader = Background { try client.readSome(until: .ample) }
         pause(.milliseconds(20))
         for value in 0..<50 {
             try client.writeAll([UInt8(value)])
@@ -255,13 +255,13 @@ struct TLSStreamTests {
             keyFile: certificates.server.key
         )
         let accepting = Background {
-            try server.accept(over: outerServer, until: .after(.seconds(30)))
+            try server.accept(over: outerServer, until: .ample)
         }
         let client = try TLSStream.connect(
             over: outerClient,
             to: TLSPeer(name: "localhost", endpoint: "nested"),
             options: certificates.trusting,
-            until: .after(.seconds(30))
+            until: .ample
         )
         let inner = try accepting.join()
         let bytes = (0..<3_000_000).map { UInt8(truncatingIfNeeded: $0 / 17) }

@@ -4,7 +4,7 @@ import Testing
 
 @testable import WebSocketClient
 
-@Suite("TLS verification and options", .blocking, .timeLimit(.minutes(5)))
+@Suite("TLS verification and options", .blocking)
 struct TLSVerificationTests {
     private let certificates: Certificates
 
@@ -308,8 +308,8 @@ struct TLSVerificationTests {
             func connect(_ options: TLSOptions, name: String = "localhost") throws -> Bool {
                 let accepting = Background {
                     let stream = try server.accept(
-                        over: try listener.accept(until: .after(.seconds(30))),
-                        until: .after(.seconds(30))
+                        over: try listener.accept(until: .ample),
+                        until: .ample
                     )
                     try stream.writeAll([1])
                     _ = try? stream.readSome()

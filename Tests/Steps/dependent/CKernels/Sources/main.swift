@@ -1,4 +1,0 @@
-import WebSocketAccel
-import WebSocketClient
-
-print(Accel.backend)

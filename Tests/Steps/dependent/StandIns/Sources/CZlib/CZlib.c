@@ -1,0 +1,3 @@
+#include "CZlib.h"
+
+int stand_in_for_CZlib(void) { return 1; }

@@ -1,0 +1,1 @@
+int stand_in_for_CZlib(void);
