@@ -19,6 +19,12 @@ package enum Descriptors {
         try? FileManager.default.destinationOfSymbolicLink(atPath: path)
     }
 
+    /// Whether the system would take a byte for it at once.
+    package static func isWritable(_ descriptor: Int32) -> Bool {
+        var entry = pollfd(fd: descriptor, events: Int16(POLLOUT), revents: 0)
+        return poll(&entry, 1, 0) == 1 && entry.revents & Int16(POLLOUT) != 0
+    }
+
     /// How many threads run in this process.
     package static var threads: Int {
         (try? FileManager.default.contentsOfDirectory(atPath: "/proc/self/task").count) ?? 0

@@ -63,7 +63,7 @@ struct PipeTests {
     @Test("-v says what kind each frame is", arguments: ["-v", "--verbose=1"])
     func verbose(flag: String) throws {
         try withServer(sendKinds) { server in
-            let (output, errors, _) = try run("--eof-wait", "20", server.url(), flag)
+            let (output, errors, _) = try run("--eof-wait", "600", server.url(), flag)
             #expect(
                 output == """
                     text: text
@@ -92,7 +92,7 @@ struct PipeTests {
             try connection.sendClose(code: 1000)
         }
         defer { server.stop() }
-        let (output, errors, _) = try run("--eof-wait", "20", flag, server.url())
+        let (output, errors, _) = try run("--eof-wait", "600", flag, server.url())
         #expect(output == "text: hi\\x1b\nclose: 1000\n")
         #expect(errors.contains("--- request header to \(server.url()) ---\nGET /echo HTTP/1.1\n"))
         #expect(errors.contains("HTTP/1.1 101 Switching Protocols\n"))
@@ -105,7 +105,7 @@ struct PipeTests {
             try connection.send(text: "a \"b\" \\ \n\t\u{1B}\u{202E}é")
             try sendKinds(connection)
         } run: { server in
-            let (output, _, _) = try run("--json", "--eof-wait", "20", server.url())
+            let (output, _, _) = try run("--json", "--eof-wait", "600", server.url())
             let lines = output.split(separator: "\n")
             let first = #","type":"text","data":"a \"b\" \\ \n\t\u001b\u202eé"}"#
             #expect(lines.first?.hasSuffix(first) == true)
@@ -130,12 +130,12 @@ struct PipeTests {
             try connection.send(text: "two")
             try connection.sendClose(code: 1000)
         } run: { server in
-            let (output, _, _) = try run("--timings", "--eof-wait", "20", server.url())
+            let (output, _, _) = try run("--timings", "--eof-wait", "600", server.url())
             let lines = output.split(separator: "\n").map { $0.split(separator: " ") }
             #expect(lines.map { $0.last } == ["one", "two"])
             let times = lines.compactMap { Double($0[0].dropLast()) }
             try #require(times.count == 2)
-            #expect(times[0] > 0 && times[0] < times[1] && times[1] > 0.055 && times[1] < 20)
+            #expect(times[0] > 0 && times[0] < times[1] && times[1] > 0.055)
         }
     }
 
@@ -145,7 +145,7 @@ struct PipeTests {
     func lines() throws {
         let server = try LoopbackServer()
         defer { server.stop() }
-        let program = try RunningProgram.wsdump("--eof-wait", "20", server.url())
+        let program = try RunningProgram.wsdump("--eof-wait", "600", server.url())
         try program.type("one\r\n\ntw")
         try program.output.expect("one\n\n")
         try program.type("o\nthree")
@@ -240,7 +240,7 @@ struct PipeTests {
         try withServer { connection in
             try connection.sendClose(code: 4001, reason: "see\u{1B}ya")
         } run: { server in
-            let (output, errors, status) = try run("--eof-wait", "20", server.url())
+            let (output, errors, status) = try run("--eof-wait", "600", server.url())
             #expect(output.isEmpty)
             #expect(errors == "wsdump: The connection is closed (code 4001, \"see\\u{1B}ya\").\n")
             #expect(status == 1)

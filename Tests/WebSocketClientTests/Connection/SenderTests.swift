@@ -5,7 +5,7 @@ import WebSocketProtocol
 
 @testable import WebSocketClient
 
-@Suite("The sending half")
+@Suite("The sending half", .blocking)
 struct SenderTests {
     /// Takes as much as it has room for, and lets a function have a say before each write.
     private final class Sink: ByteStream {

@@ -37,6 +37,9 @@ struct FaultPlan: Sendable, Hashable, CustomStringConvertible {
     /// The most bytes that a call moves.
     var pieceBytes = Int.max
     var mood = Mood.calm
+    /// A byte in that direction that the stream loses in silence, which no stream does: what finds that
+    /// nothing is lost has to find this.
+    var lostByte: Int?
 
     static let none = FaultPlan()
 
@@ -53,6 +56,7 @@ struct FaultPlan: Sendable, Hashable, CustomStringConvertible {
         var words: [String] = []
         if let fault { words.append("\(fault) \(direction) at \(offset)") }
         if pieceBytes < .max { words.append("pieces of \(pieceBytes)") }
+        if let lostByte { words.append("byte \(lostByte) \(direction) lost") }
         if mood != .calm { words.append("\(mood)") }
         return words.isEmpty ? "no fault" : words.joined(separator: ", ")
     }

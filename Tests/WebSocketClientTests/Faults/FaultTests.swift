@@ -32,6 +32,29 @@ struct FaultTests {
         }
     }
 
+    @Test(
+        "Whichever byte a stream loses, the run finds it",
+        arguments: FaultPlan.Direction.allCases
+    )
+    func lostByte(direction: FaultPlan.Direction) throws {
+        let exchange = Exchange()
+        let control = try FaultRun(exchange, .none)
+        #expect(control.broken == [])
+        let total = control.progress
+        for offset in 0..<(direction == .inbound ? total.read : total.written) {
+            var plan = FaultPlan.none
+            plan.direction = direction
+            plan.lostByte = offset
+            let broken: [String]
+            do {
+                broken = try FaultRun(exchange, plan).broken
+            } catch let error as WebSocketError {
+                broken = ["\(error)"]
+            }
+            #expect(!broken.isEmpty, "\(plan)")
+        }
+    }
+
     private static let exchanges = [false, true].flatMap {
         Exchange.all([3, 120], isCompressed: $0)
     }

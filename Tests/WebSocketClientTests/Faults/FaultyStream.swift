@@ -81,6 +81,7 @@ final class FaultyStream: ByteStream {
             if state.mustRepeat() {
                 return .wouldBlock(state.plan.mood == .crossed ? .write : .read)
             }
+            state.loseInboundByte()
             let room = state.room(.inbound)
             let count = min(state.inbound.count, room, buffer.count, state.plan.pieceBytes)
             if count > 0 {
@@ -122,8 +123,9 @@ final class FaultyStream: ByteStream {
                 }
                 return .wouldBlock(.write)
             }
+            let passed = state.withoutLostByte(Array(bytes[..<count]))
             state.writtenBytes += count
-            state.inbound += peer.receive(Array(bytes[..<count]))
+            state.inbound += peer.receive(passed)
             return .bytes(count)
         }
     }
@@ -165,6 +167,24 @@ extension FaultyStream.State {
     fileprivate func room(_ direction: FaultPlan.Direction) -> Int {
         guard plan.fault != nil, plan.direction == direction, !isOver else { return .max }
         return max(0, plan.offset - (direction == .inbound ? readBytes : writtenBytes))
+    }
+
+    fileprivate mutating func loseInboundByte() {
+        guard plan.direction == .inbound, let lost = plan.lostByte,
+            (readBytes..<readBytes + inbound.count).contains(lost)
+        else { return }
+        inbound.remove(at: inbound.startIndex + lost - readBytes)
+        plan.lostByte = nil
+    }
+
+    /// What arrives of the next bytes that are written.
+    fileprivate func withoutLostByte(_ bytes: [UInt8]) -> [UInt8] {
+        guard plan.direction == .outbound, let lost = plan.lostByte,
+            (writtenBytes..<writtenBytes + bytes.count).contains(lost)
+        else { return bytes }
+        var bytes = bytes
+        bytes.remove(at: lost - writtenBytes)
+        return bytes
     }
 
     /// Whether the fault has been reached.

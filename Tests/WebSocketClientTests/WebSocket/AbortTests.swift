@@ -77,7 +77,11 @@ struct AbortTests {
         let listener = try Listener()
         defer { listener.close() }
         let socket = WebSocket(options: ConnectOptions(timeout: .endless))
-        let thread = abortSoon(socket)
+        let thread = Background {
+            // Once its connection is there, it waits for an answer.
+            _ = try listener.accept(until: .ample)
+            socket.abort()
+        }
         let duration = elapsed {
             let error = failure { try socket.connect(to: "ws://127.0.0.1:\(listener.port)/") }
             #expect(error?.isAborted == true, "\(String(describing: error))")
@@ -92,19 +96,20 @@ struct AbortTests {
         let listener = try Listener()
         defer { listener.close() }
         let stop = Promise<Void>()
+        let socket = WebSocket(options: ConnectOptions(timeout: .endless))
         let peer = Background {
             let stream = try listener.accept(until: .ample)
             try stream.writeAll(
                 Array("HTTP/1.1 403 Forbidden\r\nContent-Length: 10\r\n\r\nhalf".utf8)
             )
+            // Most likely it has read that and waits for the rest.
+            pause(.milliseconds(100))
+            socket.abort()
             try stop.value()
         }
-        let socket = WebSocket(options: ConnectOptions(timeout: .endless))
-        let thread = abortSoon(socket)
         let error = failure { try socket.connect(to: "ws://127.0.0.1:\(listener.port)/") }
         #expect(error?.isAborted == true, "\(String(describing: error))")
         stop.fulfil()
-        try thread.join()
         try peer.join()
     }
 

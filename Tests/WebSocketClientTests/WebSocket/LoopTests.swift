@@ -5,7 +5,7 @@ import WebSocketClient
 import WebSocketProtocol
 
 /// What the search for leaks is run over: everything that a connection allocates, again and again.
-@Suite("Connect, transfer and end, in a loop", .blocking)
+@Suite("Connect, transfer and end, in a loop", .alone)
 struct LoopTests {
     enum Ending: CaseIterable { case close, abort, drop, cut }
 
@@ -52,8 +52,8 @@ struct LoopTests {
         for round in 0..<Self.rounds {
             try Self.round(endings[round % endings.count], server, isCompressed)
         }
-        // Other tests run at the same time: a descriptor lost each round would still show.
-        #expect(eventually { Descriptors.open.count < before + Self.rounds })
+        // Something else may have been opened once: a descriptor lost now and then would still show.
+        #expect(eventually { Descriptors.open.count < before + 5 })
     }
 
     private static func round(

@@ -289,13 +289,11 @@ private final class FullListener {
     init() throws {
         // Binding without listening would refuse; a backlog of 0 holds one connection.
         let free = try Listener()
-        let port = free.port
         address = free.address
         free.close()
         listener = socket(AF_INET, Int32(SOCK_STREAM.rawValue), 0)
         var one: Int32 = 1
         setsockopt(listener, SOL_SOCKET, SO_REUSEADDR, &one, 4)
-        _ = withExtendedLifetime(free) { port }
         let descriptor = listener
         try #require(address.withSockaddr { bind(descriptor, $0, $1) } == 0)
         try #require(listen(listener, 0) == 0)
