@@ -37,6 +37,7 @@ let package = Package(
         .default(enabledTraits: ["CAccel"]),
     ],
     dependencies: [
+        .package(url: "https://github.com/apple/swift-http-types", from: "1.3.0"),
         .package(url: "https://github.com/apple/swift-log", from: "1.6.0"),
         .package(url: "https://github.com/apple/swift-argument-parser", from: "1.5.0"),
     ],
@@ -62,7 +63,10 @@ let package = Package(
         ),
         .target(
             name: "WebSocketProtocol",
-            dependencies: ["WebSocketAccel", "CWebSocketZlib"],
+            dependencies: [
+                "WebSocketAccel", "CWebSocketZlib",
+                .product(name: "HTTPTypes", package: "swift-http-types"),
+            ],
             swiftSettings: strict
         ),
 
@@ -78,6 +82,7 @@ let package = Package(
             name: "WebSocketClient",
             dependencies: [
                 "WebSocketProtocol", "CWebSocketOpenSSL", "CWebSocketLinux",
+                .product(name: "HTTPTypes", package: "swift-http-types"),
                 .product(name: "Logging", package: "swift-log"),
             ],
             swiftSettings: strict
@@ -95,7 +100,10 @@ let package = Package(
         ),
         .target(
             name: "LoopbackServer",
-            dependencies: ["WebSocketClient", "WebSocketProtocol"],
+            dependencies: [
+                "WebSocketClient", "WebSocketProtocol",
+                .product(name: "HTTPTypes", package: "swift-http-types"),
+            ],
             swiftSettings: strict
         ),
         .executableTarget(
@@ -148,6 +156,7 @@ let package = Package(
             dependencies: [
                 "WebSocketClient", "WebSocketProtocol", "CWebSocketZlib", "CWebSocketAccel",
                 "WebSocketAccelPure",
+                .product(name: "HTTPTypes", package: "swift-http-types"),
             ],
             path: "Tests/Programs/fuzz-targets",
             swiftSettings: strict
@@ -180,13 +189,19 @@ let package = Package(
         ),
         .target(
             name: "TestSupport",
-            dependencies: ["WebSocketClient", "LoopbackServer"],
+            dependencies: [
+                "WebSocketClient", "LoopbackServer",
+                .product(name: "HTTPTypes", package: "swift-http-types"),
+            ],
             path: "Tests/Support",
             swiftSettings: strict
         ),
         .testTarget(
             name: "WebSocketProtocolTests",
-            dependencies: ["WebSocketProtocol", "TestSupport"],
+            dependencies: [
+                "WebSocketProtocol", "TestSupport",
+                .product(name: "HTTPTypes", package: "swift-http-types"),
+            ],
             swiftSettings: strict
         ),
         .testTarget(

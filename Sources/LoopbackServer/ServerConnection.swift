@@ -1,3 +1,4 @@
+package import HTTPTypes
 package import WebSocketClient
 package import WebSocketProtocol
 
@@ -7,7 +8,7 @@ package final class ServerConnection {
 
     /// What the request line asked for.
     package let target: String
-    package let fields: HTTPFields
+    package let headers: HTTPFields
 
     package let stream: any ByteStream
     private var frames: FrameDecoder
@@ -43,7 +44,7 @@ package final class ServerConnection {
             throw Failure.endOfStream
         }
         target = handshake.target
-        fields = handshake.fields
+        headers = handshake.fields
         let answer = compression?.offers.first?.accept(handshake.extensions)
         deflater = answer?.parameters.deflater(for: .server, options: compression ?? .init())
         assembler = MessageAssembler(

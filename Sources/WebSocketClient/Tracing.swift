@@ -61,9 +61,15 @@ enum Tracing {
 
     // MARK: Handshakes
 
-    static func request(_ head: [UInt8], to url: WebSocketURL) {
-        let place = "\(url)".hidingQuery
-        log("--- request header to \(place) ---\n\(redacted(head))\n-----------------------")
+    static func request(_ request: HandshakeRequest, to url: WebSocketURL) {
+        log(
+            """
+            --- request header to \("\(url)".hidingQuery) ---
+            GET \(request.target.hidingQuery) HTTP/1.1
+            \(request.fields.redactedLines)
+            -----------------------
+            """
+        )
     }
 
     static func response(_ response: HandshakeResponse) {
@@ -71,28 +77,10 @@ enum Tracing {
             """
             --- response header ---
             HTTP/1.1 \(response)
-            \(response.fields)
+            \(response.headers.redactedLines)
             -----------------------
             """
         )
-    }
-
-    /// A head without what authorises.
-    static func redacted(_ head: [UInt8]) -> String {
-        String(decoding: head, as: UTF8.self).split(separator: "\r\n").enumerated().map {
-            (index, line) in
-            // The request line has no name to go by.
-            if index == 0 { return requestLine(line) }
-            guard let colon = line.firstIndex(of: ":") else { return "" }
-            let value = line[colon...].dropFirst().drop { $0 == " " }
-            return "\(HTTPFields([(String(line[..<colon]), String(value))]))"
-        }.joined(separator: "\n")
-    }
-
-    private static func requestLine(_ line: Substring) -> String {
-        let parts = line.split(separator: " ")
-        guard parts.count == 3 else { return "" }
-        return "\(parts[0]) \(String(parts[1]).hidingQuery) \(parts[2])"
     }
 
     // MARK: Frames

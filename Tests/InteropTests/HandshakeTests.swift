@@ -45,7 +45,7 @@ struct HandshakeTests {
         }
         #expect(response.statusCode == 403)
         #expect(response.reasonPhrase == "Forbidden")
-        #expect(response.fields["content-length"] == "11")
+        #expect(response.headers["content-length"] == "11")
         #expect(String(decoding: response.body, as: UTF8.self) == "not for you")
         #expect(response.isBodyComplete)
         #expect(socket.status == 403)
@@ -65,7 +65,7 @@ struct HandshakeTests {
             return
         }
         #expect(response.statusCode == 503)
-        #expect(response.fields["transfer-encoding"] == "chunked")
+        #expect(response.headers["transfer-encoding"] == "chunked")
         #expect(String(decoding: response.body, as: UTF8.self) == "come back later")
         #expect(response.isBodyComplete)
     }
@@ -96,7 +96,7 @@ struct HandshakeTests {
         options.cookieJar = CookieJar()
         options.cookie = "own=1"
         let first = try WebSocket.connect(to: server.url("/cookie"), options: options)
-        #expect(first.headers.values(of: "Set-Cookie").count == 2)
+        #expect(first.headers[values: "Set-Cookie"].count == 2)
         try first.close()
         for (path, expected) in [
             ("/headers", "session=abc123; own=1"), ("/narrow", "narrow=1; session=abc123; own=1"),

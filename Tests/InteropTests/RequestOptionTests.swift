@@ -23,12 +23,13 @@ struct RequestOptionTests {
 
     @Test("header: lines and pairs are added in their order")
     func header() throws {
-        let lines = try HTTPFields(lines: ["X-One: 1", "X-Two:2", "X-One: 3"])
-        for header in [lines, ["X-One": "1", "X-Two": "2", "X-One": "3"]] {
+        for header: RequestHeaders in [
+            ["X-One: 1", "X-Two:2", "X-One: 3"], ["X-One": "1", "X-Two": "2", "X-One": "3"],
+        ] {
             let fields = try requestFields {
                 try createConnection($0, header: header, options: .interop)
             }
-            #expect(fields.values(of: "X-One") == ["1", "3"])
+            #expect(fields[values: "X-One"] == ["1", "3"])
             #expect(fields["X-Two"] == "2")
         }
     }
@@ -44,8 +45,8 @@ struct RequestOptionTests {
         // RFC 6455 §1.3 has this key and this answer.
         #expect(socket.headers["Sec-WebSocket-Accept"] == "s3pPLMBiTxaQ9kYGzzhZRbK+xOo=")
         let fields = try socket.requestFields()
-        #expect(fields.values(of: "Sec-WebSocket-Key") == [key])
-        #expect(fields.values(of: "Sec-WebSocket-Version") == ["13"])
+        #expect(fields[values: "Sec-WebSocket-Key"] == [key])
+        #expect(fields[values: "Sec-WebSocket-Version"] == ["13"])
         try socket.close()
     }
 
@@ -82,7 +83,7 @@ struct RequestOptionTests {
         let fields = try requestFields {
             try createConnection($0, cookie: "a=1; b=2", options: options)
         }
-        #expect(fields.values(of: "Cookie") == ["session=abc123; a=1; b=2"])
+        #expect(fields[values: "Cookie"] == ["session=abc123; a=1; b=2"])
     }
 
     @Test("origin, suppress_origin: the URL's, another one, or none")
@@ -93,7 +94,7 @@ struct RequestOptionTests {
         let own = try requestFields {
             try createConnection($0, origin: "https://app.example", options: .interop)
         }
-        #expect(own.values(of: "Origin") == ["https://app.example"])
+        #expect(own[values: "Origin"] == ["https://app.example"])
         let none = try requestFields {
             try createConnection($0, suppressOrigin: true, options: .interop)
         }
@@ -107,7 +108,7 @@ struct RequestOptionTests {
         let own = try requestFields {
             try createConnection($0, host: "feed.example:8080", options: .interop)
         }
-        #expect(own.values(of: "Host") == ["feed.example:8080"])
+        #expect(own[values: "Host"] == ["feed.example:8080"])
         let none = try requestFields {
             try createConnection($0, suppressHost: true, options: .interop)
         }
@@ -119,7 +120,7 @@ struct RequestOptionTests {
         let fields = try requestFields {
             try createConnection($0, connection: "keep-alive, Upgrade", options: .interop)
         }
-        #expect(fields.values(of: "Connection") == ["keep-alive, Upgrade"])
+        #expect(fields[values: "Connection"] == ["keep-alive, Upgrade"])
     }
 
     @Test("subprotocols: offered in their order, and the chosen one is told in its own spelling")

@@ -330,7 +330,7 @@ struct PipeTests {
     func request() throws {
         let asked = Promise<HTTPFields>()
         try withServer { connection in
-            asked.fulfil(connection.fields)
+            asked.fulfil(connection.headers)
             _ = try connection.receive()
         } run: { server in
             _ = try run(

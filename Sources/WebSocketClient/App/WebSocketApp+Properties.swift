@@ -33,9 +33,16 @@ extension WebSocketApp {
     }
 
     /// The header fields of the next attempt to connect, besides those of ``options``.
-    public var header: Header {
-        get { self[\.header] }
-        set { self[\.header] = newValue }
+    public var headers: RequestHeaders {
+        get { self[\.headers] }
+        set { self[\.headers] = newValue }
+    }
+
+    /// The name that ``headers`` had.
+    @available(*, unavailable, renamed: "headers")
+    public var header: RequestHeaders {
+        get { headers }
+        set { headers = newValue }
     }
 
     /// How a silent peer is noticed, if a run isn't told otherwise. Default: not at all.

@@ -134,7 +134,7 @@ extension WebSocketApp {
 
     func options(for plan: RunPlan) throws -> ConnectOptions {
         var options = plan.options
-        options.headers.replace(with: try header.make())
+        options.headers.replace(with: try headers.fields())
         // A socket of the caller's serves one connection.
         options.socket = state.withLock { $0.options.socket.take() }
         options.deliversFragments = options.deliversFragments || onContinuation != nil

@@ -42,30 +42,9 @@ public final class WebSocketApp: Sendable {
     public typealias CloseCallback =
         @Sendable (WebSocketApp, CloseCode, _ reason: String) throws -> Void
 
-    /// Header fields of the handshake: fixed, or made anew for each attempt.
-    public struct Header: Sendable, ExpressibleByDictionaryLiteral {
-        let make: @Sendable () throws -> HTTPFields
-
-        /// The same fields for every attempt.
-        ///
-        /// - Parameter fields: The fields.
-        public init(_ fields: HTTPFields) { make = { fields } }
-
-        /// Fields that a function makes before each attempt, such as a fresh token. It runs on the
-        /// running thread; what it throws makes the attempt fail.
-        ///
-        /// - Parameter make: The function.
-        public init(perAttempt make: @escaping @Sendable () throws -> HTTPFields) {
-            self.make = make
-        }
-
-        /// The same fields for every attempt, as a literal.
-        ///
-        /// - Parameter elements: Names and values.
-        public init(dictionaryLiteral elements: (String, String)...) {
-            self.init(HTTPFields(elements))
-        }
-    }
+    /// The name that ``RequestHeaders`` had.
+    @available(*, unavailable, renamed: "RequestHeaders")
+    public typealias Header = RequestHeaders
 
     /// What a close carries and how long it may take.
     struct CloseRequest {
@@ -94,7 +73,7 @@ public final class WebSocketApp: Sendable {
 
     struct State {
         var callbacks: Callbacks
-        var header: Header
+        var headers: RequestHeaders
         var options: ConnectOptions
         var keepalive: Keepalive?
         var reconnection: Reconnection?
@@ -116,7 +95,8 @@ public final class WebSocketApp: Sendable {
     ///
     /// - Parameters:
     ///   - url: A `ws` or `wss` URL.
-    ///   - header: Further header fields of the handshake.
+    ///   - header: Further header fields of the handshake, as names and values, as lines, or made
+    ///     anew for each attempt.
     ///   - onOpen: Called when a connection is open.
     ///   - onReconnect: Called in place of `onOpen` when a connection is open that isn't the first.
     ///   - onMessage: Called with each message.
@@ -133,7 +113,7 @@ public final class WebSocketApp: Sendable {
     ///   - options: All else that can be chosen.
     public init(
         url: String,
-        header: Header = [:],
+        header: RequestHeaders = [:],
         onOpen: Callback? = nil,
         onReconnect: Callback? = nil,
         onMessage: MessageCallback? = nil,
@@ -164,7 +144,7 @@ public final class WebSocketApp: Sendable {
         if let cookie { options.cookie = cookie }
         if !subprotocols.isEmpty { options.subprotocols = subprotocols }
         if let socket { options.socket = socket }
-        state = Locked(State(callbacks: callbacks, header: header, options: options))
+        state = Locked(State(callbacks: callbacks, headers: header, options: options))
     }
 
     // MARK: Sending

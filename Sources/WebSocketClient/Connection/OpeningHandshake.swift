@@ -56,7 +56,7 @@ struct OpeningHandshake {
             let stream = try connect(url, choices.tls)
             let limit = deadline.earlier(Deadline(options.timeouts.handshake))
             let head = request.encode()
-            if Tracing.isEnabled { Tracing.request(head, to: url) }
+            if Tracing.isEnabled { Tracing.request(request, to: url) }
             do throws(TransportError) {
                 try write(head, to: stream, until: limit)
             } catch {
@@ -64,7 +64,7 @@ struct OpeningHandshake {
             }
             let (response, rest) = try readResponse(from: stream, until: limit)
             if Tracing.isEnabled { Tracing.response(response) }
-            options.cookieJar?.store(response.fields, from: url)
+            options.cookieJar?.store(response.headers, from: url)
             do throws(RedirectFailure) {
                 if let redirect = try policy.redirect(
                     from: url,

@@ -1,3 +1,6 @@
+public import HTTPTypes
+public import WebSocketProtocol
+
 /// All that can be chosen about a connection; the defaults are safe and fit most servers.
 public struct ConnectOptions: Sendable {
     /// What goes into a header field whose value follows from the URL.
@@ -24,6 +27,9 @@ public struct ConnectOptions: Sendable {
     public var timeouts = Timeouts()
 
     /// Further header fields of the handshake. One with the name of a generated field replaces it.
+    ///
+    /// `[.authorization: "Bearer …"]` is a literal of it; ``HTTPTypes/HTTPFields/init(_:)`` takes names and
+    /// values that are text, and refuses what can't be sent.
     public var headers = HTTPFields()
     /// The `Origin` field. Default: the URL's.
     public var origin = HeaderChoice.automatic

@@ -1,3 +1,4 @@
+public import HTTPTypes
 import WebSocketProtocol
 
 /// The cookies that servers have set in their handshakes (RFC 6265), kept in memory.
@@ -24,10 +25,10 @@ public final class CookieJar: Sendable {
     /// Takes the cookies of a server's answer.
     ///
     /// - Parameters:
-    ///   - fields: The answer's header fields.
+    ///   - headers: The answer's header fields.
     ///   - url: Where it came from.
-    public func store(_ fields: HTTPFields, from url: WebSocketURL) {
-        store.withLock { $0.store(fields, from: url, now: SystemCalls.secondsSince1970()) }
+    public func store(_ headers: HTTPFields, from url: WebSocketURL) {
+        store.withLock { $0.store(headers, from: url, now: SystemCalls.secondsSince1970()) }
     }
 
     /// Removes all cookies.

@@ -1,3 +1,4 @@
+public import HTTPTypes
 public import WebSocketProtocol
 
 /// A proxy to reach the server through.

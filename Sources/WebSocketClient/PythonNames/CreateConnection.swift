@@ -35,7 +35,7 @@ extension WebSocket {
 ///     ever.
 ///   - type: The class to make, websocket-client's `class_`: every higher call honours the frame-level
 ///     methods that a subclass of ``WebSocket`` overrides.
-///   - header: Further header fields of the handshake; `HTTPFields(lines:)` takes lines.
+///   - header: Further header fields of the handshake, as names and values or as lines.
 ///   - cookie: Cookies to send besides those of the jar.
 ///   - origin: The `Origin` field.
 ///   - suppressOrigin: Whether there is no `Origin` field.
@@ -63,7 +63,7 @@ public func createConnection<Socket: WebSocket>(
     _ url: String,
     timeout: Duration? = nil,
     as type: Socket.Type = WebSocket.self,
-    header: HTTPFields = [:],
+    header: RequestHeaders = [:],
     cookie: String? = nil,
     origin: String? = nil,
     suppressOrigin: Bool = false,
@@ -92,7 +92,7 @@ public func createConnection<Socket: WebSocket>(
         options.timeouts = Timeouts(all: timeout)
         options.timeouts.close = close
     }
-    options.headers.replace(with: header)
+    options.headers.replace(with: try header.fields())
     if let cookie { options.cookie = cookie }
     if let connection { options.connection = connection }
     if !subprotocols.isEmpty { options.subprotocols = subprotocols }
@@ -150,13 +150,5 @@ extension ConnectOptions {
             throw .invalidArgument("A proxy's host needs a port.")
         }
         proxy = .proxy(Proxy(kind, host: host, port: port, credentials: credentials))
-    }
-}
-
-extension HTTPFields {
-    /// Adds fields in place of those of the same names.
-    mutating func replace(with others: HTTPFields) {
-        for field in others { self[field.name] = nil }
-        for field in others { append(name: field.name, value: field.value) }
     }
 }

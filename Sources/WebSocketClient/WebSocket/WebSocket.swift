@@ -1,3 +1,4 @@
+public import HTTPTypes
 import WebSocketProtocol
 
 /// A WebSocket connection whose calls block until they are done (RFC 6455).
@@ -175,7 +176,7 @@ open class WebSocket: @unchecked Sendable {
     public var status: Int? { handshakeResponse?.statusCode }
 
     /// The header fields of the server's answer.
-    public var headers: HTTPFields { handshakeResponse?.fields ?? HTTPFields() }
+    public var headers: HTTPFields { handshakeResponse?.headers ?? [:] }
 
     /// The subprotocol that the server chose, in its own spelling.
     public var subprotocol: String? { state.withLock { $0.subprotocol } }

@@ -1,3 +1,5 @@
+package import HTTPTypes
+
 /// Cookies of any number of servers, RFC 6265, in memory.
 ///
 /// `Domain`, `Path`, `Secure`, `Expires` and `Max-Age` are honoured, and a cookie without `Domain`
@@ -76,8 +78,8 @@ package struct CookieStore: Sendable {
     }
 
     /// Takes all cookies of a response.
-    package mutating func store(_ fields: HTTPFields, from url: WebSocketURL, now: Int64) {
-        for value in fields.values(of: "Set-Cookie") { store(value, from: url, now: now) }
+    package mutating func store(_ headers: HTTPFields, from url: WebSocketURL, now: Int64) {
+        for value in headers[values: .setCookie] { store(value, from: url, now: now) }
     }
 
     /// The value of the `Cookie` field for a request, nil if no cookie is meant for it.

@@ -14,7 +14,7 @@ struct SetCookie {
 
     /// Parses the value of a `Set-Cookie` field received at `now`; nil if it sets none.
     init?(_ text: String, now: Int64) {
-        guard HTTPFields.isValidValue(text) else { return nil }
+        guard text.utf8.allSatisfy(\.isFieldValueCharacter) else { return nil }
         var parts = Array(text.utf8)
             .split(separator: UInt8(ascii: ";"), omittingEmptySubsequences: false)[...]
         guard let pair = parts.popFirst(), let equals = pair.firstIndex(of: UInt8(ascii: "="))

@@ -1,3 +1,5 @@
+package import HTTPTypes
+
 /// Collects the body of a response for people to read: a part of it is better than none.
 ///
 /// Nothing here fails: a body that is malformed or longer than the limit ends where it went wrong,
@@ -33,8 +35,8 @@ package struct HTTPBodyDecoder: Sendable {
         self.maximumBytes = maximumBytes
         if statusCode < 200 || statusCode == 204 || statusCode == 304 {
             framing = .length(remaining: 0)
-        } else if fields.contains("Transfer-Encoding") {
-            let codings = fields.values(of: "Transfer-Encoding").flatMap(tokenList)
+        } else if fields.contains(.transferEncoding) {
+            let codings = fields[values: .transferEncoding].flatMap(tokenList)
             let isChunked = codings.last?.equalsIgnoringCase("chunked") ?? false
             framing = isChunked ? .chunkSize : .untilEnd
         } else if let length = Self.contentLength(fields) {
@@ -67,7 +69,7 @@ package struct HTTPBodyDecoder: Sendable {
 
     /// The length, unless there is none or several that differ.
     private static func contentLength(_ fields: HTTPFields) -> Int? {
-        let lengths = Set(fields.values(of: "Content-Length").flatMap(tokenList))
+        let lengths = Set(fields[values: .contentLength].flatMap(tokenList))
         guard lengths.count == 1 else { return nil }
         return lengths.first?.utf8.decimalValue
     }

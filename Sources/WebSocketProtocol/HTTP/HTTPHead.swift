@@ -1,3 +1,5 @@
+package import HTTPTypes
+
 /// The head of an HTTP/1 message: its first line and its fields, RFC 9112 §2.1.
 package struct HTTPHead<StartLine: HTTPStartLine>: Sendable {
     package var startLine: StartLine

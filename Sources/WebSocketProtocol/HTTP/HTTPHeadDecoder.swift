@@ -1,3 +1,5 @@
+import HTTPTypes
+
 /// Finds and parses the head of an HTTP/1 message in a stream that arrives in any pieces.
 ///
 /// Each line is parsed when its end has come, so that a byte at a time costs no more than all at
@@ -75,18 +77,18 @@ package struct HTTPHeadDecoder<StartLine: HTTPStartLine>: Sendable {
 
     private mutating func addField(_ text: ArraySlice<UInt8>) throws(MalformedHTTP) {
         let number = fields.count + 1
-        guard number <= limits.maximumFieldCount else {
+        guard number <= min(limits.maximumFieldCount, HTTPFields.maximumCount) else {
             throw .tooManyFields(maximum: limits.maximumFieldCount)
         }
         if let first = text.first, first.isBlank { throw .foldedLine(number) }
         let name = text.prefix { $0 != UInt8(ascii: ":") }
         let value = text.dropFirst(name.count + 1).trimmingBlanks
         // RFC 9112 §5.1: "No whitespace is allowed between the field name and colon."
-        guard name.count < text.count, name.isToken, value.allSatisfy(\.isFieldValueCharacter)
+        guard name.count < text.count,
+            let name = HTTPField.Name(String(decoding: name, as: UTF8.self)),
+            value.allSatisfy(\.isFieldValueCharacter)
         else { throw .fieldLine(number) }
-        fields.append(
-            name: String(decoding: name, as: UTF8.self),
-            value: String(fieldText: value)
-        )
+        // The bytes as they are, which needn't be UTF-8.
+        fields.append(HTTPField(name: name, value: value))
     }
 }

@@ -1,3 +1,5 @@
+import HTTPTypes
+
 /// What a handshake agreed on.
 package struct Negotiated: Sendable, Hashable {
     package var subprotocol: String?
@@ -15,18 +17,18 @@ extension HandshakeRequest {
         _ response: HandshakeResponse,
         digest: AcceptKey.Digest
     ) throws(HandshakeFailure) -> Negotiated {
-        let fields = response.fields
+        let fields = response.headers
         // 1. "If the status code received from the server is not 101 …"
         guard response.statusCode == 101 else { throw .status(response.statusCode) }
         // 2. "… not an ASCII case-insensitive match for the value 'websocket'"
-        let upgrade = fields.joinedValue(of: "Upgrade")
+        let upgrade = fields[.upgrade]
         guard let upgrade, upgrade.equalsIgnoringCase("websocket") else { throw .upgrade(upgrade) }
         // 3. "… doesn't contain a token that is an ASCII case-insensitive match for … 'Upgrade'"
-        guard fields.listContains("upgrade", in: "Connection") else {
-            throw .connection(fields.joinedValue(of: "Connection"))
+        guard fields.listContains("upgrade", in: .connection) else {
+            throw .connection(fields[.connection])
         }
         // 4. Base64 tells upper from lower case: so does the comparison.
-        guard let accept = fields.joinedValue(of: .secWebSocketAccept) else {
+        guard let accept = fields[.secWebSocketAccept] else {
             throw .missingAccept
         }
         guard AcceptKey.matches(accept, AcceptKey.expected(for: key, digest: digest)) else {
@@ -40,7 +42,7 @@ extension HandshakeRequest {
 
     /// 6. "… indicates the use of a subprotocol that was not present in the client's handshake"
     private func chosenSubprotocol(_ fields: HTTPFields) throws(HandshakeFailure) -> String? {
-        guard let chosen = fields.joinedValue(of: .secWebSocketProtocol) else {
+        guard let chosen = fields[.secWebSocketProtocol] else {
             if requiresSubprotocol { throw .noSubprotocol }
             return nil
         }
@@ -52,7 +54,7 @@ extension HandshakeRequest {
     private func agreedParameters(
         _ fields: HTTPFields
     ) throws(HandshakeFailure) -> DeflateParameters? {
-        guard let chosen = ExtensionElement.parse(fields.values(of: .secWebSocketExtensions)) else {
+        guard let chosen = ExtensionElement.parse(fields[values: .secWebSocketExtensions]) else {
             throw .malformedExtensions
         }
         guard let first = chosen.first else { return nil }

@@ -1,3 +1,5 @@
+package import HTTPTypes
+
 /// A client's opening handshake, RFC 6455 §4.1: made, checked and encoded before anything is sent.
 package struct HandshakeRequest: Sendable {
     /// What a field gets whose value follows from the URL.
@@ -40,13 +42,13 @@ package struct HandshakeRequest: Sendable {
         try Self.validate(options)
         self.target = url.resource
         self.key =
-            options.fields[.secWebSocketKey]?.trimmingBlanks ?? Base64.encode(key)
+            options.fields[.secWebSocketKey] ?? Base64.encode(key)
         self.deflate = options.deflate
         self.requiresSubprotocol = options.requiresSubprotocol
         // People who come from other clients set the field by hand: it is an offer all the same.
         self.subprotocols =
             options.fields.contains(.secWebSocketProtocol)
-            ? options.fields.values(of: .secWebSocketProtocol).flatMap(tokenList)
+            ? options.fields[values: .secWebSocketProtocol].flatMap(tokenList)
             : options.subprotocols
         self.fields = try Self.fields(
             url: url,
@@ -72,32 +74,32 @@ package struct HandshakeRequest: Sendable {
     ) throws(InvalidHandshakeRequest) -> HTTPFields {
         var fields = HTTPFields()
         var custom = options.fields
-        func add(_ name: String, _ value: String?) {
-            let own = custom.values(of: name)
+        func add(_ name: HTTPField.Name, _ value: String?) {
+            let own = custom[fields: name]
             custom[name] = nil
-            let values = own.isEmpty ? [value].compactMap(\.self) : own
-            for value in values { fields.append(name: name, value: value) }
+            if own.isEmpty, let value { fields.append(HTTPField(name: name, value: value)) }
+            fields.append(contentsOf: own)
         }
-        add("Upgrade", "websocket")
-        add("Host", options.host.value(or: url.hostHeader))
-        add("Origin", options.origin.value(or: url.origin))
+        add(.upgrade, "websocket")
+        add(.hostField, options.host.value(or: url.hostHeader))
+        add(.origin, options.origin.value(or: url.origin))
         add(.secWebSocketKey, key)
         add(.secWebSocketVersion, "13")
-        add("Connection", options.connection.map(connectionValue) ?? "Upgrade")
+        add(.connection, options.connection.map(connectionValue) ?? "Upgrade")
         add(.secWebSocketProtocol, subprotocols.isEmpty ? nil : subprotocols.joined(separator: ","))
         add(
             .secWebSocketExtensions,
             options.deflate?.offers.map(\.element.text).joined(separator: ", ")
         )
-        if let credentials = url.credentials, !custom.contains("Authorization") {
+        if let credentials = url.credentials, !custom.contains(.authorization) {
             guard credentials.isValid else { throw .credentials }
-            add("Authorization", credentials.fieldValue)
+            add(.authorization, credentials.fieldValue)
         }
         // RFC 6265 §5.4: "the user agent MUST NOT attach more than one Cookie header field".
-        let cookies = custom.values(of: "Cookie") + [options.cookie].compactMap(\.self)
-        custom["Cookie"] = nil
-        for field in custom { fields.append(name: field.name, value: field.value) }
-        add("Cookie", cookies.isEmpty ? nil : cookies.joined(separator: "; "))
+        let cookies = custom[values: .cookie] + [options.cookie].compactMap(\.self)
+        custom[.cookie] = nil
+        fields.append(contentsOf: custom)
+        add(.cookie, cookies.isEmpty ? nil : cookies.joined(separator: "; "))
         return fields
     }
 
@@ -123,10 +125,10 @@ extension HandshakeRequest {
     private static func validate(_ options: Options) throws(InvalidHandshakeRequest) {
         if case .custom(let host) = options.host { try validate(host: host) }
         if case .custom(let origin) = options.origin {
-            guard !origin.isEmpty, HTTPFields.isValidValue(origin) else { throw .origin }
+            guard !origin.isEmpty, isValidValue(origin) else { throw .origin }
         }
-        guard HTTPFields.isValidValue(options.connection ?? "") else { throw .connection }
-        guard HTTPFields.isValidValue(options.cookie ?? "") else { throw .cookie }
+        guard isValidValue(options.connection ?? "") else { throw .connection }
+        guard isValidValue(options.cookie ?? "") else { throw .cookie }
         for (index, name) in options.subprotocols.enumerated() {
             // RFC 6455 §4.1: "The elements that comprise this value MUST be non-empty strings …
             // and MUST all be unique strings."
@@ -138,15 +140,11 @@ extension HandshakeRequest {
         for field in options.fields { try validate(field) }
     }
 
-    private static func validate(_ field: HTTPFields.Field) throws(InvalidHandshakeRequest) {
-        guard HTTPFields.isValidName(field.name) else {
-            throw .fieldName(InvalidHandshakeRequest.readable(field.name))
-        }
-        guard HTTPFields.isValidValue(field.value) else { throw .fieldValue(name: field.name) }
-        guard !reservedNames.contains(where: { $0.equalsIgnoringCase(field.name) }) else {
-            throw .reservedField(field.name)
-        }
-        if field.name.equalsIgnoringCase("Host") { try validate(host: field.value) }
+    private static func validate(_ field: HTTPField) throws(InvalidHandshakeRequest) {
+        let name = field.name.rawName
+        guard field.hasSendableValue else { throw .fieldValue(name: name) }
+        guard !reservedNames.contains(field.name) else { throw .reservedField(name) }
+        if field.name == .hostField { try validate(host: field.value) }
     }
 
     private static func validate(host: String) throws(InvalidHandshakeRequest) {
@@ -160,15 +158,11 @@ extension HandshakeRequest {
 
     /// Extensions are offered by their options, or the connection couldn't read the frames; and a
     /// body would be read as frames.
-    private static let reservedNames: [String] = [
-        .secWebSocketExtensions, .secWebSocketAccept, "Content-Length", "Transfer-Encoding",
+    private static let reservedNames: [HTTPField.Name] = [
+        .secWebSocketExtensions, .secWebSocketAccept, .contentLength, .transferEncoding,
     ]
-}
 
-extension String {
-    static let secWebSocketKey = "Sec-WebSocket-Key"
-    static let secWebSocketVersion = "Sec-WebSocket-Version"
-    static let secWebSocketProtocol = "Sec-WebSocket-Protocol"
-    static let secWebSocketExtensions = "Sec-WebSocket-Extensions"
-    static let secWebSocketAccept = "Sec-WebSocket-Accept"
+    private static func isValidValue(_ text: String) -> Bool {
+        text.utf8.allSatisfy(\.isFieldValueCharacter)
+    }
 }

@@ -26,7 +26,7 @@ package struct HandshakeResponseDecoder: Sendable {
         return HandshakeResponse(
             statusCode: head.startLine.statusCode,
             reasonPhrase: head.startLine.reasonPhrase,
-            fields: head.fields,
+            headers: head.fields,
             body: body?.body ?? [],
             isBodyComplete: body?.isComplete ?? true
         )

@@ -1,3 +1,5 @@
+package import HTTPTypes
+
 /// Where a client goes next.
 package struct Redirect: Sendable, Hashable {
     package var url: WebSocketURL
@@ -27,7 +29,7 @@ package struct RedirectPolicy: Sendable, Hashable {
     ) throws(RedirectFailure) -> Redirect? {
         guard Self.statusCodes.contains(response.statusCode), limit > 0 else { return nil }
         guard followed < limit else { throw .tooMany(maximum: limit) }
-        let locations = response.fields.values(of: "Location")
+        let locations = response.headers[values: .location]
         guard locations.count == 1 else { throw .location(count: locations.count) }
         var next: WebSocketURL
         do throws(InvalidURL) {
@@ -50,9 +52,6 @@ extension HTTPFields {
     /// These fields without what is meant for one origin alone: the host, cookies, and credentials,
     /// tokens and keys as far as the field's name tells them.
     package var withoutCredentials: HTTPFields {
-        HTTPFields(
-            lazy.filter { !$0.name.equalsIgnoringCase("Host") && !Self.isSecret(name: $0.name) }
-                .map { ($0.name, $0.value) }
-        )
+        HTTPFields(filter { $0.name != .hostField && !Self.isSecret(name: $0.name) })
     }
 }

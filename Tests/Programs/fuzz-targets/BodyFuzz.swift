@@ -1,3 +1,4 @@
+import HTTPTypes
 import WebSocketProtocol
 
 /// Bodies of refusals: the same in any pieces, never more than the limit.
@@ -24,9 +25,9 @@ enum BodyFuzz {
 
     private static func fields(_ choice: UInt8) -> HTTPFields {
         switch choice & 3 {
-        case 0: ["Transfer-Encoding": "gzip, Chunked"]
-        case 1: ["Content-Length": "\(Int(choice) * 4)"]
-        case 2: ["Content-Length": "9223372036854775807"]
+        case 0: [.transferEncoding: "gzip, Chunked"]
+        case 1: [.contentLength: "\(Int(choice) * 4)"]
+        case 2: [.contentLength: "9223372036854775807"]
         default: [:]
         }
     }
@@ -64,7 +65,7 @@ enum BodyFuzz {
             bytes += "\(String(chunk.count, radix: 16)) ;x=y\r\n".utf8 + chunk + "\r\n".utf8
         }
         bytes += "0\r\nX: y\r\n\r\n".utf8
-        let made = try outcome(bytes + "HTTP".utf8, ["Transfer-Encoding": "chunked"], sizes)
+        let made = try outcome(bytes + "HTTP".utf8, [.transferEncoding: "chunked"], sizes)
         try require(made.decoder.isComplete && made.decoder.body == body, "chunks are lost")
         try require(made.taken == bytes.count, "the end of the chunks is elsewhere")
     }

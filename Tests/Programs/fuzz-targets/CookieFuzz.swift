@@ -1,3 +1,4 @@
+import HTTPTypes
 import WebSocketProtocol
 
 /// `Set-Cookie` fields of several servers: a cookie goes where it belongs and nowhere else.
@@ -28,7 +29,7 @@ enum CookieFuzz {
         }
         for sender in senders {
             let header = store.cookieHeader(for: try Sample.url(sender), now: now)
-            try require(HTTPFields.isValidValue(header ?? ""), "a cookie that ends its line")
+            try require(HTTPField.isValidValue(header ?? ""), "a cookie that ends its line")
             try require(header.map { $0.utf8.contains(UInt8(ascii: "=")) } ?? true, "no pair")
         }
         try keepSecrets(&store)

@@ -1,3 +1,4 @@
+import HTTPTypes
 import WebSocketClient
 import WebSocketProtocol
 
@@ -43,7 +44,7 @@ enum ExtensionFuzz {
         _ request: HandshakeRequest,
         _ wish: DeflateOffer
     ) throws(Finding) {
-        let offers = ExtensionElement.parse(request.fields.values(of: "Sec-WebSocket-Extensions"))
+        let offers = ExtensionElement.parse(request.fields[values: .secWebSocketExtensions])
         guard let offers else { throw Finding(description: "the offer can't be parsed") }
         guard let answer = wish.accept(offers) else { return }
         let text = answer.element.text
@@ -93,7 +94,9 @@ enum ExtensionFuzz {
 
     private static func response(_ values: [String]) -> HandshakeResponse {
         var fields = Sample.acceptance
-        for value in values { fields.append(name: "Sec-WebSocket-Extensions", value: value) }
-        return HandshakeResponse(statusCode: 101, fields: fields)
+        for value in values {
+            fields.append(HTTPField(name: .secWebSocketExtensions, value: value))
+        }
+        return HandshakeResponse(statusCode: 101, headers: fields)
     }
 }

@@ -1,3 +1,4 @@
+import HTTPTypes
 import WebSocketProtocol
 
 /// The handshake of RFC 6455 §1.3.
@@ -5,8 +6,8 @@ enum Sample {
     static let key = Array("the sample nonce".utf8)
 
     static let acceptance: HTTPFields = [
-        "Upgrade": "websocket", "Connection": "Upgrade",
-        "Sec-WebSocket-Accept": "s3pPLMBiTxaQ9kYGzzhZRbK+xOo=",
+        .upgrade: "websocket", .connection: "Upgrade",
+        .secWebSocketAccept: "s3pPLMBiTxaQ9kYGzzhZRbK+xOo=",
     ]
 
     static func url(_ text: String) throws(Finding) -> WebSocketURL {

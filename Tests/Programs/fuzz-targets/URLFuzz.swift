@@ -1,3 +1,4 @@
+import HTTPTypes
 import WebSocketClient
 import WebSocketProtocol
 
@@ -53,7 +54,7 @@ enum URLFuzz {
         try require(taken == bytes.count, "the request is malformed")
         let head = decoder.head
         try require(head?.startLine.target == url.resource, "another target")
-        try require(head?.fields["Host"] == url.hostHeader, "another host")
+        try require(head?.fields[.hostField] == url.hostHeader, "another host")
         try require(head?.fields == request.fields, "other fields")
     }
 }

@@ -14,7 +14,7 @@ struct AppArgumentsTests {
     ) throws -> HTTPFields {
         let fields = Promise<HTTPFields>()
         return try withServer { connection in
-            fields.fulfil(connection.fields)
+            fields.fulfil(connection.headers)
             _ = try connection.receive()
         } run: { server in
             try run(server.url()) { try $0.close() }

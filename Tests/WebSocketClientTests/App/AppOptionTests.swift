@@ -13,7 +13,7 @@ struct AppOptionTests {
     private func request(_ run: (_ url: String) throws -> Void) throws -> HTTPFields {
         let asked = Mutex<HTTPFields?>(nil)
         let server = try LoopbackServer { connection in
-            asked.withLock { $0 = connection.fields }
+            asked.withLock { $0 = connection.headers }
             try connection.send(.text, [0x61, 0xFF])
             while true { _ = try connection.receive() }
         }

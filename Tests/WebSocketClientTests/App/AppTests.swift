@@ -177,7 +177,7 @@ struct AppTests {
     func headerClosure() throws {
         let seen = Journal()
         let server = try LoopbackServer { connection in
-            seen.note(connection.fields["X-Attempt"] ?? "none")
+            seen.note(connection.headers["X-Attempt"] ?? "none")
             connection.stream.abort()
         }
         defer { server.stop() }

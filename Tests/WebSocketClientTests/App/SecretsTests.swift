@@ -139,10 +139,13 @@ extension TracingTests {
     @Test("No secret is in an error about the caller's arguments")
     func argumentSecrets() throws {
         var evidence = Evidence()
-        func expectRefusal(of url: String, _ change: (inout ConnectOptions) -> Void = { _ in }) {
+        func expectRefusal(
+            of url: String,
+            _ change: (inout ConnectOptions) throws -> Void = { _ in }
+        ) {
             var options = options
-            change(&options)
             do {
+                try change(&options)
                 try WebSocket.connect(to: url, options: options).abort()
                 Issue.record("connected")
             } catch {
@@ -161,7 +164,9 @@ extension TracingTests {
             }
             // A whole line given as a name among them.
             for name in ["Authorization", "X-Other", "X-A: \(secret)", "Sec-WebSocket-Extensions"] {
-                expectRefusal(of: good) { $0.headers = [(name): "\(secret)-26\r\nX: y"] }
+                expectRefusal(of: good) {
+                    $0.headers = try HTTPFields([name: "\(secret)-26\r\nX: y"])
+                }
             }
             expectRefusal(of: good) { $0.cookie = "\(secret)-27\n" }
             expectRefusal(of: good) { $0.origin = .custom("\(secret)-28\0") }

@@ -95,7 +95,7 @@ struct TracingTests {
             Tracing.response(
                 HandshakeResponse(
                     statusCode: 101,
-                    fields: ["set-cookie": "id=secret-5", "Server": "marked-server"]
+                    headers: ["set-cookie": "id=secret-5", "Server": "marked-server"]
                 )
             )
         }

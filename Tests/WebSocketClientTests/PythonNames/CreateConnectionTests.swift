@@ -32,7 +32,7 @@ struct CreateConnectionTests {
     ) throws -> (fields: HTTPFields, socket: WebSocket) {
         let asked = Mutex<HTTPFields?>(nil)
         let server = try LoopbackServer { connection in
-            asked.withLock { $0 = connection.fields }
+            asked.withLock { $0 = connection.headers }
             while true { _ = try connection.receive() }
         }
         defer { server.stop() }
@@ -88,7 +88,7 @@ struct CreateConnectionTests {
         let (fields, _) = try request { url in
             try createConnection(url, header: ["Origin": "null", "User-Agent": "me"])
         }
-        #expect(fields.values(of: "Origin") == ["null"])
+        #expect(fields[values: "Origin"] == ["null"])
         #expect(fields["User-Agent"] == "me")
     }
 

@@ -32,7 +32,7 @@ struct AccessorTests {
             #expect(!socket.isSecure)
             #expect(socket.status == 101)
             #expect(socket.headers["upgrade"] == "websocket")
-            #expect(socket.handshakeResponse?.fields == socket.headers)
+            #expect(socket.handshakeResponse?.headers == socket.headers)
             #expect(socket.subprotocol == "chat")
             #expect(socket.options.subprotocols == ["chat"])
             #expect(socket.timeout == .seconds(20))

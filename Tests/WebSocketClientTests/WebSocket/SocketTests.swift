@@ -117,7 +117,7 @@ struct SocketTests {
                 wakeUp: try WakeUp()
             )
             let server = try ServerConnection(accepting: stream, compression: nil)
-            request.fulfil("\(server.target) \(server.fields["Host"] ?? "")")
+            request.fulfil("\(server.target) \(server.headers["Host"] ?? "")")
             try? {
                 while true {
                     let (opcode, payload) = try server.receive()
@@ -200,7 +200,7 @@ struct SocketTests {
         let peer = Background {
             let stream = try listener.accept(until: .ample)
             let server = try ServerConnection(accepting: stream, compression: nil)
-            try server.send(text: "\(server.target) \(server.fields["Host"] ?? "")")
+            try server.send(text: "\(server.target) \(server.headers["Host"] ?? "")")
             try server.flush()
             server.waitForEnd()
         }

@@ -1,3 +1,5 @@
+import HTTPTypes
+import TestSupport
 import Testing
 import WebSocketProtocol
 
@@ -38,7 +40,7 @@ struct HandshakeNegotiationTests {
         #expect(request.key == "dGhlIHNhbXBsZSBub25jZQ==")
         var fields = accept
         change(&fields)
-        let response = HandshakeResponse(statusCode: status, fields: fields)
+        let response = HandshakeResponse(statusCode: status, headers: fields)
         return try request.negotiate(response, digest: sampleDigest)
     }
 
@@ -89,7 +91,7 @@ struct HandshakeNegotiationTests {
 
     @Test("The accept value is compared in its exact case")
     func accept() {
-        let name = "Sec-WebSocket-Accept"
+        let name: HTTPField.Name = "Sec-WebSocket-Accept"
         Self.expectFailure(.missingAccept) { $0[name] = nil }
         for wrong in [
             "S3PPLMBITXAQ9KYGZZHZRBK+XOO=", "s3pPLMBiTxaQ9kYGzzhZRbK+xOo", "",
@@ -105,7 +107,7 @@ struct HandshakeNegotiationTests {
 
     @Test("A subprotocol is one of those offered, in its case, or none")
     func subprotocol() throws {
-        let name = "Sec-WebSocket-Protocol"
+        let name: HTTPField.Name = "Sec-WebSocket-Protocol"
         let chosen = try Self.negotiate(subprotocols: ["chat", "Chat2"]) { $0[name] = "Chat2" }
         #expect(chosen.subprotocol == "Chat2")
         #expect(try Self.negotiate(subprotocols: ["chat"]).subprotocol == nil)
@@ -124,7 +126,7 @@ struct HandshakeNegotiationTests {
 
     @Test("No extension comes unasked")
     func extensions() throws {
-        let name = "Sec-WebSocket-Extensions"
+        let name: HTTPField.Name = "Sec-WebSocket-Extensions"
         Self.expectFailure(.unofferedExtension("permessage-deflate")) {
             $0[name] = "permessage-deflate"
         }

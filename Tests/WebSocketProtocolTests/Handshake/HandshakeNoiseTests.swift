@@ -1,3 +1,4 @@
+import HTTPTypes
 import TestSupport
 import Testing
 import WebSocketProtocol
@@ -74,7 +75,7 @@ struct HandshakeNoiseTests {
             }
             try decoder.finish()
             guard let response = decoder.response else { return "nothing" }
-            cookies.store(response.fields, from: url, now: 0)
+            cookies.store(response.headers, from: url, now: 0)
             let redirect = try RedirectPolicy().redirect(from: url, by: response, followed: 0)
             if let redirect { return "redirect to \(redirect)" }
             return "agreed on \(try request.negotiate(response, digest: sampleDigest))"
@@ -125,6 +126,6 @@ struct HandshakeNoiseTests {
                 now: 0
             )
         }
-        #expect(store.cookieHeader(for: url, now: 0).map(HTTPFields.isValidValue) != false)
+        #expect(store.cookieHeader(for: url, now: 0).map(HTTPField.isValidValue) != false)
     }
 }

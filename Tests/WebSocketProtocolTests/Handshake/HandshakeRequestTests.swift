@@ -1,3 +1,5 @@
+import HTTPTypes
+import TestSupport
 import Testing
 import WebSocketProtocol
 
@@ -88,7 +90,7 @@ struct HandshakeRequestTests {
         let request = try HandshakeRequest(url: url, key: Self.key, options: options)
         #expect(request.key == "dGhlIHNhbXBsZSBub25jZQ==")
         #expect(request.subprotocols == ["a", "b"])
-        let names = request.fields.map { $0.name.lowercased() }
+        let names = request.fields.map { $0.name.canonicalName }
         #expect(names.count == 8 && Set(names).count == 8)
         #expect(request.fields["Sec-WebSocket-Version"] == "8")
         #expect(request.fields["Authorization"] == "x")
@@ -110,15 +112,20 @@ struct HandshakeRequestTests {
     )
     func injection(text: String) {
         let value = "s3cret" + text
-        Self.expectRefusal(.fieldValue(name: "X")) { $0.fields = ["X": value] }
-        Self.expectRefusal(.fieldValue(name: "Cookie")) { $0.fields = ["Cookie": value] }
-        Self.expectRefusal(.fieldName("s3cret")) { $0.fields = [value: "x"] }
         Self.expectRefusal(.host) { $0.host = .custom(value) }
-        Self.expectRefusal(.fieldValue(name: "Host")) { $0.fields = ["Host": value] }
         Self.expectRefusal(.origin) { $0.origin = .custom(value) }
         Self.expectRefusal(.connection) { $0.connection = value }
         Self.expectRefusal(.cookie) { $0.cookie = value }
         Self.expectRefusal(.subprotocol(index: 1)) { $0.subprotocols = ["a", value] }
+    }
+
+    @Test(
+        "A control character that the field type lets through is refused",
+        arguments: [1, 27, 127]
+    )
+    func lenientValue(byte: UInt8) {
+        let field = HTTPField(name: "X", lenientValue: [0x61, byte])
+        Self.expectRefusal(.fieldValue(name: "X")) { $0.fields = HTTPFields([field]) }
     }
 
     @Test("What the connection could not live with is refused")
@@ -126,16 +133,14 @@ struct HandshakeRequestTests {
         Self.expectRefusal(.subprotocol(index: 0)) { $0.subprotocols = [""] }
         Self.expectRefusal(.subprotocol(index: 0)) { $0.subprotocols = ["a b"] }
         Self.expectRefusal(.subprotocol(index: 2)) { $0.subprotocols = ["a", "b", "a"] }
-        Self.expectRefusal(.fieldName("")) { $0.fields = ["": "x"] }
-        Self.expectRefusal(.fieldName("Authorization")) {
-            $0.fields = ["Authorization: Bearer x": ""]
-        }
         Self.expectRefusal(.host) { $0.host = .custom("a/b") }
         Self.expectRefusal(.host) { $0.host = .custom("") }
         Self.expectRefusal(.host) { $0.fields = ["Host": "a b"] }
         Self.expectRefusal(.origin) { $0.origin = .custom("") }
-        for name in ["sec-websocket-extensions", "Content-Length", "Transfer-Encoding"] {
-            Self.expectRefusal(.reservedField(name)) { $0.fields = [name: "1"] }
+        for name: HTTPField.Name in [
+            "sec-websocket-extensions", "Content-Length", "Transfer-Encoding",
+        ] {
+            Self.expectRefusal(.reservedField(name.rawName)) { $0.fields = [name: "1"] }
         }
         Self.expectRefusal(.deflateOption("level")) {
             $0.deflate = DeflateOptions()

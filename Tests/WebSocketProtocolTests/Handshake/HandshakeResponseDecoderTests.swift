@@ -1,3 +1,5 @@
+import HTTPTypes
+import TestSupport
 import Testing
 import WebSocketProtocol
 
@@ -40,7 +42,7 @@ struct HandshakeResponseDecoderTests {
                 == HandshakeResponse(
                     statusCode: 403,
                     reasonPhrase: "Forbidden",
-                    fields: ["Content-Length": "7", "X": "y"],
+                    headers: ["Content-Length": "7", "X": "y"],
                     body: Array("no way\n".utf8)
                 )
         )
@@ -72,7 +74,7 @@ struct HandshakeResponseDecoderTests {
             pieces: pieces
         )
         #expect(decoder.isComplete)
-        #expect(decoder.response?.statusCode == 204 && decoder.response?.fields == ["A": "b"])
+        #expect(decoder.response?.statusCode == 204 && decoder.response?.headers == ["A": "b"])
 
         let many = String(repeating: hints, count: 9)
         #expect(throws: MalformedHTTP.tooManyInterimResponses(maximum: 8)) {

@@ -1,3 +1,5 @@
+import HTTPTypes
+import TestSupport
 import Testing
 import WebSocketProtocol
 
@@ -30,7 +32,7 @@ struct ReceivedHandshakeTests {
         #expect(handshake.extensions.map(\.name) == ["permessage-deflate"])
         let response = handshake.acceptance(
             subprotocol: "chat",
-            fields: ["X": "y"],
+            headers: ["X": "y"],
             digest: sampleDigest
         )
         #expect(
@@ -67,9 +69,9 @@ struct ReceivedHandshakeTests {
         let rejection = #expect(throws: HandshakeRejection.self) { try Self.receive(text) }
         let response = try #require(rejection?.response)
         #expect(response.statusCode == status)
-        #expect(response.fields["Content-Length"] == "\(response.body.count)")
+        #expect(response.headers["Content-Length"] == "\(response.body.count)")
         if replacement.contains("Version") {
-            #expect(response.fields["Sec-WebSocket-Version"] == "13")
+            #expect(response.headers["Sec-WebSocket-Version"] == "13")
         }
     }
 

@@ -1,3 +1,5 @@
+import HTTPTypes
+import TestSupport
 import Testing
 import WebSocketProtocol
 
@@ -11,7 +13,7 @@ struct RedirectTests {
         followed: Int = 0
     ) throws -> Redirect? {
         var response = HandshakeResponse(statusCode: status)
-        response.fields["Location"] = location
+        response.headers["Location"] = location
         return try policy.redirect(from: WebSocketURL(url), by: response, followed: followed)
     }
 
@@ -69,7 +71,7 @@ struct RedirectTests {
         #expect(throws: RedirectFailure.location(count: 0)) { try Self.follow(nil) }
         let twice = HandshakeResponse(
             statusCode: 301,
-            fields: ["Location": "/a", "location": "/b"]
+            headers: ["Location": "/a", "location": "/b"]
         )
         #expect(throws: RedirectFailure.location(count: 2)) {
             try RedirectPolicy().redirect(from: WebSocketURL("ws://a"), by: twice, followed: 0)

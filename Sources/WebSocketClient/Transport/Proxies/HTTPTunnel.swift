@@ -1,3 +1,4 @@
+import HTTPTypes
 import WebSocketProtocol
 
 /// HTTP CONNECT, RFC 9110 §9.3.6.
@@ -18,7 +19,7 @@ enum HTTPTunnel {
             )
         }
         for field in proxy.headers {
-            guard HTTPFields.isValidName(field.name), HTTPFields.isValidValue(field.value) else {
+            guard field.hasSendableValue else {
                 throw .invalidArgument("A header field for the proxy can't be sent.")
             }
         }
@@ -53,13 +54,12 @@ enum HTTPTunnel {
 
     private static func request(for tunnel: ProxyTunnel) -> [UInt8] {
         let host = tunnel.host.contains(":") ? "[\(tunnel.host)]" : tunnel.host
-        var lines = [
-            "CONNECT \(host):\(tunnel.port) HTTP/1.1", "Host: \(host):\(tunnel.port)",
-        ]
-        if let credentials = tunnel.proxy.credentials {
-            lines.append("Proxy-Authorization: \(credentials.fieldValue)")
-        }
-        lines += tunnel.proxy.headers.map { "\($0.name): \($0.value)" }
-        return Array((lines.joined(separator: "\r\n") + "\r\n\r\n").utf8)
+        let target = "\(host):\(tunnel.port)"
+        var fields: HTTPFields = [.hostField: target]
+        fields[.proxyAuthorization] = tunnel.proxy.credentials?.fieldValue
+        fields.append(contentsOf: tunnel.proxy.headers)
+        var output = Array("CONNECT \(target) HTTP/1.1\r\n".utf8)
+        fields.encode(into: &output)
+        return output
     }
 }

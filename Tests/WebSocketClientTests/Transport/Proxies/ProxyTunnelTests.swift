@@ -140,8 +140,9 @@ struct ProxyTunnelTests {
                 try refusal("a\r\nX: y") { _ in }, try refusal("a b") { _ in },
                 try refusal("a") { $0.credentials = .init(user: "a:b", password: "s3cret") },
                 try refusal("a") { $0.credentials = .init(user: "a", password: "s3\r\ncret") },
-                try refusal("a") { $0.headers.append(name: "X", value: "s3\r\ncret") },
-                try refusal("a") { $0.headers.append(name: "X Y", value: "s3cret") },
+                try refusal("a") {
+                    $0.headers.append(HTTPField(name: "X", lenientValue: "s3\u{1B}cret".utf8))
+                },
             ]
         } else {
             let long = String(repeating: "s3cret", count: 50)
