@@ -51,7 +51,7 @@ struct AppOptionTests {
         let trusting = try outcome(of: url) { app in
             try app.runForever(sslopt: try SecureServer.options.tls)
         }
-        #expect(trusting == ["text(\"hello\"), secure: true"])
+        #expect(trusting == ["hello, secure: true"])
         #expect(try outcome(of: url) { try $0.runForever() } == ["TLS failed"])
     }
 
@@ -60,7 +60,7 @@ struct AppOptionTests {
         let url = try server.url()
         let http = try ProxyServers.tinyproxy(withCredentials: true)
         let socks = try ProxyServers.microsocks(withCredentials: true)
-        let success = ["text(\"hello\"), secure: false"]
+        let success = ["hello, secure: false"]
         func run(
             _ port: UInt16,
             _ kind: Proxy.Kind = .http,

@@ -189,6 +189,7 @@ struct OpenSSLServerTests {
     @Test("The environment's bundle is used, as a file and as a folder, if there is no option")
     func bundle() async {
         await #expect(processExitsWith: .success) {
+            Leaks.ignoreInThisProcess()
             let tests = try OpenSSLServerTests()
             let server = try tests.server(tests.certificates.server)
             let folder = try tests.certificates.hashedFolder()
@@ -210,6 +211,7 @@ struct OpenSSLServerTests {
     @Test("SSLKEYLOGFILE names the key log, if there is no option")
     func keyLog() async {
         await #expect(processExitsWith: .success) {
+            Leaks.ignoreInThisProcess()
             let tests = try OpenSSLServerTests()
             let server = try tests.server(tests.certificates.server)
             let folder = try TemporaryFolder()

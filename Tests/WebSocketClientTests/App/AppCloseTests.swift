@@ -139,7 +139,8 @@ struct AppCloseTests {
         let app = WebSocketApp.noting(in: journal, url: "ws://127.0.0.1:\(listener.port)/")
         app.options.timeouts = Timeouts(all: .endless)
         try Threads.start {
-            pause(.milliseconds(200))
+            // Once its connection is there, it waits for an answer.
+            _ = try? listener.accept(until: .ample)
             try? app.close()
         }
         let (errored, time) = try timed { try app.runForever() }

@@ -160,7 +160,7 @@ struct AppTests {
         }
         try app.runForever()
         #expect(
-            whole.entries == ["open", "data 5 text true", "text(\"Hello\")", "close 1000 "]
+            whole.entries == ["open", "data 5 text true", "Hello", "close 1000 "]
         )
 
         let parts = Journal()

@@ -55,6 +55,7 @@ struct AccessorTests {
     func defaultSocketOptions() async {
         // The defaults are the process's: one of its own doesn't disturb other tests.
         await #expect(processExitsWith: .success) {
+            Leaks.ignoreInThisProcess()
             func value(_ level: Int32, _ name: Int32, of socket: WebSocket) throws -> Int32 {
                 var value: Int32 = -1
                 var length = socklen_t(MemoryLayout.size(ofValue: value))
