@@ -118,9 +118,18 @@ final class Connection: Sendable {
         }
     }
 
-    func writer(timeout: Duration?) throws(WebSocketError) -> FrameWriter {
+    func writer(timeout: Duration?, isMessage: Bool) throws(WebSocketError) -> FrameWriter {
         do throws(SendFailure) {
-            return try sender.writer(timeout: timeout)
+            return try sender.writer(timeout: timeout, isMessage: isMessage)
+        } catch {
+            throw sendError(error)
+        }
+    }
+
+    /// Keeps other messages out from between the fragments that a subclass sends one by one.
+    func reserveMessage(timeout: Duration?) throws(WebSocketError) -> MessageReservation {
+        do throws(SendFailure) {
+            return try sender.reserveMessage(timeout: timeout)
         } catch {
             throw sendError(error)
         }

@@ -1,18 +1,21 @@
 /// A supply of masking keys from the kernel's random generator, drawn in bulk (RFC 6455 §5.3).
 ///
-/// Each key is used once: a predictable key would let a web page shape the bytes on the wire (§10.3).
+/// Each key is used once, by one process: after fork(2) the child draws its own. A predictable key would let a web page shape the bytes on the wire (§10.3).
 struct MaskingKeys: ~Copyable {
     private static let count = 4096
     private var keys: [UInt32] = []
     private var used = 0
+    /// The process that has drawn them.
+    private var generation: UInt = 0
 
     mutating func next() throws(TransportError) -> UInt32 {
-        if used == keys.count { try refill() }
+        if used == keys.count || generation != ForkGeneration.current { try refill() }
         defer { used += 1 }
         return keys[used]
     }
 
     private mutating func refill() throws(TransportError) {
+        generation = ForkGeneration.register()
         if keys.isEmpty {
             keys = [UInt32](repeating: 0, count: Self.count)
             used = Self.count
@@ -20,6 +23,8 @@ struct MaskingKeys: ~Copyable {
         let result = keys.withUnsafeMutableBytes { bytes in
             Result { () throws(TransportError) in try RandomBytes.fill(bytes) }
         }
+        // Whatever is left of older keys isn't used again, even if this failed.
+        used = Self.count
         try result.get()
         used = 0
     }

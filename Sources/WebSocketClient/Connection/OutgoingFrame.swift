@@ -1,6 +1,8 @@
+import WebSocketAccel
 import WebSocketProtocol
 
-/// A frame to be sent, its payload still the caller's.
+/// A frame to be sent, its payload still the caller's, and what it owes before it may leave: the check
+/// of its text, and compression. The mask is due for every frame of a client.
 struct OutgoingFrame {
     var opcode: Opcode
     var payload: UnsafeRawBufferPointer
@@ -8,16 +10,59 @@ struct OutgoingFrame {
     var reservedBits: UInt8 = 0
     /// The payload is text that nobody has checked yet: check it in the same pass that masks it.
     var needsUTF8Check = false
-    /// Whether to compress it; whole messages alone are.
+    /// Whether to compress it; only whole messages are compressed.
     var compression = MessageCompression.automatic
     /// Whether it begins a message that has been compressed already, without reference to others.
     var isCompressed: Bool { reservedBits & 4 != 0 }
 
-    /// Whether it is to be compressed on a connection that compresses from so many bytes on.
+    /// Whether it is to be compressed on a connection that compresses from `threshold` bytes on.
     func needsCompression(from threshold: Int) -> Bool {
         guard threshold != .max, compression != .never else { return false }
         if compression == .automatic, payload.count < threshold { return false }
         return isFinal && reservedBits == 0 && (opcode == .text || opcode == .binary)
+    }
+
+    /// A frame with memory of its own, for a subclass to see; its text is checked here, because what
+    /// the frame owes must not get lost on the way.
+    func copied() throws(SendFailure) -> Frame {
+        if needsUTF8Check { try Self.check(payload) }
+        var frame = Frame(opcode: opcode, payload: Array(payload), isFinal: isFinal)
+        frame.reservedBits = reservedBits
+        frame.compression = compression
+        return frame
+    }
+
+    static func check(_ text: UnsafeRawBufferPointer) throws(SendFailure) {
+        var state = UTF8State()
+        let offset = Kernels.validate(text, state: &state)
+        guard offset < 0, state.isOnBoundary else {
+            throw .invalidUTF8(offset: offset < 0 ? text.count : offset)
+        }
+    }
+}
+
+/// How far the encoding of one frame has come.
+struct FrameCursor {
+    fileprivate(set) var frame: OutgoingFrame
+    /// What of the payload is still to be encoded.
+    var rest: UnsafeRawBufferPointer
+    /// The masking key, turned to where `rest` begins.
+    var key: UInt32 = 0
+    /// Whether some of the frame has been encoded: then all of it has to leave.
+    var hasBegun = false
+    /// Whether it goes as it is; false once some of it has been compressed.
+    var isPlain = true
+
+    init(_ frame: OutgoingFrame) {
+        self.frame = frame
+        rest = frame.payload
+    }
+
+    /// Checks the text, unless that has been done.
+    mutating func check() throws(SendFailure) {
+        guard frame.needsUTF8Check else { return }
+        try OutgoingFrame.check(frame.payload)
+        frame.needsUTF8Check = false
     }
 }
 
@@ -27,10 +72,10 @@ enum SendFailure: Error {
     case transport(TransportError, isAccepted: Bool)
     /// A close frame has been sent; nothing may follow it.
     case closing
-    /// The thread is sending already, in a batch perhaps: it would wait for itself.
+    /// The thread is sending already: it would wait for itself.
     case reentrant
     /// The text wasn't UTF-8; nothing of it has been sent.
     case invalidUTF8(offset: Int)
-    /// There was no memory to compress with.
+    /// There was no memory to compress with; nothing of the message has been sent.
     case compression
 }

@@ -318,7 +318,7 @@ final class Receiver: @unchecked Sendable {
             var ready = Interest()
             while ready.isDisjoint(with: interest) {
                 // A sender that leaves some later nudges the stream, to be asked again.
-                let isUnsent = sender.hasUnsentBytes
+                let isUnsent = sender.needsWriting
                 let awaited = isUnsent ? interest.union(.write) : interest
                 ready = try stream.wait(for: awaited, until: deadline.value)
                 if isUnsent, ready.contains(.write) { sender.flushWithoutWaiting() }

@@ -1,71 +1,148 @@
 import WebSocketAccel
 import WebSocketProtocol
 
-/// Encoded frames that wait for the sender whose turn it is; control frames overtake messages.
+/// Encoded frames that wait for the sender whose turn it is.
+///
+/// Rules:
+/// 1. Control frames overtake messages: they are all taken before the next portion of messages.
+/// 2. Messages are taken in portions of at most 64 KiB, cut between frames, so that a control frame
+///    never waits behind more than that.
+/// 3. The close frame leaves behind all others, and nothing is accepted after it (RFC 6455 §5.5.1).
+/// 4. While a message is under way in fragments of its own, no other message is accepted (§5.4).
 struct SendQueue {
-    enum Outcome { case queued, full, closed }
+    enum Outcome {
+        case queued(Ticket)
+        case full
+        case closed
+    }
 
-    /// The parts of the queue, in the order in which they leave.
-    enum Kind: CaseIterable { case control, messages }
+    enum Lane { case control, messages, close }
+
+    /// Names a frame that was accepted: where in its lane it ends, in bytes since the beginning.
+    struct Ticket {
+        var lane: Lane
+        var end: UInt64
+    }
+
+    private struct Frames {
+        var bytes: [UInt8] = []
+        /// Where those begin that haven't been taken.
+        var start = 0
+        /// Where the last frame ends, counted from the first one ever.
+        var end: UInt64 = 0
+
+        var count: Int { bytes.count - start }
+    }
 
     /// How many bytes of messages may wait; beyond that, senders wait themselves.
     private static let maximumBytes = 1 << 20
     private static let maximumControlBytes = 16 << 10
+    private static let maximumPortion = 64 << 10
     /// Storage kept for the next use.
     static let keptCapacity = 256 << 10
 
-    private var control: [UInt8] = []
-    private var messages: [UInt8] = []
-    var isClosed = false
+    private let masks: Bool
+    private var control = Frames()
+    private var messages = Frames()
+    private var close = Frames()
+    private(set) var isClosed = false
+    /// Whether a message is under way in fragments.
+    var refusesMessages = false
 
-    var count: Int { control.count + messages.count }
+    init(masks: Bool) { self.masks = masks }
+
+    var count: Int { control.count + messages.count + close.count }
 
     mutating func append(_ frame: OutgoingFrame, maskingKey: UInt32?) -> Outcome {
         guard !isClosed else { return .closed }
-        let header = header(of: frame, maskingKey: maskingKey)
         if frame.opcode.isControl {
             guard control.count <= Self.maximumControlBytes else { return .full }
-            Self.encode(header, frame.payload, into: &control)
-        } else {
-            guard messages.count < Self.maximumBytes else { return .full }
-            Self.encode(header, frame.payload, into: &messages)
+            Self.encode(frame, maskingKey, into: &control)
+            return .queued(Ticket(lane: .control, end: control.end))
         }
-        return .queued
+        guard messages.count < Self.maximumBytes, !refusesMessages else { return .full }
+        Self.encode(frame, maskingKey, into: &messages)
+        return .queued(Ticket(lane: .messages, end: messages.end))
     }
 
     /// Adds the last frame behind all others; false if there has been one.
     mutating func appendLast(_ frame: OutgoingFrame, maskingKey: UInt32?) -> Bool {
         guard !isClosed else { return false }
         isClosed = true
-        Self.encode(header(of: frame, maskingKey: maskingKey), frame.payload, into: &messages)
+        Self.encode(frame, maskingKey, into: &close)
         return true
     }
 
-    /// Moves the frames of one kind into an empty array; the arrays change places, so that their
-    /// storage is used again.
-    mutating func take(_ kind: Kind, _ bytes: inout [UInt8]) {
-        switch kind {
-        case .control: swap(&control, &bytes)
-        case .messages: swap(&messages, &bytes)
+    /// Nothing will leave any more.
+    mutating func drop() {
+        isClosed = true
+        control = Frames()
+        messages = Frames()
+        close = Frames()
+    }
+
+    /// Moves the frames that leave next into an empty array, and says where the last of them ends.
+    mutating func takePortion(into bytes: inout [UInt8]) -> Ticket? {
+        if control.count > 0 {
+            Self.takeAll(&control, into: &bytes)
+            return Ticket(lane: .control, end: control.end)
+        }
+        if messages.count > 0 {
+            takeMessages(into: &bytes)
+            return Ticket(lane: .messages, end: messages.end - UInt64(messages.count))
+        }
+        guard close.count > 0 else { return nil }
+        Self.takeAll(&close, into: &bytes)
+        return Ticket(lane: .close, end: close.end)
+    }
+
+    private mutating func takeMessages(into bytes: inout [UInt8]) {
+        guard messages.count > Self.maximumPortion else {
+            return Self.takeAll(&messages, into: &bytes)
+        }
+        let isMasked = masks
+        let start = messages.start
+        let end = messages.bytes.withUnsafeBytes { all in
+            var end = start
+            while let frame = FrameHeader.measure(all, at: end, isMasked: isMasked) {
+                // One frame at least, whatever its length.
+                guard end == start || end + frame.length - start <= Self.maximumPortion else {
+                    break
+                }
+                end += frame.length
+            }
+            bytes.append(contentsOf: all[start..<end])
+            return end
+        }
+        messages.start = end
+    }
+
+    /// The arrays change places where they can, so that their storage is used again.
+    private static func takeAll(_ frames: inout Frames, into bytes: inout [UInt8]) {
+        if frames.start == 0 {
+            swap(&frames.bytes, &bytes)
+        } else {
+            bytes.append(contentsOf: frames.bytes[frames.start...])
+            frames.bytes.removeAll(keepingCapacity: frames.bytes.capacity <= keptCapacity)
+            frames.start = 0
         }
     }
 
-    private func header(of frame: OutgoingFrame, maskingKey: UInt32?) -> FrameHeader {
-        FrameHeader(
+    private static func encode(
+        _ frame: OutgoingFrame,
+        _ maskingKey: UInt32?,
+        into frames: inout Frames
+    ) {
+        let header = FrameHeader(
             isFinal: frame.isFinal,
             reservedBits: frame.reservedBits,
             opcode: frame.opcode,
             maskingKey: maskingKey,
             payloadLength: frame.payload.count
         )
-    }
-
-    private static func encode(
-        _ header: FrameHeader,
-        _ payload: UnsafeRawBufferPointer,
-        into bytes: inout [UInt8]
-    ) {
-        bytes.append(addingCapacity: FrameHeader.maximumLength + payload.count) { output in
+        let payload = frame.payload
+        let before = frames.bytes.count
+        frames.bytes.append(addingCapacity: FrameHeader.maximumLength + payload.count) { output in
             output.withUnsafeMutableBufferPointer { buffer, count in
                 guard let base = buffer.baseAddress else { return }
                 let start = UnsafeMutableRawPointer(base + count)
@@ -74,5 +151,6 @@ struct SendQueue {
                 count += length + payload.count
             }
         }
+        frames.end += UInt64(frames.bytes.count - before)
     }
 }

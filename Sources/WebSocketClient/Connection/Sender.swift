@@ -1,38 +1,71 @@
 import Synchronization
+import WebSocketAccel
 import WebSocketProtocol
 
 /// The sending half of a connection: frames in, masked bytes out, in order and never a frame in part.
 ///
-/// A sender takes the turn, masks its payload straight into a block, and writes. Who finds the turn
-/// taken leaves a small frame in the queue, and whoever has the turn writes what has queued with one
+/// A sender takes the turn, masks its payload straight into a block, and writes. A thread that finds the
+/// turn taken leaves a small frame in the queue, and whoever has the turn writes what has queued with one
 /// call: one lock for a lone sender, one system call for many senders.
 ///
-/// What a time-out interrupted stays here and goes out before anything else.
+/// Rules:
+/// 1. Whoever stores to the queue looks at the turn afterwards, and whoever leaves the turn looks at the
+///    queue afterwards; so one of them sees the other (orderings: `Turn`).
+/// 2. A send returns when the stream has taken its frame, or when it has left the frame to a thread that
+///    is writing and not waiting. If the stream is full, it waits until its frame has gone, and hears of the
+///    connection's failure. The first failure is final: every later call meets it.
+/// 3. What a time-out interrupted stays here and goes out before anything else; whoever waits for the peer,
+///    in poll(2) or in an event loop, is nudged to write it when there is room.
+/// 4. Whoever writes only for others leaves it to a thread that waits for the turn, at once when the stream
+///    is full, or else after 10 ms; from then on the next sender waits for its turn.
+/// 5. A batch encodes into a block of its own, and takes the turn only to write. A message in fragments, and
+///    a batch that compresses with a context, reserve the stream or the compressor: `messages` is the turn
+///    of whoever has reserved it, and always taken before `turn`.
+/// 6. User code (masking keys, log handlers) may run in turn; what it sends on the same connection is
+///    refused.
 final class Sender: @unchecked Sendable {
     // Safe to send: `turn` guards the outbox, the queue has its own lock, the rest is constant.
-    private let turn = Turn()
-    private let stream: any ByteStream
-    fileprivate let outbox: OwnedState<Outbox>
-    private let masks: Bool
+    let turn = Turn()
+    /// The turn of a message in fragments, or of a batch that has the compressor.
+    private let messages = Turn()
+    let stream: any ByteStream
+    let outbox: OwnedState<Outbox>
+    private let role: Role
     private let makeMaskingKey: (@Sendable () -> UInt32)?
     /// Messages of fewer bytes go as they are; all of them if nothing was negotiated.
     fileprivate let compressionThreshold: Int
     /// Who compresses besides the thread that has the turn, if that was asked for and agreed.
     let workers: DeflateWorkers?
 
-    private let queue = Locked(SendQueue())
+    private let queue: Locked<SendQueue>
+    let ledger = FrameLedger()
     /// Bytes in the queue and bytes held in the outbox, for those who don't have the turn.
     private let queuedBytes = Atomic<Int>(0)
     private let heldBytes = Atomic<Int>(0)
-    private let progress = SendProgress()
-
+    /// Whether whoever has the turn waits for room in the stream.
+    private let isBlocked = Atomic<Bool>(false)
+    /// How many threads wait for the turn.
+    private let wanting = Atomic<Int>(0)
     /// Whoever has the turn has written for others long enough: the next sender waits for it.
     private let wantsRelief = Atomic<Bool>(false)
+    /// The first failure of a write, which is final.
+    private let failure = Locked<TransportError?>(nil)
+    private let hooks = Locked(Hooks())
+
+    private struct Hooks {
+        var unsent: (@Sendable () -> Void)?
+        var isEnded = false
+        var nextNumber = 0
+        var ends: [Int: @Sendable () -> Void] = [:]
+    }
 
     /// The largest payload that may be left in the queue; more waits for its turn.
     private static let maximumQueuedPayload = 64 << 10
-    /// How often a sender writes what others have queued before it asks to be relieved.
-    private static let maximumRounds = 16
+    /// How long a sender writes for others while another thread waits for the turn.
+    private static let maximumService = Duration.milliseconds(10)
+    /// How much of a message that was handed over leaves with its header: alone, that would be a segment
+    /// of its own.
+    private static let headSize = 16 << 10
 
     init(
         stream: any ByteStream,
@@ -41,17 +74,22 @@ final class Sender: @unchecked Sendable {
         deflater: consuming Deflater?,
         workers: DeflateWorkers? = nil
     ) {
-        masks = role == .client
+        self.role = role
         self.stream = stream
         self.workers = workers
         self.makeMaskingKey = makeMaskingKey
+        queue = Locked(SendQueue(masks: role == .client))
         compressionThreshold = deflater?.threshold ?? .max
         outbox = OwnedState(
             Outbox(
-                outlet: Outlet(stream: stream, progress: progress),
-                role: role,
-                makeMaskingKey: makeMaskingKey,
-                deflater: deflater
+                stream: stream,
+                ledger: ledger,
+                encoder: FrameEncoder(
+                    role: role,
+                    makeMaskingKey: makeMaskingKey,
+                    compressionThreshold: compressionThreshold,
+                    deflater: deflater
+                )
             )
         )
     }
@@ -60,8 +98,12 @@ final class Sender: @unchecked Sendable {
         workers?.stop()
     }
 
-    /// All bytes that the stream has taken, wrapping around.
-    var sentBytes: UInt64 { progress.sentBytes.load(ordering: .relaxed) }
+    /// All bytes that the socket has taken, counted there: ciphertext under TLS.
+    var sentBytes: UInt64 { stream.sentBytes }
+
+    /// All bytes of frames that the stream has taken, wrapping around: with those that are held, the end of
+    /// what has been accepted in turn.
+    var writtenBytes: UInt64 { ledger.writtenBytes }
 
     /// Whether bytes wait that the stream didn't take at once.
     var hasUnsentBytes: Bool {
@@ -73,53 +115,106 @@ final class Sender: @unchecked Sendable {
         heldBytes.load(ordering: .relaxed) > 0 && !turn.isTaken
     }
 
+    /// Sets what is called, outside every turn, when bytes are left behind that somebody has to write as
+    /// soon as there is room: the event loop's counterpart of `ByteStream.nudge()`.
+    func onUnsentBytes(_ callback: (@Sendable () -> Void)?) {
+        let previous = hooks.withLock { hooks in
+            let previous = hooks.unsent
+            hooks.unsent = callback
+            return previous
+        }
+        // Let go of here, outside the lock.
+        _ = previous
+    }
+
+    // MARK: The end
+
+    /// Ends every wait for a turn, and what `whenEnded` was asked for: the connection is at its end.
+    func cancel() {
+        turn.cancel()
+        messages.cancel()
+        let ends = hooks.withLock { hooks in
+            hooks.isEnded = true
+            defer { hooks.ends = [:] }
+            return hooks.ends
+        }
+        for end in ends.values { end() }
+    }
+
+    /// Runs `body`; calls `end` if the connection ends meanwhile, or has ended.
+    func whenEnded<Result, Failure>(
+        call end: @escaping @Sendable () -> Void,
+        during body: () throws(Failure) -> Result
+    ) throws(Failure) -> Result {
+        let number = hooks.withLock { hooks -> Int? in
+            guard !hooks.isEnded else { return nil }
+            hooks.nextNumber += 1
+            hooks.ends[hooks.nextNumber] = end
+            return hooks.nextNumber
+        }
+        if number == nil { end() }
+        defer {
+            if let number { _ = hooks.withLock { $0.ends.removeValue(forKey: number) } }
+        }
+        return try body()
+    }
+
     // MARK: What others call
 
-    /// Sends one frame; returns when the stream has taken it, or another sender will write it.
+    /// Sends one frame; returns when the stream has taken it, or another sender is writing it.
     func send(_ frame: OutgoingFrame, timeout: Duration?) throws(SendFailure) {
         if let workers, frame.payload.count <= DeflateWorkers.maximumMessage,
             frame.needsCompression(from: compressionThreshold)
         {
             // Outside the turn, so that threads don't wait for each other's compression.
-            if frame.needsUTF8Check { try Outbox.check(frame.payload) }
+            if frame.needsUTF8Check { try OutgoingFrame.check(frame.payload) }
             return try workers.withCompressed(frame) { (frame) throws(SendFailure) in
                 try send(frame, timeout: timeout)
             }
         }
         var deadline = LazyDeadline(timeout)
         if turn.tryTake() {
-            try sendInTurn(frame, &deadline)
-        } else if mayQueue(frame), try enqueue(frame) {
-            if turn.tryTake() { leave(&deadline) }
+            if try sendInTurn(frame, &deadline) { return }
+        } else if turn.isHeldByCurrentThread {
+            throw .reentrant
+        } else if mayQueue(frame), let ticket = try enqueue(frame) {
+            return try settle(ticket, &deadline)
         } else {
             try takeTurn(&deadline)
-            try sendInTurn(frame, &deadline)
+            if try sendInTurn(frame, &deadline) { return }
+        }
+        // Another message is under way in fragments.
+        while true {
+            try take(messages, &deadline)
+            defer { messages.leave() }
+            try takeTurn(&deadline)
+            if try sendInTurn(frame, &deadline) { return }
         }
     }
 
     /// Sends a binary message from its own memory.
     func send(consuming bytes: consuming [UInt8], timeout: Duration?) throws(SendFailure) {
         var deadline = LazyDeadline(timeout)
-        try takeTurn(&deadline)
+        try takeTurnBetweenMessages(&deadline, ownsStream: false)
         defer { leave(&deadline) }
         try begin(&deadline)
-        try outbox.value.append(consuming: bytes, &deadline)
+        try sendInPlace(bytes, &deadline)
     }
 
-    /// Whether a binary message of so many bytes can be sent from its own memory.
+    /// Whether a binary message of `count` bytes can be sent from its own memory.
     func sendsInPlace(_ count: Int) -> Bool {
-        masks && count > Outbox.headSize && count < compressionThreshold
+        role == .client && count > Self.headSize && count < compressionThreshold
     }
 
     /// Sends a control frame from the receiving thread, which never waits for the peer to read. It is
-    /// dropped while too many wait: a pong may answer the latest ping alone (RFC 6455 §5.5.3).
+    /// dropped while too many wait: a pong may answer only the latest ping (RFC 6455 §5.5.3).
     func sendWithoutWaiting(_ frame: OutgoingFrame) throws(SendFailure) {
-        if try enqueue(frame) { flushWithoutWaiting() }
+        if try enqueue(frame) != nil { flushWithoutWaiting() }
     }
 
     /// Writes what waits, as far as that goes at once.
     func flushWithoutWaiting() {
-        var deadline = LazyDeadline(.zero)
+        var deadline = LazyDeadline.immediate
         if turn.tryTake() { leave(&deadline) }
     }
 
@@ -130,14 +225,17 @@ final class Sender: @unchecked Sendable {
         _ deadline: inout LazyDeadline,
         willSend: () -> Void
     ) throws(SendFailure) {
-        try takeTurn(&deadline)
-        defer { leave(&deadline) }
+        guard !turn.isHeldByCurrentThread else { throw .reentrant }
         guard try enqueueLast(payload, willSend) else { return }
-        try outbox.value.flush(&deadline, isAccepted: true)
-        try drainQueue(&deadline, isAccepted: true)
+        try takeTurn(&deadline)
+        leave(&deadline)
+        if let failure = failure.withLock({ $0 }) { throw .transport(failure, isAccepted: false) }
+        if heldBytes.load(ordering: .relaxed) > 0 {
+            throw .transport(.timedOut(.transfer), isAccepted: true)
+        }
     }
 
-    /// The same, sent as far as that goes at once.
+    /// As above, sent as far as that goes at once.
     func sendCloseWithoutWaiting(
         _ payload: ClosePayload,
         willSend: () -> Void
@@ -145,110 +243,466 @@ final class Sender: @unchecked Sendable {
         if try enqueueLast(payload, willSend) { flushWithoutWaiting() }
     }
 
-    /// Takes the turn for many frames, until the writer is gone.
-    func writer(timeout: Duration?) throws(SendFailure) -> FrameWriter {
+    /// A writer for many frames.
+    ///
+    /// With `isMessage`, the frames are the fragments of one message, between which no other message
+    /// may go out.
+    func writer(timeout: Duration?, isMessage: Bool = false) throws(SendFailure) -> FrameWriter {
         var deadline = LazyDeadline(timeout)
-        try takeTurn(&deadline)
-        var writer = FrameWriter(sender: self, timeout: timeout)
-        try begin(&writer.deadline)
-        return writer
+        if queue.withLock({ $0.isClosed }) { throw whyShut }
+        // Its fragments go past the rule for others: nothing but continuations may follow.
+        let reservation = isMessage ? try reserve(.message(hasBegun: true), &deadline) : nil
+        return FrameWriter(
+            sender: self,
+            timeout: timeout,
+            encoder: FrameEncoder(
+                role: role,
+                makeMaskingKey: makeMaskingKey,
+                compressionThreshold: compressionThreshold,
+                deflater: nil
+            ),
+            reservation: reservation
+        )
     }
 
-    /// Ends every wait for the turn: the connection is at its end.
-    func cancel() { turn.cancel() }
-
-    // MARK: In turn
+    // MARK: Turns
 
     private func takeTurn(_ deadline: inout LazyDeadline) throws(SendFailure) {
         if turn.tryTake() { return }
-        let outcome = turn.take(until: deadline.value)
-        wantsRelief.store(false, ordering: .relaxed)
-        switch outcome {
-        case .taken: return
-        case .alreadyHeld: throw .reentrant
-        case .timedOut, .cancelled:
+        defer { wantsRelief.store(false, ordering: .relaxed) }
+        do throws(SendFailure) {
+            try take(turn, &deadline)
+        } catch {
             // Somebody may have relied on this thread to write what has queued.
-            if queuedBytes.load(ordering: .sequentiallyConsistent) > 0 { flushWithoutWaiting() }
-            if outcome == .cancelled { throw .transport(.aborted, isAccepted: false) }
-            throw .transport(.timedOut(.transfer), isAccepted: false)
+            if case .transport = error, queuedBytes.load(ordering: .sequentiallyConsistent) > 0 {
+                flushWithoutWaiting()
+            }
+            throw error
         }
     }
 
+    private func waitForTurn(until deadline: Deadline) -> Turn.Outcome {
+        wanting.wrappingAdd(1, ordering: .relaxed)
+        defer { wanting.wrappingSubtract(1, ordering: .relaxed) }
+        // Whoever writes only for others, and waits, had better leave that to this thread.
+        if isBlocked.load(ordering: .relaxed) { stream.nudge() }
+        return turn.take(until: deadline)
+    }
+
+    private func take(_ turn: Turn, _ deadline: inout LazyDeadline) throws(SendFailure) {
+        switch turn === self.turn
+            ? waitForTurn(until: deadline.value) : turn.take(until: deadline.value)
+        {
+        case .taken: return
+        case .alreadyHeld: throw .reentrant
+        case .timedOut: throw .transport(.timedOut(.transfer), isAccepted: false)
+        case .cancelled: throw .transport(.aborted, isAccepted: false)
+        }
+    }
+
+    /// Takes the turn when no message of another is under way.
+    private func takeTurnBetweenMessages(
+        _ deadline: inout LazyDeadline,
+        ownsStream: Bool
+    ) throws(SendFailure) {
+        try takeTurn(&deadline)
+        while case .message = outbox.value.reservation, !ownsStream {
+            leave(&deadline)
+            try take(messages, &deadline)
+            messages.leave()
+            try takeTurn(&deadline)
+        }
+    }
+
+    /// Whether a frame may go out between the frames of whoever has reserved the stream.
+    func mayPass(_ frame: OutgoingFrame) -> Bool {
+        switch outbox.value.reservation {
+        case .none: true
+        case .compressor:
+            !frame.isCompressed && !frame.needsCompression(from: compressionThreshold)
+        case .message(let hasBegun):
+            // A subclass sends the fragments one by one.
+            frame.opcode.isControl
+                || messages.isHeldByCurrentThread
+                    && (frame.opcode == .continuation) == hasBegun
+        }
+    }
+
+    // MARK: In turn
+
+    /// False if the frame has to wait for another message to end.
     private func sendInTurn(
         _ frame: OutgoingFrame,
         _ deadline: inout LazyDeadline
-    ) throws(SendFailure) {
+    ) throws(SendFailure) -> Bool {
         defer { leave(&deadline) }
+        guard mayPass(frame) else { return false }
         try begin(&deadline)
-        try outbox.value.append(frame, &deadline)
-        try outbox.value.flush(&deadline, isAccepted: true)
+        try put(frame, &deadline)
+        return true
+    }
+
+    /// Encodes a frame behind what is held, which is nothing after `begin`, and writes it.
+    func put(_ frame: OutgoingFrame, _ deadline: inout LazyDeadline) throws(SendFailure) {
+        if Tracing.isEnabled { Tracing.sent(frame) }
+        if case .message = outbox.value.reservation, !frame.opcode.isControl {
+            outbox.value.reservation = .message(hasBegun: !frame.isFinal)
+        }
+        var cursor = FrameCursor(frame)
+        while true {
+            let isWhole = try encode(&cursor)
+            do throws(TransportError) {
+                try flush(&deadline)
+                if !isWhole { try look(at: &deadline) }
+            } catch {
+                let isAccepted = isWhole || cursor.hasBegun
+                if isAccepted, !isWhole { try keepRest(of: &cursor, after: error) }
+                throw .transport(error, isAccepted: isAccepted)
+            }
+            if isWhole { return }
+        }
+    }
+
+    /// Encodes into the outbox. A compressor that fails in the middle of a message leaves it cut: then the
+    /// connection has failed.
+    private func encode(_ cursor: inout FrameCursor) throws(SendFailure) -> Bool {
+        do throws(SendFailure) {
+            return try outbox.value.encoder.encode(&cursor)
+        } catch {
+            throw cut(cursor, by: error)
+        }
+    }
+
+    fileprivate func cut(_ cursor: FrameCursor, by error: SendFailure) -> SendFailure {
+        guard cursor.hasBegun else { return error }
+        let failure = TransportError.system(call: "deflate", ErrorNumber(rawValue: 0))
+        return .transport(fail(failure), isAccepted: false)
+    }
+
+    private func keepRest(
+        of cursor: inout FrameCursor,
+        after error: TransportError
+    ) throws(SendFailure) {
+        guard case .timedOut = error else { return }
+        do throws(SendFailure) {
+            try outbox.value.keepRest(of: &cursor)
+        } catch {
+            throw cut(cursor, by: error)
+        }
+    }
+
+    /// Masks a binary message where it lies and sends it from there.
+    ///
+    /// Fast because nothing but the head is copied: a piece is masked, and still in the second-level
+    /// cache when the kernel takes it. If somebody else holds the array, it is copied first.
+    func sendInPlace(
+        _ bytes: consuming [UInt8],
+        _ deadline: inout LazyDeadline
+    ) throws(SendFailure) {
+        var sent = 0
+        let failure = bytes.withUnsafeMutableBytes { payload -> SendFailure? in
+            do throws(SendFailure) {
+                try sendInPlace(payload, from: &sent, &deadline)
+                return nil
+            } catch {
+                return error
+            }
+        }
+        guard let failure else { return }
+        if case .transport(.timedOut, isAccepted: true) = failure {
+            // All of it is masked, and before it nothing is left but what the block holds.
+            outbox.value.keep(bytes, from: sent)
+        }
+        throw failure
+    }
+
+    private func sendInPlace(
+        _ payload: UnsafeMutableRawBufferPointer,
+        from sent: inout Int,
+        _ deadline: inout LazyDeadline
+    ) throws(SendFailure) {
+        let frame = OutgoingFrame(opcode: .binary, payload: UnsafeRawBufferPointer(payload))
+        if Tracing.isEnabled { Tracing.sent(frame) }
+        // Nothing is held, so the head fits.
+        guard var key = try outbox.value.encoder.encodeHead(of: frame, Self.headSize) else {
+            return
+        }
+        sent = Self.headSize
+        var masked = sent
+        do throws(TransportError) {
+            try flush(&deadline)
+            while sent < payload.count {
+                let limit = min(sent + Block.size, payload.count)
+                key = Kernels.mask(
+                    UnsafeMutableRawBufferPointer(rebasing: payload[masked..<limit]),
+                    key: key
+                )
+                masked = limit
+                while sent < limit {
+                    let rest = UnsafeRawBufferPointer(rebasing: payload[sent..<limit])
+                    switch try write(rest) {
+                    case .bytes(let count):
+                        sent += count
+                        ledger.advance(by: count)
+                        if sent < payload.count { try look(at: &deadline) }
+                    case .wouldBlock(let interest): try wait(for: interest, &deadline)
+                    case .endOfStream: throw .aborted
+                    }
+                }
+            }
+        } catch {
+            Kernels.mask(UnsafeMutableRawBufferPointer(rebasing: payload[masked...]), key: key)
+            throw .transport(error, isAccepted: true)
+        }
+    }
+
+    private func write(_ bytes: UnsafeRawBufferPointer) throws(TransportError) -> Transfer {
+        do throws(TransportError) {
+            return try stream.write(bytes)
+        } catch {
+            throw fail(error)
+        }
     }
 
     /// Sends what earlier calls left, so that frames keep their order.
-    private func begin(_ deadline: inout LazyDeadline) throws(SendFailure) {
-        guard !outbox.value.isClosed else { throw .closing }
-        if outbox.value.heldCount > 0 {
-            try outbox.value.flush(&deadline, isAccepted: false)
+    func begin(_ deadline: inout LazyDeadline) throws(SendFailure) {
+        guard !outbox.value.isShut else { throw whyShut }
+        let queued = queuedBytes.load(ordering: .relaxed)
+        guard outbox.value.heldCount > 0 || queued > 0 else { return }
+        do throws(TransportError) {
+            try flush(&deadline)
+            // What comes meanwhile can wait until this call has sent what it came for.
+            var taken = 0
+            while taken < queued, takeOver() {
+                taken += outbox.value.heldCount
+                try flush(&deadline)
+                try look(at: &deadline)
+            }
+        } catch {
+            throw .transport(error, isAccepted: false)
         }
-        try drainQueue(&deadline)
-        guard !outbox.value.isClosed else { throw .closing }
+        guard !outbox.value.isShut else { throw whyShut }
+    }
+
+    private var whyShut: SendFailure {
+        failure.withLock { $0 }.map { .transport($0, isAccepted: false) } ?? .closing
+    }
+
+    /// Takes over the next portion of the queue; false if there is none.
+    private func takeOver() -> Bool {
+        guard queuedBytes.load(ordering: .relaxed) > 0 else { return false }
+        return queue.withLock { queue in
+            defer { queuedBytes.store(queue.count, ordering: .relaxed) }
+            return outbox.value.takeOver(from: &queue)
+        }
     }
 
     /// Ends a turn: sends what has queued meanwhile, gives the block back, lets the next one in.
     ///
-    /// It waits no longer than the call that had the turn may, and writes for others only until
-    /// somebody has waited long for the turn; after some rounds, the next sender has to wait for it.
-    fileprivate func leave(_ deadline: inout LazyDeadline) {
-        var rounds = 0
+    /// It waits no longer than the call that had the turn may, and not for others while another thread
+    /// waits for the turn.
+    func leave(_ deadline: inout LazyDeadline, after ticket: SendQueue.Ticket? = nil) {
+        var service: Deadline?
         while true {
-            // A failure here concerns frames whose senders have returned: they stay held, and the
-            // next call meets the same condition and reports it.
-            try? outbox.value.flush(&deadline, isAccepted: true)
-            try? drainQueue(&deadline)
-            outbox.value.giveBackIfEmpty()
-            let heldCount = outbox.value.heldCount
+            writeForOthers(&deadline, &service, ticket)
+            let hasFailed = outbox.value.isShut && failure.withLock { $0 != nil }
+            outbox.value.encoder.giveBackIfEmpty()
+            let heldCount = hasFailed ? 0 : outbox.value.heldCount
             heldBytes.store(heldCount, ordering: .relaxed)
             turn.leave()
-            // Who waits for the peer's next bytes sends these as well, when there is room.
-            if heldCount > 0 { stream.nudge() }
+            if heldCount > 0 {
+                // Whoever waits for the peer's next bytes sends these as well, when there is room.
+                stream.nudge()
+                hooks.withLock { $0.unsent }?()
+                return
+            }
             // In one order with `enqueue` and `takeTurn`: either this sees the frame, or its sender,
-            // or who waited for the turn, finds the turn free.
-            guard heldCount == 0, queuedBytes.load(ordering: .sequentiallyConsistent) > 0,
+            // or whoever waited for the turn, finds the turn free.
+            guard !hasFailed, queuedBytes.load(ordering: .sequentiallyConsistent) > 0,
                 turn.tryTake()
             else { return }
-            rounds += 1
-            if rounds == Self.maximumRounds { wantsRelief.store(true, ordering: .relaxed) }
         }
     }
 
+    /// Writes what is held and what has queued. A failure is kept for those whom it concerns.
+    private func writeForOthers(
+        _ deadline: inout LazyDeadline,
+        _ service: inout Deadline?,
+        _ ticket: SendQueue.Ticket?
+    ) {
+        guard outbox.value.heldCount > 0 || queuedBytes.load(ordering: .relaxed) > 0 else { return }
+        do throws(TransportError) {
+            repeat {
+                if let service, service.isPast {
+                    wantsRelief.store(true, ordering: .relaxed)
+                    if isWanted(by: ticket) { return }
+                } else if service == nil {
+                    service = .after(Self.maximumService)
+                }
+                try flushForOthers(&deadline, ticket)
+            } while takeOver()
+        } catch {}
+    }
+
+    /// Writes what is held. While the stream is full, a thread that waits for the turn is the better one
+    /// to wait: its own frame is among those.
+    private func flushForOthers(
+        _ deadline: inout LazyDeadline,
+        _ ticket: SendQueue.Ticket?
+    ) throws(TransportError) {
+        while true {
+            switch try step() {
+            case .done: return
+            case .goOn: try look(at: &deadline)
+            case .wait where isWanted(by: ticket): throw .timedOut(.transfer)
+            case .wait(let interest): try wait(for: interest, &deadline)
+            }
+        }
+    }
+
+    /// Whether another thread wants the turn that will write what is here, while this one is here only for
+    /// others: `ticket` names the frame of its own that it has left in the queue.
+    private func isWanted(by ticket: SendQueue.Ticket?) -> Bool {
+        if let ticket, !ledger.isResolved(ticket) { return false }
+        return wanting.load(ordering: .relaxed) > 0
+    }
+
+    /// Writes what is held, waiting as long as the deadline allows.
+    func flush(_ deadline: inout LazyDeadline) throws(TransportError) {
+        while true {
+            switch try step() {
+            case .done: return
+            case .goOn: try look(at: &deadline)
+            case .wait(let interest): try wait(for: interest, &deadline)
+            }
+        }
+    }
+
+    /// The same for what a batch has encoded.
+    fileprivate func flush(
+        _ encoder: inout FrameEncoder,
+        _ deadline: inout LazyDeadline
+    ) throws(TransportError) {
+        while true {
+            let step: SendStep
+            let before = encoder.count
+            do throws(TransportError) {
+                step = try encoder.write(to: stream)
+            } catch {
+                throw fail(error)
+            }
+            ledger.advance(by: before - encoder.count)
+            switch step {
+            case .done: return
+            case .goOn: try look(at: &deadline)
+            case .wait(let interest): try wait(for: interest, &deadline)
+            }
+        }
+    }
+
+    /// Writes once what is held, as much as the stream takes, and says what to wait for; every way of
+    /// waiting calls this, in turn.
+    func step() throws(TransportError) -> SendStep {
+        let before = outbox.value.heldCount
+        do throws(TransportError) {
+            let step = try outbox.value.step()
+            ledger.advance(by: before - outbox.value.heldCount)
+            return step
+        } catch {
+            throw fail(error)
+        }
+    }
+
+    /// Between two system calls: the peer may read as fast as it likes, the call has a limit.
+    private func look(at deadline: inout LazyDeadline) throws(TransportError) {
+        if deadline.value.isPast { throw .timedOut(.transfer) }
+    }
+
+    private func wait(
+        for interest: Interest,
+        _ deadline: inout LazyDeadline
+    ) throws(TransportError) {
+        if deadline.isImmediate { throw .timedOut(.transfer) }
+        try wait(for: interest, until: deadline.value)
+    }
+
+    private func wait(for interest: Interest, until deadline: Deadline) throws(TransportError) {
+        isBlocked.store(true, ordering: .relaxed)
+        defer { isBlocked.store(false, ordering: .relaxed) }
+        do throws(TransportError) {
+            try stream.wait(for: interest, until: deadline)
+        } catch {
+            throw fail(error)
+        }
+    }
+
+    /// Remembers the first failure of the stream.
+    private func fail(_ error: TransportError) -> TransportError {
+        if case .timedOut = error { return error }
+        outbox.value.isShut = true
+        queue.withLock { queue in
+            queue.drop()
+            queuedBytes.store(0, ordering: .sequentiallyConsistent)
+        }
+        return failure.withLock { failure in
+            if let failure { return failure }
+            failure = error
+            return error
+        }
+    }
+
+    // MARK: The queue
+
     /// What is compressed has to keep the order of compressing, so it waits for its turn, unless
     /// each message is compressed by itself.
-    private func mayQueue(_ frame: OutgoingFrame) -> Bool {
+    func mayQueue(_ frame: OutgoingFrame) -> Bool {
         frame.payload.count <= Self.maximumQueuedPayload
             && (!frame.isCompressed || workers != nil)
             && !wantsRelief.load(ordering: .relaxed)
             && !frame.needsCompression(from: compressionThreshold)
     }
 
-    // MARK: The queue
-
-    /// Leaves a frame for whoever has the turn; false when the queue is full.
-    private func enqueue(_ frame: OutgoingFrame) throws(SendFailure) -> Bool {
-        if frame.needsUTF8Check { try Outbox.check(frame.payload) }
+    /// Leaves a frame for whoever has the turn; nil when the queue is full.
+    func enqueue(_ frame: OutgoingFrame) throws(SendFailure) -> SendQueue.Ticket? {
+        if frame.needsUTF8Check { try OutgoingFrame.check(frame.payload) }
         let key = try nextQueueKey()
         let outcome = queue.withLock { queue -> SendQueue.Outcome in
             let outcome = queue.append(frame, maskingKey: key)
-            if outcome == .queued {
-                queuedBytes.store(queue.count, ordering: .sequentiallyConsistent)
-            }
+            queuedBytes.store(queue.count, ordering: .sequentiallyConsistent)
             return outcome
         }
         switch outcome {
-        case .queued:
+        case .queued(let ticket):
             if Tracing.isEnabled { Tracing.sent(frame) }
-            return true
-        case .full: return false
-        case .closed: throw .closing
+            return ticket
+        case .full: return nil
+        case .closed: throw whyShut
+        }
+    }
+
+    /// Sees a frame off that was left in the queue.
+    private func settle(
+        _ ticket: SendQueue.Ticket,
+        _ deadline: inout LazyDeadline
+    ) throws(SendFailure) {
+        if turn.tryTake() {
+            leave(&deadline, after: ticket)
+        } else if !isBlocked.load(ordering: .relaxed), heldBytes.load(ordering: .relaxed) == 0 {
+            return
+        }
+        while !ledger.isResolved(ticket) {
+            if let failure = failure.withLock({ $0 }) {
+                throw .transport(failure, isAccepted: false)
+            }
+            switch waitForTurn(until: deadline.value) {
+            case .taken: leave(&deadline, after: ticket)
+            case .alreadyHeld: return
+            case .cancelled: throw .transport(.aborted, isAccepted: false)
+            case .timedOut: break
+            }
+            if !ledger.isResolved(ticket), deadline.value.isPast {
+                throw .transport(.timedOut(.transfer), isAccepted: true)
+            }
         }
     }
 
@@ -272,106 +726,147 @@ final class Sender: @unchecked Sendable {
     }
 
     private func nextQueueKey() throws(SendFailure) -> UInt32? {
-        guard masks else { return nil }
+        guard role == .client else { return nil }
         let block = Block.borrow()
         let key = Result { () throws(SendFailure) in
-            try Outbox.nextKey(from: &block.keys, unlessBy: makeMaskingKey)
+            try FrameEncoder.nextKey(from: &block.keys, unlessBy: makeMaskingKey)
         }
         Block.giveBack(block)
         return try key.get()
     }
 
-    /// Sends what has queued so far; `controlOnly` while a fragmented message is under way, which no
-    /// other message may interrupt (RFC 6455 §5.4).
-    private func drainQueue(
-        _ deadline: inout LazyDeadline,
-        controlOnly: Bool = false,
-        isAccepted: Bool = false
+    // MARK: Reservations
+
+    /// Reserves the stream for the fragments of a message that a subclass sends frame by frame.
+    func reserveMessage(timeout: Duration?) throws(SendFailure) -> MessageReservation {
+        var deadline = LazyDeadline(timeout)
+        return try reserve(.message(hasBegun: false), &deadline)
+    }
+
+    /// Reserves the stream or the compressor, until the reservation is given back.
+    func reserve(
+        _ kind: Outbox.Reservation,
+        _ deadline: inout LazyDeadline
+    ) throws(SendFailure) -> MessageReservation {
+        try take(messages, &deadline)
+        do throws(SendFailure) {
+            try takeTurn(&deadline)
+            defer { leave(&deadline) }
+            if case .message = kind {
+                // From here on none is accepted, and those that were go out first.
+                queue.withLock { $0.refusesMessages = true }
+            }
+            do throws(SendFailure) {
+                try begin(&deadline)
+            } catch {
+                queue.withLock { $0.refusesMessages = false }
+                throw error
+            }
+            outbox.value.reservation = kind
+        } catch {
+            messages.leave()
+            throw error
+        }
+        return MessageReservation(sender: self)
+    }
+
+    fileprivate func endReservation() {
+        // Every holder leaves in time; the end of the connection is no reason to keep the reservation.
+        let outcome = turn.take(until: .never, evenIfCancelled: true)
+        queue.withLock { $0.refusesMessages = false }
+        outbox.value.reservation = .none
+        var deadline = LazyDeadline.immediate
+        if outcome == .taken { leave(&deadline) }
+        messages.leave()
+    }
+
+    /// Moves the compressor between the outbox and a batch.
+    func exchangeDeflater(with encoder: inout FrameEncoder) {
+        let outcome = turn.take(until: .never, evenIfCancelled: true)
+        swap(&outbox.value.encoder.deflater, &encoder.deflater)
+        var deadline = LazyDeadline.immediate
+        if outcome == .taken { leave(&deadline) }
+    }
+
+    // MARK: Batches
+
+    /// Writes what a batch has encoded; then encodes `frame`, if there is one, and leaves it in the batch's
+    /// block if it fits, or else writes it too.
+    ///
+    /// What time runs out on has been accepted and is left to the outbox, unless the turn wasn't to be had.
+    func write(
+        _ encoder: inout FrameEncoder,
+        then frame: OutgoingFrame?,
+        ownsStream: Bool,
+        _ deadline: inout LazyDeadline
     ) throws(SendFailure) {
-        for kind in SendQueue.Kind.allCases where kind == .control || !controlOnly {
-            guard !outbox.value.hasSpilled, queuedBytes.load(ordering: .relaxed) > 0 else { return }
-            queue.withLock { queue in
-                outbox.value.takeOver { queue.take(kind, &$0) }
-                queuedBytes.store(queue.count, ordering: .relaxed)
-                outbox.value.isClosed = queue.isClosed && queue.count == 0
+        try takeTurnBetweenMessages(&deadline, ownsStream: ownsStream)
+        defer { leave(&deadline) }
+        do throws(SendFailure) {
+            try begin(&deadline)
+        } catch {
+            guard case .transport(.timedOut(let stage), _) = error else { throw error }
+            outbox.value.append(&encoder)
+            throw .transport(.timedOut(stage), isAccepted: frame == nil)
+        }
+        do throws(TransportError) {
+            try flush(&encoder, &deadline)
+        } catch {
+            if case .timedOut = error { outbox.value.adopt(&encoder) }
+            throw .transport(error, isAccepted: frame == nil)
+        }
+        guard let frame else { return }
+        if try encoder.encodeWhole(frame) { return }
+        var cursor = FrameCursor(frame)
+        while true {
+            let isWhole: Bool
+            do throws(SendFailure) {
+                isWhole = try encoder.encode(&cursor)
+            } catch {
+                throw cut(cursor, by: error)
             }
-            if outbox.value.hasSpilled {
-                try outbox.value.flush(&deadline, isAccepted: isAccepted)
+            do throws(TransportError) {
+                try flush(&encoder, &deadline)
+                if !isWhole { try look(at: &deadline) }
+            } catch {
+                if case .timedOut = error {
+                    do throws(SendFailure) {
+                        if isWhole {
+                            outbox.value.adopt(&encoder)
+                        } else {
+                            try outbox.value.adopt(&encoder, cut: &cursor)
+                        }
+                    } catch {
+                        throw cut(cursor, by: error)
+                    }
+                }
+                let isAccepted = if case .timedOut = error { true } else { false }
+                if !isAccepted { encoder.discard() }
+                throw .transport(error, isAccepted: isAccepted)
             }
+            if isWhole { return }
         }
     }
 
-    /// Lets others' frames out between the frames of a batch, and what a time-out left before them.
-    fileprivate func yield(
-        _ deadline: inout LazyDeadline,
-        controlOnly: Bool
-    ) throws(SendFailure) {
-        guard outbox.value.hasSpilled || queuedBytes.load(ordering: .relaxed) > 0 else { return }
-        // The frame that is to follow hasn't been taken yet.
-        try outbox.value.flush(&deadline, isAccepted: false)
-        try drainQueue(&deadline, controlOnly: controlOnly)
-        guard !outbox.value.isClosed else { throw .closing }
+    /// How many messages of a batch that were accepted when time ran out won't go out any more, because the
+    /// connection has failed since. The batch was the last to leave something.
+    func countCutMessages() -> Int {
+        var count = 0
+        guard failure.withLock({ $0 != nil }) else { return 0 }
+        if turn.take(until: .never, evenIfCancelled: true) == .taken {
+            count = outbox.value.unwrittenMessages
+            var deadline = LazyDeadline.immediate
+            leave(&deadline)
+        }
+        return count
     }
 }
 
-/// Collects frames and sends them with as few calls as the block allows; has the turn while it lives.
-struct FrameWriter: ~Copyable {
+/// The right to send the fragments of one message, or to compress, until it goes.
+struct MessageReservation: ~Copyable {
     private let sender: Sender
-    fileprivate var deadline: LazyDeadline
-    private var isInsideMessage = false
-    /// What is compressed side by side, where that was agreed.
-    private var pipeline: DeflatePipeline?
 
-    fileprivate init(sender: Sender, timeout: Duration?) {
-        self.sender = sender
-        deadline = LazyDeadline(timeout)
-        if let workers = sender.workers { pipeline = DeflatePipeline(workers) }
-    }
+    fileprivate init(sender: Sender) { self.sender = sender }
 
-    deinit {
-        if pendingCount > 0 { sender.workers?.withdraw() }
-        var deadline = deadline
-        sender.leave(&deadline)
-    }
-
-    /// How many messages have been taken that will not go out unless this goes on.
-    var pendingCount: Int { pipeline?.count ?? 0 }
-
-    mutating func append(_ frame: OutgoingFrame) throws(SendFailure) {
-        deadline.restart()
-        if pipeline != nil, try appendToPipeline(frame) { return }
-        let sender = sender
-        try sender.yield(&deadline, controlOnly: isInsideMessage)
-        try sender.outbox.value.append(frame, &deadline)
-        if !frame.opcode.isControl { isInsideMessage = !frame.isFinal }
-    }
-
-    /// False for a frame that isn't for the pipeline; then that is empty.
-    private mutating func appendToPipeline(_ frame: OutgoingFrame) throws(SendFailure) -> Bool {
-        let needsCompression = frame.needsCompression(from: sender.compressionThreshold)
-        guard pipeline?.takes(frame, needsCompression: needsCompression) == true else {
-            while pendingCount > 0 { try sendOldest() }
-            return false
-        }
-        if frame.needsUTF8Check { try Outbox.check(frame.payload) }
-        while pipeline?.isFull == true { try sendOldest() }
-        pipeline?.add(frame, needsCompression: needsCompression)
-        return true
-    }
-
-    private mutating func sendOldest() throws(SendFailure) {
-        let sender = sender
-        try pipeline?.sendOldest(&deadline) { (frame, deadline) throws(SendFailure) in
-            try sender.yield(&deadline, controlOnly: false)
-            try sender.outbox.value.append(frame, &deadline)
-        }
-    }
-
-    /// Sends what has been collected so far.
-    mutating func flush() throws(SendFailure) {
-        let sender = sender
-        deadline.restart()
-        while pendingCount > 0 { try sendOldest() }
-        try sender.outbox.value.flush(&deadline, isAccepted: true)
-    }
+    deinit { sender.endReservation() }
 }

@@ -2,20 +2,14 @@ import WebSocketProtocol
 
 /// Messages that go out together; lent by `WebSocket.withBatch`.
 ///
-/// They are masked into one buffer, which is sent whenever it is full (256 KiB) and at the end.
+/// They are masked into one buffer, which is sent whenever it is full (256 KiB) and at the end. Until then
+/// they wait in the batch, and other threads' messages may go out before them.
 public struct Batch: ~Copyable {
     private let socket: WebSocket
     private let connection: Connection
     private var writer: FrameWriter?
     /// How many messages the batch has taken so far.
     public private(set) var count = 0
-    /// How many of them have gone out, or will whatever happens to the batch.
-    fileprivate var sentCount: Int {
-        switch writer {
-        case .some(let writer): count - writer.pendingCount
-        case .none: count
-        }
-    }
 
     fileprivate init(socket: WebSocket, connection: Connection, writer: consuming FrameWriter?) {
         self.socket = socket
@@ -116,18 +110,22 @@ public struct Batch: ~Copyable {
         do throws(SendFailure) { try writer?.flush() } catch { throw connection.sendError(error) }
     }
 
+    /// Ends the batch after an error; returns how many of its messages have gone out, or will.
+    fileprivate mutating func abandon() -> Int { count - (writer?.abandon() ?? 0) }
+
+    fileprivate mutating func finish() { writer?.finish() }
+
+    /// Runs `body`; calls `end` if the connection ends meanwhile, or has ended.
+    func whenEnded(call end: @escaping @Sendable () -> Void, during body: () throws -> Void) throws
+    {
+        try connection.sender.whenEnded(call: end, during: body)
+    }
+
     /// Adds a fragment, of which only the last counts as a message.
     mutating func append(_ frame: OutgoingFrame) throws {
         if writer == nil {
             // A subclass sees each frame.
-            var copy = Frame(
-                opcode: frame.opcode,
-                payload: Array(frame.payload),
-                isFinal: frame.isFinal
-            )
-            copy.reservedBits = frame.reservedBits
-            copy.compression = frame.compression
-            try socket.send(frame: copy)
+            try socket.send(frame: socket.copy(of: frame))
         } else {
             do throws(SendFailure) {
                 try writer?.append(frame)
@@ -187,7 +185,10 @@ extension WebSocket {
 
     /// Collects what `body` sends into the batch and sends it together, at the end at the latest.
     ///
-    /// Other threads' control frames pass in between; their messages wait.
+    /// Other threads may send meanwhile, even while `body` waits; their messages pass those that the batch
+    /// has collected but not sent. So does what `body` sends on the socket itself; call ``Batch/flush()``
+    /// first to keep the order. While a batch compresses messages that refer to each other (the default
+    /// where compression was agreed), other threads' compressed messages wait for its end.
     ///
     /// ```swift
     /// try socket.withBatch { batch in
@@ -195,24 +196,39 @@ extension WebSocket {
     /// }
     /// ```
     ///
-    /// - Parameter body: Sends to the batch; on the socket itself it must not call anything that
-    ///   sends.
+    /// - Parameter body: Sends to the batch.
     /// - Returns: What `body` returns.
     /// - Throws: ``WebSocketError/batchInterrupted(sent:cause:)`` with the error that stopped it; what
     ///   else `body` throws, after what it had sent before.
     public func withBatch<Result>(_ body: (inout Batch) throws -> Result) throws -> Result {
+        try collect(asOneMessage: false, body)
+    }
+
+    /// As `withBatch`; with `asOneMessage` for the fragments of a message, between which no other message
+    /// may go out (RFC 6455 §5.4).
+    func collect<Result>(
+        asOneMessage: Bool,
+        _ body: (inout Batch) throws -> Result
+    ) throws -> Result {
         try withConnection { connection, timeouts in
+            let reservation =
+                isSubclass && asOneMessage
+                ? try connection.reserveMessage(timeout: timeouts.send) : nil
+            defer { _ = reservation }
             var batch = Batch(
                 socket: self,
                 connection: connection,
-                writer: isSubclass ? nil : try connection.writer(timeout: timeouts.send)
+                writer: isSubclass
+                    ? nil
+                    : try connection.writer(timeout: timeouts.send, isMessage: asOneMessage)
             )
+            defer { batch.finish() }
             do {
                 let result = try body(&batch)
                 try batch.flush()
                 return result
             } catch let error as WebSocketError {
-                throw WebSocketError.batchInterrupted(sent: batch.sentCount, cause: error)
+                throw WebSocketError.batchInterrupted(sent: batch.abandon(), cause: error)
             } catch {
                 // What the body sent before goes out; its own error passes through.
                 try batch.flush()

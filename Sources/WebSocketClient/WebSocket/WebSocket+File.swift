@@ -3,9 +3,9 @@ import WebSocketProtocol
 
 /// How the contents of a file become messages.
 public enum FileFraming: Sendable, Hashable {
-    /// One message, in fragments of so many bytes.
+    /// One message, in fragments of `fragmentBytes` each, at least 4; the last one is shorter.
     case oneMessage(fragmentBytes: Int = 256 << 10)
-    /// Messages of so many bytes, the last one shorter; text is cut between characters.
+    /// Messages of `bytes` each, at least 4; the last one is shorter, and text is cut between characters.
     case messages(bytes: Int)
 }
 
@@ -39,7 +39,7 @@ extension WebSocket {
                 try send(&pieces, in: &batch, progress)
             }
         }
-        return try withSingleBatch { batch in
+        return try withMessage { batch in
             try send(&pieces, in: &batch, progress)
         }
     }
@@ -66,7 +66,11 @@ extension WebSocket {
         return sent
     }
 
-    /// Sends one message in fragments, as they become known.
+    /// Sends one message in fragments, each as soon as it is known.
+    ///
+    /// If the sequence doesn't know its length, an empty fragment ends the message. While it waits, other
+    /// threads' control frames go out; their messages wait for its end, and what it sends itself on the same
+    /// socket is refused with `invalidArgument`, but for control frames.
     ///
     /// Otherwise as ``send(contentsOf:as:framing:progress:)``.
     ///
@@ -78,40 +82,45 @@ extension WebSocket {
         fragments: some Sequence<[UInt8]>,
         as opcode: Opcode = .binary
     ) throws {
-        try withSingleBatch { batch in
-            var opcode = opcode
+        // Only where the end is certain to be near is the next fragment asked for ahead, to mark the last.
+        let knownCount = fragments.underestimatedCount
+        try withMessage { batch in
             var iterator = fragments.makeIterator()
-            var next = iterator.next() ?? []
+            var fragment = iterator.next()
+            var count = 0
             while true {
-                let following = iterator.next()
+                count += 1
+                let looksAhead = fragment != nil && knownCount > 0 && count >= knownCount
+                var following = looksAhead ? iterator.next() : nil
+                let isFinal = fragment == nil || looksAhead && following == nil
                 do {
-                    try next.withUnsafeBytes { bytes in
+                    try (fragment ?? []).withUnsafeBytes { bytes in
                         try batch.append(
                             OutgoingFrame(
-                                opcode: opcode,
+                                opcode: count == 1 ? opcode : .continuation,
                                 payload: bytes,
-                                isFinal: following == nil,
+                                isFinal: isFinal,
                                 compression: .never
                             )
                         )
                     }
+                    try batch.flush()
                 } catch {
-                    let isFirst = opcode != .continuation
-                    throw abortIfCut(by: error, isFirst: isFirst, isFinal: following == nil)
+                    throw abortIfCut(by: error, isFirst: count == 1, isFinal: isFinal)
                 }
-                guard let following else { return }
-                next = following
-                opcode = .continuation
+                if isFinal { return }
+                if !looksAhead { following = iterator.next() }
+                fragment = following
             }
         }
     }
 
-    /// A batch that is one thing to the caller, who hears of its errors as such.
-    private func withSingleBatch<Result>(
+    /// A batch that is one message to the caller, who hears of its errors as such.
+    private func withMessage<Result>(
         _ body: (inout Batch) throws -> Result
     ) throws -> Result {
         do {
-            return try withBatch(body)
+            return try collect(asOneMessage: true, body)
         } catch WebSocketError.batchInterrupted(_, let cause) {
             throw cause
         }
@@ -146,6 +155,8 @@ private struct FilePieces: ~Copyable {
     private let opcode: Opcode
     private let isOneMessage: Bool
     private var storage: [UInt8]
+    /// The most bytes in a piece.
+    private let limit: Int
     /// Bytes at the front of the storage that were read but not sent: a cut character, and the byte
     /// that tells whether the file goes on.
     private var kept = 0
@@ -153,6 +164,8 @@ private struct FilePieces: ~Copyable {
     private(set) var isInsideMessage = false
     private(set) var isAtEnd = false
     private(set) var lastCount = 0
+
+    private static let firstCapacity = 1 << 20
 
     var size: Int { reader.size }
 
@@ -180,13 +193,17 @@ private struct FilePieces: ~Copyable {
             throw WebSocketError(error, during: .sending(isAccepted: false))
         }
         self.opcode = opcode
-        storage = [UInt8](repeating: 0, count: bytes + 1)
+        limit = min(bytes, .max - 1)
+        // It grows with what is read: neither a limit nor a file's size is a reason to allocate.
+        storage = [UInt8](repeating: 0, count: min(limit, Self.firstCapacity) + 1)
     }
 
     mutating func sendNext(to batch: inout Batch) throws {
-        let filled = try fill()
+        var filled = kept
+        let interrupt = reader.interrupt
+        try batch.whenEnded(call: { interrupt?.signal() }) { filled = try fill() }
         isAtEnd = filled < storage.count
-        var count = min(filled, storage.count - 1)
+        var count = min(filled, limit)
         if opcode == .text { count = try check(count) }
         let frame = isInsideMessage ? Opcode.continuation : opcode
         let isFinal = endsMessage
@@ -206,16 +223,21 @@ private struct FilePieces: ~Copyable {
         lastCount = count
     }
 
+    /// Reads a piece and the byte behind it, as far as the file goes; returns how much there is.
     private mutating func fill() throws -> Int {
-        let result = storage.withUnsafeMutableBytes { bytes in
-            Result { () throws(TransportError) in
-                try reader.read(into: UnsafeMutableRawBufferPointer(rebasing: bytes[kept...]))
+        while true {
+            let result = storage.withUnsafeMutableBytes { bytes in
+                Result { () throws(TransportError) in
+                    try reader.read(into: UnsafeMutableRawBufferPointer(rebasing: bytes[kept...]))
+                }
             }
-        }
-        switch result {
-        case .success(let count): return kept + count
-        case .failure(let error):
-            throw WebSocketError(error, during: .sending(isAccepted: false))
+            switch result {
+            case .success(let count): kept += count
+            case .failure(let error):
+                throw WebSocketError(error, during: .sending(isAccepted: false))
+            }
+            guard kept == storage.count, kept <= limit else { return kept }
+            storage += [UInt8](repeating: 0, count: min(kept, limit + 1 - kept))
         }
     }
 

@@ -137,20 +137,28 @@ extension WebSocket {
         needsUTF8Check: Bool = false,
         compression: MessageCompression = .automatic
     ) throws -> Int {
+        let frame = OutgoingFrame(
+            opcode: opcode,
+            payload: payload,
+            needsUTF8Check: needsUTF8Check,
+            compression: compression
+        )
         if isSubclass {
-            var frame = Frame(opcode: opcode, payload: Array(payload))
-            frame.compression = compression
-            return try send(frame: frame)
+            return try send(frame: copy(of: frame))
         }
         return try withConnection { connection, timeouts in
-            let frame = OutgoingFrame(
-                opcode: opcode,
-                payload: payload,
-                needsUTF8Check: needsUTF8Check,
-                compression: compression
-            )
             try connection.send(frame, timeout: timeouts.send)
             return FrameHeader.frameLength(payload: payload.count, isMasked: true)
+        }
+    }
+
+    /// A frame for a subclass to see, with its text checked.
+    func copy(of frame: OutgoingFrame) throws(WebSocketError) -> Frame {
+        do throws(SendFailure) {
+            return try frame.copied()
+        } catch {
+            guard case .invalidUTF8(let offset) = error else { throw .aborted }
+            throw .invalidPayload(offset: offset)
         }
     }
 

@@ -1,3 +1,4 @@
+import Foundation
 import LoopbackServer
 import Synchronization
 import TestSupport
@@ -17,6 +18,26 @@ struct MaskingKeyTests {
     private static func draw() throws -> [UInt32] {
         var supply = MaskingKeys()
         return try (0..<count).map { _ in try supply.next() }
+    }
+
+    @Test("A forked process draws keys of its own")
+    func fork() throws {
+        var supply = MaskingKeys()
+        _ = try supply.next()
+        var ends: [Int32] = [-1, -1]
+        try #require(pipe(&ends) == 0)
+        defer { close(ends[0]) }
+        let child = systemFork()
+        if child == 0 {
+            var key = (try? supply.next()) ?? 0
+            write(ends[1], &key, 4)
+            _exit(0)
+        }
+        close(ends[1])
+        var theirs: UInt32 = 0
+        #expect(read(ends[0], &theirs, 4) == 4)
+        waitpid(child, nil, 0)
+        #expect(try supply.next() != theirs)
     }
 
     @Test("Each of the 32 bits is set half of the time, whatever the one before it was")
@@ -132,3 +153,5 @@ struct MaskingKeyTests {
         return keys
     }
 }
+
+@_silgen_name("fork") private func systemFork() -> Int32

@@ -7,130 +7,241 @@ import WebSocketProtocol
 
 @Suite("The sending half", .blocking)
 struct SenderTests {
-    /// Takes as much as it has room for, and lets a function have a say before each write.
-    private final class Sink: ByteStream {
-        let beforeWrite = Locked<(@Sendable () -> Void)?>(nil)
-        let writes = Atomic(0)
-        let room = Atomic(Int.max)
-        let taken = Locked<[UInt8]>([])
-
-        var descriptor: Int32 { -1 }
-        var isSecure: Bool { false }
-
-        func read(into buffer: UnsafeMutableRawBufferPointer) -> Transfer { .endOfStream }
-
-        func write(_ bytes: UnsafeRawBufferPointer) -> Transfer {
-            writes.add(1, ordering: .relaxed)
-            beforeWrite.withLock { $0 }?()
-            let room = room.load(ordering: .relaxed)
-            guard room > 0 else { return .wouldBlock(.write) }
-            let part = bytes.prefix(room)
-            self.room.subtract(part.count, ordering: .relaxed)
-            taken.withLock { $0 += part }
-            return .bytes(part.count)
-        }
-
-        func wait(
-            for interest: Interest,
-            until deadline: Deadline
-        ) throws(TransportError) -> Interest { throw .timedOut(.transfer) }
-        func nudge() {}
-        func finishWriting() {}
-        func abort() {}
-    }
-
     @Test("Who writes for others stops when there is no end of them")
     func relief() throws {
-        let sink = Sink()
-        let sender = Sender(stream: sink, role: .client, makeMaskingKey: nil, deflater: nil)
+        let stream = ScriptedStream()
+        let sender = Sender(stream)
         let refused = Atomic(0)
         // For each write there is another message, of somebody who won't wait for a turn.
-        sink.beforeWrite.withLock {
+        stream.beforeWrite.withLock {
             $0 = {
-                [UInt8](repeating: 1, count: 10).withUnsafeBytes { bytes in
-                    let frame = OutgoingFrame(opcode: .binary, payload: bytes)
-                    do {
-                        try sender.send(frame, timeout: .zero)
-                    } catch {
-                        refused.add(1, ordering: .relaxed)
-                    }
+                let other = Background {
+                    sendFailure { () throws(SendFailure) in try sender.send(10, timeout: .zero) }
                 }
+                if (try? other.join()) != nil { refused.add(1, ordering: .relaxed) }
             }
         }
-        defer { sink.beforeWrite.withLock { $0 = nil } }
-        try [UInt8]([1]).withUnsafeBytes { bytes in
-            try sender.send(OutgoingFrame(opcode: .binary, payload: bytes), timeout: .seconds(5))
-        }
-        #expect(refused.load(ordering: .relaxed) > 0)
-        #expect(sink.writes.load(ordering: .relaxed) < 100)
+        defer { stream.beforeWrite.withLock { $0 = nil } }
+        try sender.send(1)
+        let refusedCount = refused.load(ordering: .relaxed)
+        #expect(refusedCount > 0)
         #expect(!sender.hasUnsentBytes, "what was accepted has gone out")
     }
 
-    @Test("A frame of a batch isn't accepted when time runs out on those before it")
-    func batchBehindOthers() throws {
-        let sink = Sink()
-        let sender = Sender(stream: sink, role: .client, makeMaskingKey: nil, deflater: nil)
-        try [UInt8]([1]).withUnsafeBytes { bytes in
+    @Test("A time limit holds though the peer reads as fast as it can")
+    func strictLimit() throws {
+        let stream = ScriptedStream()
+        let sender = Sender(stream)
+        let size = 4 << 20
+        let failure = sendFailure { () throws(SendFailure) in try sender.send(size, timeout: .zero)
+        }
+        guard case .transport(.timedOut, isAccepted: true) = failure else {
+            Issue.record("\(String(describing: failure))")
+            return
+        }
+        #expect(stream.writes <= 3)
+        // The rest goes out before anything else.
+        try sender.send(1)
+        #expect(stream.taken.count == FrameHeader.frameLength(payload: size, isMasked: true) + 7)
+    }
+
+    @Test("A message whose memory is handed over keeps its limit and its rest, too")
+    func strictLimitInPlace() throws {
+        let stream = ScriptedStream()
+        let sender = Sender(stream)
+        let size = 4 << 20
+        let failure = sendFailure { () throws(SendFailure) in
+            try sender.send(consuming: [UInt8](repeating: 1, count: size), timeout: .zero)
+        }
+        guard case .transport(.timedOut, isAccepted: true) = failure else {
+            Issue.record("\(String(describing: failure))")
+            return
+        }
+        try sender.send(1)
+        #expect(stream.taken.count == FrameHeader.frameLength(payload: size, isMasked: true) + 7)
+    }
+
+    @Test("A frame left to another thread whose connection fails is reported to its sender")
+    func lostFrame() throws {
+        let stream = ScriptedStream()
+        stream.setRoom(0)
+        let sender = Sender(stream)
+        let large = Background {
+            sendFailure { () throws(SendFailure) in try sender.send(1 << 20) }
+        }
+        stream.awaitWaiter()
+        let small = Background { sendFailure { () throws(SendFailure) in try sender.send(10) } }
+        pause(.milliseconds(30))
+        stream.fail(.system(call: "send", .connectionReset))
+        for thread in [large, small] {
+            let failure = try thread.join()
+            guard case .transport(.system, _) = failure else {
+                Issue.record("\(String(describing: failure))")
+                continue
+            }
+        }
+        // The first failure is final.
+        let later = sendFailure { () throws(SendFailure) in try sender.send(1) }
+        guard case .transport(.system(_, .connectionReset), _) = later else {
+            Issue.record("\(String(describing: later))")
+            return
+        }
+    }
+
+    @Test("A frame left to another thread that gives up is written by its own sender")
+    func takenOver() throws {
+        let stream = ScriptedStream()
+        stream.setRoom(0)
+        let sender = Sender(stream)
+        let large = Background {
+            sendFailure { () throws(SendFailure) in
+                try sender.send(100_000, timeout: .milliseconds(50))
+            }
+        }
+        stream.awaitWaiter()
+        let small = Background { sendFailure { () throws(SendFailure) in try sender.send(10) } }
+        guard case .transport(.timedOut, isAccepted: true) = try large.join() else {
+            Issue.record("the peer took nothing")
+            return
+        }
+        stream.setRoom(.max)
+        #expect(try small.join() == nil)
+        #expect(stream.taken.count == 100_000 + 14 + 16)
+        #expect(!sender.hasUnsentBytes)
+    }
+
+    @Test("Whoever waits for the peer is told of bytes that were left behind")
+    func nudges() throws {
+        let stream = ScriptedStream()
+        let sender = Sender(stream)
+        let calls = Atomic(0)
+        sender.onUnsentBytes { calls.add(1, ordering: .relaxed) }
+        try sender.send(10)
+        #expect(stream.nudges == 0)
+        stream.setRoom(3)
+        #expect(
+            sendFailure { () throws(SendFailure) in try sender.send(10, timeout: .zero) } != nil
+        )
+        #expect(stream.nudges == 1)
+        let callCount = calls.load(ordering: .relaxed)
+        #expect(callCount == 1)
+        #expect(sender.needsWriting)
+        stream.setRoom(.max)
+        sender.flushWithoutWaiting()
+        #expect(!sender.needsWriting)
+        #expect(stream.taken.count == 32)
+    }
+
+    @Test("Messages of others are taken in portions, so that control frames get past them")
+    func portions() throws {
+        var queue = SendQueue(masks: false)
+        let message = [UInt8](repeating: 1, count: 1_000)
+        let count = 300
+        try message.withUnsafeBytes { bytes in
+            for _ in 0..<count {
+                let outcome = queue.append(
+                    OutgoingFrame(opcode: .binary, payload: bytes),
+                    maskingKey: nil
+                )
+                guard case .queued = outcome else { throw SupportError("\(outcome)") }
+            }
+        }
+        var total = 0
+        var isControlNext = false
+        while true {
+            var portion: [UInt8] = []
+            guard let ticket = queue.takePortion(into: &portion) else { break }
+            if isControlNext {
+                #expect(portion == [0x89, 0])
+                isControlNext = false
+                continue
+            }
+            #expect(portion.count <= 64 << 10)
+            #expect(portion.count % 1_004 == 0)
+            total += portion.count
+            #expect(ticket.end == UInt64(total))
+            let nothing = UnsafeRawBufferPointer(start: nil, count: 0)
+            _ = queue.append(OutgoingFrame(opcode: .ping, payload: nothing), maskingKey: nil)
+            isControlNext = true
+        }
+        #expect(total == 1_004 * count)
+        #expect(queue.count == 0)
+    }
+
+    @Test("A masking key that sends on its own connection is refused at once")
+    func reentrantKey() throws {
+        let stream = ScriptedStream()
+        let inner = Locked<[SendFailure?]>([])
+        let box = Locked<Sender?>(nil)
+        let sender = Sender(
+            stream: stream,
+            role: .client,
+            makeMaskingKey: {
+                let sender = box.withLock { $0 }
+                let failure = sendFailure { () throws(SendFailure) in
+                    try sender?.send(10, timeout: nil)
+                }
+                inner.withLock { $0.append(failure) }
+                return 1
+            },
+            deflater: nil
+        )
+        box.withLock { $0 = sender }
+        defer { box.withLock { $0 = nil } }
+        try sender.send(5)
+        let failures = inner.withLock { $0 }
+        #expect(failures.count == 1)
+        guard case .reentrant? = failures.first else {
+            Issue.record("\(failures)")
+            return
+        }
+        #expect(stream.taken.count == 11)
+    }
+
+    @Test("What a time-out left of others' frames goes out before the batch goes on")
+    func batchGoesOn() throws {
+        let stream = ScriptedStream()
+        let sender = Sender(stream, role: .server)
+        try [UInt8]([7, 8]).withUnsafeBytes { bytes in
             let frame = OutgoingFrame(opcode: .binary, payload: bytes)
-            var writer = try sender.writer(timeout: .seconds(5))
-            try writer.append(frame)
+            var writer = try sender.writer(timeout: .milliseconds(20))
+            // The ping goes out in part.
+            stream.setRoom(1)
             try sender.sendWithoutWaiting(OutgoingFrame(opcode: .ping, payload: bytes))
-            sink.room.store(0, ordering: .relaxed)
+            try writer.append(frame)
+            #expect(throws: SendFailure.self) { try writer.flush() }
+            stream.setRoom(.max)
+            try writer.append(frame)
+            try writer.flush()
+            writer.finish()
+        }
+        #expect(stream.taken == [0x89, 2, 7, 8, 0x82, 2, 7, 8, 0x82, 2, 7, 8])
+    }
+
+    @Test("A pong of the caller's waits like any other frame, and is never dropped")
+    func pongBehindMany() throws {
+        let stream = ScriptedStream()
+        stream.setRoom(0)
+        let sender = Sender(stream)
+        try [UInt8](repeating: 1, count: 125).withUnsafeBytes { bytes in
+            let pong = OutgoingFrame(opcode: .pong, payload: bytes)
+            // Answers to pings, of which some are dropped in the end.
+            for _ in 0..<1000 { try sender.sendWithoutWaiting(pong) }
             do throws(SendFailure) {
-                try writer.append(frame)
-                Issue.record("it was accepted")
+                try sender.send(pong, timeout: .milliseconds(10))
+                Issue.record("it was dropped")
             } catch {
                 guard case .transport(.timedOut, isAccepted: false) = error else {
                     Issue.record("\(error)")
                     return
                 }
             }
-        }
-    }
-
-    @Test("What a time-out left of others' frames goes out before the batch goes on")
-    func batchGoesOn() throws {
-        let sink = Sink()
-        let sender = Sender(stream: sink, role: .server, makeMaskingKey: nil, deflater: nil)
-        try [UInt8]([7, 8]).withUnsafeBytes { bytes in
-            let frame = OutgoingFrame(opcode: .binary, payload: bytes)
-            var writer = try sender.writer(timeout: .seconds(5))
-            try sender.sendWithoutWaiting(OutgoingFrame(opcode: .ping, payload: bytes))
-            // The ping goes out in part.
-            sink.room.store(1, ordering: .relaxed)
-            #expect(throws: SendFailure.self) { try writer.append(frame) }
-            sink.room.store(.max, ordering: .relaxed)
-            try writer.append(frame)
-            try writer.flush()
-        }
-        #expect(sink.taken.withLock { $0 } == [0x89, 2, 7, 8, 0x82, 2, 7, 8])
-    }
-
-    @Test("A pong of the caller's waits like any other frame, and is never dropped")
-    func pongBehindMany() throws {
-        let sink = Sink()
-        let sender = Sender(stream: sink, role: .client, makeMaskingKey: nil, deflater: nil)
-        try [UInt8](repeating: 1, count: 125).withUnsafeBytes { bytes in
-            let pong = OutgoingFrame(opcode: .pong, payload: bytes)
-            do {
-                let writer = try sender.writer(timeout: .seconds(5))
-                // Answers to pings, of which some are dropped in the end.
-                for _ in 0..<1000 { try sender.sendWithoutWaiting(pong) }
-                do throws(SendFailure) {
-                    try sender.send(pong, timeout: .milliseconds(10))
-                    Issue.record("it was dropped")
-                } catch {
-                    guard case .transport(.timedOut, isAccepted: false) = error else {
-                        Issue.record("\(error)")
-                        return
-                    }
-                }
-                _ = consume writer
-            }
-            let before = sink.taken.withLock { $0.count }
-            #expect(before > 16 << 10 && before < 32 << 10)
+            stream.setRoom(.max)
+            sender.flushWithoutWaiting()
+            let before = stream.taken.count
+            #expect(before > 16 << 10 && before < 33 << 10)
             try sender.send(pong, timeout: .seconds(5))
-            #expect(sink.taken.withLock { $0.count } == before + 131)
+            #expect(stream.taken.count == before + 131)
         }
     }
 }

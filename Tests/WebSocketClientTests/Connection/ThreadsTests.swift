@@ -2,8 +2,9 @@ import LoopbackServer
 import Synchronization
 import TestSupport
 import Testing
-import WebSocketClient
 import WebSocketProtocol
+
+@testable import WebSocketClient
 
 @Suite("Many threads on one connection", .blocking)
 struct ThreadsTests {
@@ -160,8 +161,10 @@ struct ThreadsTests {
             let bulk = (0..<4).map { _ in Background { try socket.send(binary: message) } }
             // One message is under way, three wait for their turn, or will.
             try isUnderWay.value()
-            try socket.ping("overtakes")
+            let ping = Background { try socket.ping("overtakes") }
+            while socket.connection?.sender.hasUnsentBytes == false { pause(.milliseconds(1)) }
             go.fulfil()
+            try ping.join()
             for thread in bulk { _ = try thread.join() }
             let opcodes = try order.value()
             #expect(opcodes == [.binary, .ping, .binary, .binary, .binary])

@@ -4,7 +4,7 @@ import Testing
 
 @testable import WebSocketClient
 
-@Suite("A turn", .blocking, .timeLimit(.minutes(5)))
+@Suite("A turn", .blocking)
 struct TurnTests {
     @Test("A taken turn can't be taken again before it is left")
     func exclusion() throws {

@@ -13,7 +13,7 @@ struct BatchFaultTests {
         return (socket, stream)
     }
 
-    @Test("A message that time ran out before is not counted, though those before it go out")
+    @Test("What a batch has collected goes out after a time-out, and is counted")
     func timeoutWhileOthersPass() throws {
         let peer = EchoPeer()
         let (socket, stream) = try connect(peer)
@@ -22,21 +22,21 @@ struct BatchFaultTests {
         let error = failure {
             try socket.withBatch { batch in
                 try batch.send("first")
-                // The pong that this leaves has to go out before the next message.
+                // The pong that this leaves has to go out before the batch.
                 #expect(try socket.receive() == .text("echo"))
                 try batch.send("second")
             }
         }
-        guard case .batchInterrupted(let sent, .timedOut(.sending(isAccepted: false))) = error
+        guard case .batchInterrupted(let sent, .timedOut(.sending(isAccepted: true))) = error
         else {
             Issue.record("\(String(describing: error))")
             return
         }
-        #expect(sent == 1)
+        #expect(sent == 2)
         try socket.send("third")
         #expect(
             peer.received.map { String(decoding: $0.bytes, as: UTF8.self) } == [
-                "echo", "first", "third",
+                "echo", "first", "second", "third",
             ]
         )
         #expect(peer.answeredPings == 1)
@@ -56,5 +56,45 @@ struct BatchFaultTests {
         #expect(error?.isAccepted == false, "\(String(describing: error))")
         #expect(failure { try socket.send("next") }?.isAborted == true)
         #expect(peer.fault == nil)
+    }
+
+    @Test(
+        "A batch counts the messages that have gone out before the connection was reset",
+        arguments: [10, 1_000, 20_000],
+        [0, 1, 3, 500]
+    )
+    func countAfterReset(count: Int, passing: Int) throws {
+        let peer = EchoPeer()
+        let (socket, stream) = try connect(peer)
+        // Frames of 106 bytes, and half of another one.
+        stream.begin(.at(passing * 106 + 53, .outbound, .reset))
+        let message = [UInt8](repeating: 1, count: 100)
+        let error = failure {
+            try socket.sendBatch(binary: Array(repeating: message, count: count))
+        }
+        guard passing < count else {
+            #expect(error == nil)
+            return
+        }
+        guard case .batchInterrupted(passing, cause: .connectionClosed) = error else {
+            Issue.record("\(String(describing: error))")
+            return
+        }
+        #expect(peer.received.count == passing)
+    }
+
+    @Test("Large messages are counted as well, whole ones only", arguments: [0, 1, 2, 3])
+    func largeAfterReset(passing: Int) throws {
+        let peer = EchoPeer()
+        let (socket, stream) = try connect(peer)
+        let size = 300_000
+        stream.begin(.at(passing * (size + 14) + 280_000, .outbound, .reset))
+        let message = [UInt8](repeating: 1, count: size)
+        let error = failure { try socket.sendBatch(binary: Array(repeating: message, count: 5)) }
+        guard case .batchInterrupted(passing, cause: .connectionClosed) = error else {
+            Issue.record("\(String(describing: error))")
+            return
+        }
+        #expect(peer.received.count == passing)
     }
 }

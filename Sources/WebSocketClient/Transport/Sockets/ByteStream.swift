@@ -48,6 +48,10 @@ package protocol ByteStream: AnyObject, Sendable {
     /// been added: some of them may be on their way already.
     func write(_ bytes: UnsafeRawBufferPointer) throws(TransportError) -> Transfer
 
+    /// All bytes that the operating system has taken, wrapping around: of a stream over another one,
+    /// what that one has sent. 0 if that is not known.
+    var sentBytes: UInt64 { get }
+
     /// Waits until one part of `interest` may be satisfied, and returns which ones, or none after a
     /// `nudge`. Throws `.timedOut` and `.aborted`.
     ///
@@ -66,6 +70,8 @@ package protocol ByteStream: AnyObject, Sendable {
 }
 
 extension ByteStream {
+    package var sentBytes: UInt64 { 0 }
+
     package func mayHaveMore(afterReading count: Int, of room: Int) -> Bool { count == room }
 
     /// A stream that can't wait while it reads.

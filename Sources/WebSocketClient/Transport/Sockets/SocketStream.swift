@@ -1,8 +1,11 @@
+import Synchronization
+
 /// A TCP or Unix connection as it is.
 package final class SocketStream: ByteStream {
     private let socket: Socket
     private let wakeUp: WakeUp
     private let canReadSoon: Bool
+    private let sent = Atomic<UInt64>(0)
 
     /// `wakeUp` ends the waits of this stream, and those of the caller while it connected.
     package init(_ socket: Socket, wakeUp: WakeUp) {
@@ -35,8 +38,15 @@ package final class SocketStream: ByteStream {
 
     package func write(_ bytes: UnsafeRawBufferPointer) throws(TransportError) -> Transfer {
         if wakeUp.isSignalled { throw .aborted }
-        return try socket.send(bytes)
+        let transfer = try socket.send(bytes)
+        if case .bytes(let count) = transfer {
+            // One thread at a time writes, so it need not be a single atomic operation.
+            sent.store(sent.load(ordering: .relaxed) &+ UInt64(count), ordering: .relaxed)
+        }
+        return transfer
     }
+
+    package var sentBytes: UInt64 { sent.load(ordering: .relaxed) }
 
     @discardableResult
     package func wait(

@@ -6,7 +6,7 @@
     import Darwin
 #endif
 
-/// What tells that a file was replaced.
+/// The facts by which a replaced file is noticed.
 struct FileStamp: Hashable, Sendable {
     let isDirectory: Bool
     private let inode: UInt64
@@ -14,7 +14,7 @@ struct FileStamp: Hashable, Sendable {
     private let seconds: Int
     private let nanoseconds: Int
 
-    /// `nil` if there is no such file, or none that can be looked at.
+    /// `nil` if there is no such file, or it can't be examined.
     init?(path: String) {
         var status = stat()
         guard stat(path, &status) == 0 else { return nil }
@@ -31,11 +31,11 @@ struct FileStamp: Hashable, Sendable {
     }
 }
 
-/// A file that lines are appended to, by any thread and any process.
+/// A file to which any thread and any process may append lines.
 final class LogFile: Sendable {
     private let descriptor: Int32
 
-    /// Makes the file, for its owner alone, if it isn't there.
+    /// Creates the file, readable only by its owner, if it isn't there.
     init(path: String) throws(ErrorNumber) {
         descriptor = open(path, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC, 0o600)
         guard descriptor >= 0 else { throw .current }
@@ -57,12 +57,30 @@ package struct FileReader: ~Copyable {
     private let descriptor: Int32
     /// The size when it was opened, in bytes; 0 for what has none, such as a pipe.
     package let size: Int
+    /// Ends a read that waits with `.aborted`, once signalled; nil for a regular file, which never waits
+    /// for anybody.
+    package let interrupt: WakeUp?
 
     package init(path: String) throws(TransportError) {
-        descriptor = open(path, O_RDONLY | O_CLOEXEC)
+        (descriptor, size, interrupt) = try Self.open(path)
+    }
+
+    private static func open(
+        _ path: String
+    ) throws(TransportError) -> (descriptor: Int32, size: Int, interrupt: WakeUp?) {
+        // A pipe without a writer would wait for one here, where nothing could end the wait.
+        let descriptor = systemOpen(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK)
         guard descriptor >= 0 else { throw .system(call: "open \(path)", .current) }
         var status = stat()
-        size = fstat(descriptor, &status) == 0 ? Int(status.st_size) : 0
+        guard fstat(descriptor, &status) == 0, status.st_mode & S_IFMT == S_IFREG else {
+            do throws(TransportError) {
+                return (descriptor, 0, try WakeUp())
+            } catch {
+                SystemCalls.close(descriptor)
+                throw error
+            }
+        }
+        return (descriptor, Int(status.st_size), nil)
     }
 
     deinit {
@@ -73,10 +91,15 @@ package struct FileReader: ~Copyable {
     package func read(into buffer: UnsafeMutableRawBufferPointer) throws(TransportError) -> Int {
         var filled = 0
         while filled < buffer.count {
+            if let interrupt {
+                // First, as a pipe that nobody has opened for writing yet looks like one at its end.
+                _ = try Poll.wait(for: .read, on: descriptor, wakeUp: interrupt, until: .never)
+            }
             let rest = UnsafeMutableRawBufferPointer(rebasing: buffer[filled...])
             switch SystemCalls.retrying({ systemRead(descriptor, rest) }) {
             case .success(0): return filled
             case .success(let count): filled += count
+            case .failure(let error) where interrupt != nil && error.isWouldBlock: continue
             case .failure(let error): throw .system(call: "read", error)
             }
         }
@@ -86,4 +109,8 @@ package struct FileReader: ~Copyable {
 
 private func systemRead(_ descriptor: Int32, _ buffer: UnsafeMutableRawBufferPointer) -> Int {
     read(descriptor, buffer.baseAddress, buffer.count)
+}
+
+private func systemOpen(_ path: String, _ flags: Int32) -> Int32 {
+    open(path, flags)
 }

@@ -153,6 +153,8 @@ package final class TLSStream: ByteStream {
         return interest
     }
 
+    package var sentBytes: UInt64 { lower.sentBytes }
+
     package func nudge() { lower.nudge() }
 
     package func finishWriting() {

@@ -1,0 +1,351 @@
+import WebSocketAccel
+import WebSocketProtocol
+
+/// Turns frames into masked, perhaps compressed, bytes in a borrowed block. It can't wait: it stops
+/// when the block is full, and goes on when the block has been written.
+///
+/// Fast because a payload is read once, and masked (and checked) on its way into a block that stays
+/// in the second-level cache until the kernel has taken it.
+struct FrameEncoder: ~Copyable {
+    let masks: Bool
+    private let makeMaskingKey: (@Sendable () -> UInt32)?
+    /// Messages of fewer bytes go as they are; all of them if nothing was negotiated.
+    let compressionThreshold: Int
+    /// `nil` where nothing is compressed, and while another encoder has it.
+    var deflater: Deflater?
+
+    private var block: Block?
+    /// The block's memory.
+    private var base: UnsafeMutableRawPointer?
+    /// Where the bytes in the block begin and end.
+    private var start = 0
+    private var end = 0
+    /// Whether the block begins with a frame, and not within one.
+    private(set) var isAligned = true
+
+    /// With less room in the block than this, a compressed message begins in the next one.
+    private static let minimumCompressionRoom = 4 << 10
+
+    init(
+        role: Role,
+        makeMaskingKey: (@Sendable () -> UInt32)?,
+        compressionThreshold: Int,
+        deflater: consuming Deflater?
+    ) {
+        masks = role == .client
+        self.makeMaskingKey = makeMaskingKey
+        self.compressionThreshold = compressionThreshold
+        self.deflater = deflater
+    }
+
+    /// How many bytes have been encoded and not written.
+    var count: Int { end - start }
+
+    /// Gives the block back if nothing is in it.
+    mutating func giveBackIfEmpty() {
+        guard start == end, let block = block.take() else { return }
+        Block.giveBack(block)
+        base = nil
+        discard()
+    }
+
+    /// Drops what has been encoded.
+    mutating func discard() {
+        start = 0
+        end = 0
+        isAligned = true
+    }
+
+    /// Takes over what another encoder has encoded, in exchange for its own, which is nothing.
+    mutating func adopt(_ other: inout FrameEncoder) {
+        swap(&block, &other.block)
+        swap(&base, &other.base)
+        swap(&start, &other.start)
+        swap(&end, &other.end)
+        swap(&isAligned, &other.isAligned)
+    }
+
+    /// Writes the block once.
+    mutating func write(to stream: any ByteStream) throws(TransportError) -> SendStep {
+        guard let base, start < end else { return .done }
+        switch try stream.write(UnsafeRawBufferPointer(start: base + start, count: end - start)) {
+        case .bytes(let count): start += count
+        case .wouldBlock(let interest): return .wait(interest)
+        case .endOfStream: throw .aborted
+        }
+        guard start == end else { return .goOn }
+        discard()
+        return .done
+    }
+
+    func withUnwrittenBytes(_ body: (UnsafeRawBufferPointer) -> Void) {
+        guard let base, start < end else { return }
+        body(UnsafeRawBufferPointer(start: base + start, count: end - start))
+    }
+
+    /// How many messages end in the block behind what has been written.
+    func countUnwrittenMessages() -> Int {
+        guard let base, start < end else { return 0 }
+        // Within one frame, as no other follows it in the block.
+        guard isAligned else { return 1 }
+        let bytes = UnsafeRawBufferPointer(start: base, count: end)
+        var position = 0
+        var count = 0
+        while let frame = FrameHeader.measure(bytes, at: position, isMasked: masks) {
+            position += frame.length
+            if frame.endsMessage, position > start { count += 1 }
+        }
+        return count
+    }
+
+    // MARK: Encoding
+
+    /// Encodes a frame if it certainly fits behind what is there.
+    @inline(__always)
+    mutating func encodeWhole(_ frame: OutgoingFrame) throws(SendFailure) -> Bool {
+        let count = frame.payload.count
+        guard count <= Block.size - FrameHeader.maximumLength - end else { return false }
+        if frame.needsCompression(from: compressionThreshold) {
+            let bound = Deflater.maximumCompressedBytes(count) + FrameHeader.maximumLength
+            guard bound <= Block.size - end - Self.minimumCompressionRoom else { return false }
+        }
+        var cursor = FrameCursor(frame)
+        return try encode(&cursor)
+    }
+
+    /// Encodes as much of a frame as the block has room for; true when all of it has been encoded.
+    ///
+    /// If it throws before the frame has begun, nothing has changed.
+    mutating func encode(_ cursor: inout FrameCursor) throws(SendFailure) -> Bool {
+        if cursor.hasBegun, cursor.isPlain { return encodePayload(&cursor) }
+        if !cursor.isPlain || cursor.frame.needsCompression(from: compressionThreshold) {
+            return try encodeCompressed(&cursor)
+        }
+        if cursor.frame.isCompressed { deflater?.resetContext() }
+        let base = borrow()
+        let count = cursor.frame.payload.count
+        let room = Block.size - FrameHeader.maximumLength - end
+        if !cursor.frame.needsUTF8Check {
+            guard room >= 0 else { return false }
+            cursor.key = try appendHeader(of: cursor.frame, at: base)
+            guard count <= room else {
+                cursor.hasBegun = true
+                return encodePayload(&cursor)
+            }
+            // Most frames go behind others.
+            Kernels.copyMasked(from: cursor.frame.payload, to: base + end, key: cursor.key)
+            end += count
+            return true
+        }
+        if count > Block.size - FrameHeader.maximumLength {
+            // It will be sent piece by piece, and a part can't be taken back: check it ahead.
+            try cursor.check()
+            return try encode(&cursor)
+        }
+        guard count <= room else { return false }
+        let frameStart = end
+        var key = try appendHeader(of: cursor.frame, at: base)
+        var utf8 = UTF8State()
+        let offset = Kernels.copyMaskedValidating(
+            from: cursor.frame.payload,
+            to: base + end,
+            key: &key,
+            state: &utf8
+        )
+        guard offset < 0, utf8.isOnBoundary else {
+            end = frameStart
+            throw .invalidUTF8(offset: offset < 0 ? count : offset)
+        }
+        end += count
+        return true
+    }
+
+    private mutating func encodePayload(_ cursor: inout FrameCursor) -> Bool {
+        let base = borrow()
+        if end == 0 { isAligned = false }
+        let piece = UnsafeRawBufferPointer(rebasing: cursor.rest.prefix(Block.size - end))
+        cursor.key = Kernels.copyMasked(from: piece, to: base + end, key: cursor.key)
+        end += piece.count
+        cursor.rest = UnsafeRawBufferPointer(rebasing: cursor.rest.dropFirst(piece.count))
+        return cursor.rest.isEmpty
+    }
+
+    /// Encodes what is left of a frame that has begun behind `bytes`.
+    mutating func encodeRest(
+        _ cursor: inout FrameCursor,
+        into bytes: inout [UInt8]
+    ) throws(SendFailure) {
+        guard cursor.isPlain else { return try encodeCompressedRest(&cursor, into: &bytes) }
+        let rest = cursor.rest
+        let key = cursor.key
+        bytes.append(addingCapacity: rest.count) { output in
+            output.withUnsafeMutableBufferPointer { buffer, count in
+                guard let base = buffer.baseAddress else { return }
+                let target = UnsafeMutableRawPointer(base + count)
+                Kernels.copyMasked(from: rest, to: target, key: key)
+                count += rest.count
+            }
+        }
+        cursor.rest = UnsafeRawBufferPointer(rebasing: rest[rest.endIndex...])
+    }
+
+    /// Puts a frame's header into the block, which has room for it, and returns the masking key.
+    @inline(__always)
+    private mutating func appendHeader(
+        of frame: OutgoingFrame,
+        at base: UnsafeMutableRawPointer
+    ) throws(SendFailure) -> UInt32 {
+        let key = masks ? try nextKey() : 0
+        let header = FrameHeader(
+            isFinal: frame.isFinal,
+            reservedBits: frame.reservedBits,
+            opcode: frame.opcode,
+            maskingKey: masks ? key : nil,
+            payloadLength: frame.payload.count
+        )
+        end += header.encode(into: base + end)
+        return key
+    }
+
+    /// Encodes a header and the first `count` bytes of a payload; nil if the block has no room for
+    /// them. Returns the key for what follows.
+    mutating func encodeHead(
+        of frame: OutgoingFrame,
+        _ count: Int
+    ) throws(SendFailure) -> UInt32? {
+        let base = borrow()
+        guard Block.size - end >= FrameHeader.maximumLength + count else { return nil }
+        let key = try appendHeader(of: frame, at: base)
+        let head = UnsafeRawBufferPointer(rebasing: frame.payload.prefix(count))
+        let next = Kernels.copyMasked(from: head, to: base + end, key: key)
+        end += head.count
+        return next
+    }
+
+    /// The memory to mask into.
+    private mutating func borrow() -> UnsafeMutableRawPointer {
+        if let base { return base }
+        let block = Block.borrow()
+        let base = block.base
+        self.base = base
+        self.block = consume block
+        return base
+    }
+
+    /// A masking key from the borrowed block.
+    private mutating func nextKey() throws(SendFailure) -> UInt32 {
+        switch block {
+        case .some(let block): return try Self.nextKey(from: &block.keys, unlessBy: makeMaskingKey)
+        case .none: throw .transport(.aborted, isAccepted: false)
+        }
+    }
+
+    static func nextKey(
+        from keys: inout MaskingKeys,
+        unlessBy makeMaskingKey: (@Sendable () -> UInt32)?
+    ) throws(SendFailure) -> UInt32 {
+        if let makeMaskingKey { return makeMaskingKey() }
+        do throws(TransportError) {
+            return try keys.next()
+        } catch {
+            throw .transport(error, isAccepted: false)
+        }
+    }
+}
+
+// Compression on the way out, RFC 7692 §7.2.1.
+extension FrameEncoder {
+    /// Compresses a message straight into the block; what fills the block goes as a fragment.
+    private mutating func encodeCompressed(
+        _ cursor: inout FrameCursor
+    ) throws(SendFailure) -> Bool {
+        try cursor.check()
+        let base = borrow()
+        guard Block.size - end >= Self.minimumCompressionRoom else { return false }
+        let room = UnsafeMutableRawBufferPointer(start: base + end, count: Block.size - end)
+        let key = masks ? try nextKey() : nil
+        let (written, isComplete) = try compress(&cursor, key: key, into: room)
+        end += written
+        return isComplete
+    }
+
+    /// Makes one frame of as much as fits: the room for its header is guessed, and the payload moved
+    /// down where the header came out shorter.
+    private mutating func compress(
+        _ cursor: inout FrameCursor,
+        key: UInt32?,
+        into room: UnsafeMutableRawBufferPointer
+    ) throws(SendFailure) -> (written: Int, isComplete: Bool) {
+        guard let base = room.baseAddress else { throw .compression }
+        let guess = FrameHeader.maximumLength
+        let output = UnsafeMutableRawBufferPointer(rebasing: room[guess...])
+        let result: DeflateProgress?
+        do throws(DeflateFailure) {
+            result = try deflater?.compress(cursor.rest, ending: .message, into: output)
+        } catch {
+            throw .compression
+        }
+        guard let progress = result else { throw .compression }
+        let header = FrameHeader(
+            isFinal: progress.isComplete,
+            reservedBits: cursor.hasBegun ? 0 : 4,
+            opcode: cursor.hasBegun ? .continuation : cursor.frame.opcode,
+            maskingKey: key,
+            payloadLength: progress.produced
+        )
+        cursor.hasBegun = true
+        cursor.isPlain = false
+        cursor.rest = UnsafeRawBufferPointer(rebasing: cursor.rest.dropFirst(progress.consumed))
+        let length = header.encode(into: base)
+        if length < guess {
+            (base + length).copyMemory(from: base + guess, byteCount: progress.produced)
+        }
+        if let key {
+            let payload = UnsafeMutableRawBufferPointer(
+                start: base + length,
+                count: progress.produced
+            )
+            Kernels.mask(payload, key: key)
+        }
+        return (length + progress.produced, progress.isComplete)
+    }
+
+    /// Keeps the rest of a compressed message whose first part is on its way.
+    private mutating func encodeCompressedRest(
+        _ cursor: inout FrameCursor,
+        into bytes: inout [UInt8]
+    ) throws(SendFailure) {
+        // Dropped and not given back if an error is thrown, which only a shortage of memory causes.
+        let block = Block.borrow()
+        var isComplete = false
+        while !isComplete {
+            let key =
+                masks ? try Self.nextKey(from: &block.keys, unlessBy: makeMaskingKey) : nil
+            let result = try compress(&cursor, key: key, into: block.bytes)
+            bytes.append(contentsOf: block.bytes.prefix(result.written))
+            isComplete = result.isComplete
+        }
+        Block.giveBack(block)
+    }
+}
+
+extension FrameHeader {
+    /// The length of the frame that begins at `position`, header included, and whether a message ends
+    /// with it; nil if no whole frame is there. For frames that this end has made.
+    static func measure(
+        _ bytes: UnsafeRawBufferPointer,
+        at position: Int,
+        isMasked: Bool
+    ) -> (length: Int, endsMessage: Bool)? {
+        guard position < bytes.count else { return nil }
+        let rest = UnsafeRawBufferPointer(rebasing: bytes[position...])
+        // The role of the end that would receive it.
+        guard let decoded = try? decode(rest, role: isMasked ? .server : .client) else {
+            return nil
+        }
+        let length = decoded.length + decoded.header.payloadLength
+        guard length <= rest.count else { return nil }
+        let header = decoded.header
+        return (length, header.isFinal && !header.opcode.isControl)
+    }
+}

@@ -1,0 +1,130 @@
+import WebSocketProtocol
+
+/// Collects the frames of a batch in a block of its own and writes them with as few calls as the block
+/// allows. It has the turn only while it writes, so a batch whose body waits holds nobody up.
+///
+/// `finish()` has to be called before it goes.
+struct FrameWriter: ~Copyable {
+    private let sender: Sender
+    private var encoder: FrameEncoder
+    private var deadline: LazyDeadline
+    /// The right to send fragments, or the compressor, which is then in `encoder`.
+    private var reservation: MessageReservation?
+    private let isMessage: Bool
+    private var hasCompressor = false
+    /// What is compressed side by side, where that was agreed.
+    private var pipeline: DeflatePipeline?
+    /// Time ran out on something that was accepted all the same.
+    private var hasLeftSome = false
+    /// The last write failed: another try would only fail again, or break the limit.
+    private var hasFailed = false
+
+    init(
+        sender: Sender,
+        timeout: Duration?,
+        encoder: consuming FrameEncoder,
+        reservation: consuming MessageReservation?
+    ) {
+        self.sender = sender
+        self.encoder = encoder
+        deadline = LazyDeadline(timeout)
+        if let workers = sender.workers { pipeline = DeflatePipeline(workers) }
+        isMessage = reservation != nil
+        self.reservation = reservation
+    }
+
+    /// How many messages have been taken that are still being compressed.
+    private var pendingCount: Int { pipeline?.count ?? 0 }
+
+    mutating func append(_ frame: OutgoingFrame) throws(SendFailure) {
+        if pipeline != nil, try appendToPipeline(frame) { return }
+        try encode(frame)
+    }
+
+    private mutating func encode(_ frame: OutgoingFrame) throws(SendFailure) {
+        if !hasCompressor, frame.needsCompression(from: encoder.compressionThreshold) {
+            try takeCompressor()
+        }
+        if Tracing.isEnabled { Tracing.sent(frame) }
+        if try encoder.encodeWhole(frame) { return }
+        deadline.restart()
+        try write(then: frame)
+    }
+
+    private mutating func write(then frame: OutgoingFrame?) throws(SendFailure) {
+        do throws(SendFailure) {
+            try sender.write(&encoder, then: frame, ownsStream: isMessage, &deadline)
+            hasFailed = false
+        } catch {
+            if case .transport(.timedOut, _) = error { hasLeftSome = true }
+            switch error {
+            case .transport, .closing, .reentrant: hasFailed = true
+            case .invalidUTF8, .compression: break
+            }
+            throw error
+        }
+    }
+
+    /// What this batch compresses refers to what it has compressed before, so nobody else may compress
+    /// until that has been written.
+    private mutating func takeCompressor() throws(SendFailure) {
+        if !isMessage {
+            deadline.restart()
+            reservation = try sender.reserve(.compressor, &deadline)
+        }
+        sender.exchangeDeflater(with: &encoder)
+        hasCompressor = true
+    }
+
+    /// False for a frame that isn't for the pipeline; then that is empty.
+    private mutating func appendToPipeline(_ frame: OutgoingFrame) throws(SendFailure) -> Bool {
+        let needsCompression = frame.needsCompression(from: encoder.compressionThreshold)
+        guard pipeline?.takes(frame, needsCompression: needsCompression) == true else {
+            while pendingCount > 0 { try sendOldest() }
+            return false
+        }
+        if frame.needsUTF8Check { try OutgoingFrame.check(frame.payload) }
+        while pipeline?.isFull == true { try sendOldest() }
+        pipeline?.add(frame, needsCompression: needsCompression)
+        return true
+    }
+
+    private mutating func sendOldest() throws(SendFailure) {
+        // Out of `self`, which encoding changes; nobody looks at it meanwhile.
+        guard var pipeline = pipeline.take() else { return }
+        defer { self.pipeline = pipeline }
+        deadline.restart()
+        var limit = deadline
+        try pipeline.sendOldest(&limit) { (frame, _) throws(SendFailure) in try encode(frame) }
+    }
+
+    /// Sends what has been collected so far.
+    mutating func flush() throws(SendFailure) {
+        while pendingCount > 0 { try sendOldest() }
+        deadline.restart()
+        try write(then: nil)
+    }
+
+    /// Ends the batch after an error: what was collected before goes out, unless writing has failed.
+    /// Returns how many messages that the batch has taken will not go out.
+    mutating func abandon() -> Int {
+        var lost = pendingCount
+        if lost > 0 { sender.workers?.withdraw() }
+        if !hasFailed, encoder.count > 0 {
+            deadline.restart()
+            try? write(then: nil)
+        }
+        lost += encoder.countUnwrittenMessages()
+        if hasLeftSome { lost += sender.countCutMessages() }
+        encoder.discard()
+        return lost
+    }
+
+    /// Gives back all it has.
+    mutating func finish() {
+        if hasCompressor { sender.exchangeDeflater(with: &encoder) }
+        hasCompressor = false
+        reservation = nil
+        encoder.giveBackIfEmpty()
+    }
+}
