@@ -4,25 +4,26 @@
 compare.py --server PROGRAM --peers FILE --data FOLDER --output FOLDER [--quick] [--rounds N]
            [--seconds S] [--only WORD…] [--peer WORD…] [--publish]
 
-FILE has a line of JSON for each client: name, command, environment, tls, deflate. Each round runs
-every client once on the same work, so that what disturbs the machine disturbs all of them. A rate is
-the median over the rounds; a ratio is the median of the ratios of each round, against the first
-client of FILE. On two cores and more the client has one to itself and the server another.
+FILE has a line of JSON for each client; Peers/build says what is in it. Each round runs every client
+once on the same work, in a new order, so that what disturbs the machine disturbs all of them. A rate is
+the median over the rounds, shown with the half of its spread. The client has the first core to itself,
+helper threads of its runtime included, and the server spins on the second.
 
-FOLDER gets peers.md, peers.json with every single run, and the charts. --publish also writes the chart
-that is checked in, and README.md's figures.
+FOLDER gets peers.md, peers.json with every single run, and the charts. --publish also writes the files
+that are checked in, and the README's chart.
 """
 
 import argparse
 import json
 import os
 import pathlib
+import random
 import subprocess
 import sys
 import time
 
 import report
-from machine import machine_name, show_progress, size_name
+from machine import circumstances, machine_name, show_progress, size_name
 from servers import Servers, pin
 from work import all_work
 
@@ -50,14 +51,16 @@ def run(peer, work, count, servers, data):
 
 
 class Counts:
-    """How many messages a client moves in about so many seconds; known from an earlier run, or tried."""
+    """How many messages a client moves in about so many seconds; known from an earlier run of the same
+    program on the same machine, or tried."""
 
     def __init__(self, file, seconds):
-        self.file, self.seconds = file, seconds
+        self.file, self.seconds, self.machine = file, seconds, machine_name()
         self.rates = json.loads(file.read_text()) if file.exists() else {}
 
     def find(self, peer, work, servers, data):
-        key = f"{peer['name']}, {work.group}, {work.size}"
+        built = max(pathlib.Path(word).stat().st_mtime_ns for word in peer["command"] if "/" in word)
+        key = f"{peer['name']}, {work.group}, {work.size}, {self.machine}, {built}"
         if key not in self.rates:
             rate = self.try_out(peer, work, servers, data)
             if rate is None:
@@ -80,17 +83,23 @@ class Counts:
             count = int(min(count * 1000, rate * self.seconds * 1.2)) + 1
 
 
-def measure(work, peers, rounds, counts, servers, data, progress):
-    """Name → the lines of all rounds, for the clients that can do this work."""
-    able = [p for p in peers if (p["tls"] or not work.tls) and (p["deflate"] or not work.deflate)]
+def can(peer, work):
+    return (peer["tls"] or not work.tls) and (peer["deflate"] or not work.deflate)
+
+
+def measure(work, peers, rounds, counts, servers, data, dice, progress):
+    """Name → the lines of all rounds that came out, or a word: can't, or failed."""
+    lines = {peer["name"]: [] if can(peer, work) else "can't" for peer in peers}
+    able = [peer for peer in peers if can(peer, work)]
     found = {peer["name"]: counts.find(peer, work, servers, data) for peer in able}
-    able = [peer for peer in able if found[peer["name"]]]
-    lines = {peer["name"]: [] for peer in able}
     for number in range(rounds):
         progress(number / rounds)
-        for peer in able:
-            lines[peer["name"]].append(run(peer, work, found[peer["name"]], servers, data))
-    return {name: each for name, each in lines.items() if each and None not in each}
+        for peer in dice.sample(able, len(able)):
+            count = found[peer["name"]]
+            line = run(peer, work, count, servers, data) if count else None
+            if line is not None:
+                lines[peer["name"]].append(line)
+    return {name: each or "failed" for name, each in lines.items()}
 
 
 def main():
@@ -103,43 +112,59 @@ def main():
     parser.add_argument("--only", nargs="*", help="words of the group's name, or sizes in bytes")
     parser.add_argument("--peer", nargs="*", help="parts of clients' names")
     parser.add_argument("--publish", action="store_true", help="write README.md's figures")
+    parser.add_argument("--seed", type=int, default=random.randrange(10_000), help="of the order")
     options = parser.parse_args()
 
     peers = [json.loads(line) for line in pathlib.Path(options.peers).read_text().splitlines()]
     if options.peer:
         peers = [p for p in peers if any(word in p["name"] for word in options.peer)]
     selected = [w for w in all_work(options.quick) if w.is_named_by(options.only or [])]
-    seconds = options.seconds or (0.1 if options.quick else 0.12)
+    seconds = options.seconds or (0.15 if options.quick else 0.4)
     counts = Counts(pathlib.Path(options.data, "rates.json"), seconds)
+    dice = random.Random(options.seed)
 
-    began, results, raw = time.monotonic(), {}, []
-    with Servers(options.server, options.data, alone=True) as servers:
-        for index, work in enumerate(selected):
+    began, results, raw, setting = time.monotonic(), {}, [], ""
+    for text in dict.fromkeys(work.text for work in selected):
+        data = pathlib.Path(options.data, text)
+        with Servers(options.server, data, alone=True) as servers:
+            setting = servers.setting
+            for work in (work for work in selected if work.text == text):
+                index = selected.index(work)
 
-            def progress(part):
-                label = f"{work.group}, {size_name(work.size)}"
-                show_progress((index + part) / len(selected), label)
+                def progress(part):
+                    label = f"{work.group}, {size_name(work.size)}"
+                    show_progress((index + part) / len(selected), label)
 
-            progress(0)
-            lines = measure(work, peers, options.rounds, counts, servers, options.data, progress)
-            results.setdefault(work.group, {})[work] = report.summarize(work, lines)
-            raw += [dict(line, peer=name, group=work.group) for name, all in lines.items() for line in all]
+                progress(0)
+                taking_part = [
+                    p for p in peers if not p.get("many_only") or work.op in p["many"].split()
+                ]
+                lines = measure(
+                    work, taking_part, options.rounds, counts, servers, data, dice, progress
+                )
+                results[work] = report.summarize(work, lines)
+                for name, each in lines.items():
+                    if isinstance(each, list):
+                        raw += [dict(line, peer=name, group=work.group) for line in each]
     show_progress(1, f"{time.monotonic() - began:.0f} s", end="\n\n")
 
     output = pathlib.Path(options.output)
     output.mkdir(parents=True, exist_ok=True)
-    machine = machine_name()
-    origin = f"`Benchmarks/run peers`: medians of {options.rounds} interleaved rounds on {machine}."
-    text = report.markdown(results, origin)
+    facts = dict(circumstances(options.quick and "quick" or "as picked"), setting=setting, seed=options.seed)
+    origin = (
+        f"`Benchmarks/run peers`: medians of {options.rounds} rounds in random order on"
+        f" {machine_name()}, {facts['date']}."
+    )
+    comparison = report.Comparison(results, peers, origin, facts)
+    text = comparison.markdown()
     output.joinpath("peers.md").write_text(text)
     output.joinpath("peers.json").write_text(
-        json.dumps({"machine": machine, "rounds": options.rounds, "lines": raw}, indent=1)
+        json.dumps(dict(facts, rounds=options.rounds, lines=raw), indent=1)
     )
-    for name, drawing in report.charts(results, origin.replace("`", "")).items():
-        output.joinpath(f"{name}.svg").write_text(drawing)
+    output.joinpath("peers.svg").write_text(comparison.chart())
     if options.publish:
         here = pathlib.Path(__file__).resolve().parent
-        report.publish(results, origin, here / "charts", here.parent / "README.md")
+        comparison.publish(here / "charts", here.parent / "README.md")
     print(text)
 
 

@@ -4,12 +4,16 @@
 data.py files FOLDER         `text` and `binary`, 64 MiB each, out of files that are on this machine:
                              sources and documentation, with lines in many languages among them; and
                              the toolchain's libraries
-data.py payloads FOLDER      text-SIZE and binary-SIZE: one message each, the text in many languages
+data.py payloads FOLDER      text-SIZE and binary-SIZE, one message each, in a folder for each kind of
+                             text: `json` is ASCII, `names` has a letter of other alphabets here and
+                             there, and `scripts` is written in many of them, with emoji
 """
 
 import itertools
 import os
+import json
 import pathlib
+import random
 import shutil
 import sys
 
@@ -70,21 +74,58 @@ def binary_file():
             return bytes(data[:SIZE])
 
 
+def lines(names):
+    """Endless lines of JSON as a market feed sends them."""
+    dice = random.Random(1)
+    for sequence in itertools.count(1):
+        quote = {
+            "sequence": sequence,
+            "symbol": dice.choice(["AAPL", "MSFT", "BRK.B", "SAP", "NOVN"]),
+            "name": dice.choice(names),
+            "bid": round(dice.uniform(10, 900), 2),
+            "ask": round(dice.uniform(10, 900), 2),
+            "size": dice.randrange(1, 10_000),
+            "venue": dice.choice(["XNAS", "XNYS", "XETR", "XSWX"]),
+        }
+        yield json.dumps(quote, ensure_ascii=False).encode() + b"\n"
+
+
+def take(pieces, size):
+    text = b""
+    while len(text) < size + 4:
+        text += b"".join(itertools.islice(pieces, 64))
+    return text
+
+
+KINDS = {
+    "json": lambda size: take(lines(["Apple", "Microsoft", "Berkshire", "SAP", "Novartis"]), size),
+    "names": lambda size: take(lines(["Nestlé", "Björn Borg", "Société Générale", "Ørsted", "SAP"]), size),
+    "scripts": lambda size: LANGUAGES.read_bytes() * (size // LANGUAGES.stat().st_size + 1),
+}
+
+
+def write_payloads(folder):
+    library = next(files([toolchain() / "lib"], ("libswiftCore.so",)))
+    with open(library, "rb") as file:
+        file.seek(1 << 20)  # past the headers
+        binary = file.read(SIZES[-1])
+    for kind, make in KINDS.items():
+        inside = folder / kind
+        inside.mkdir(exist_ok=True)
+        text = make(SIZES[-1])
+        for size in SIZES:
+            inside.joinpath(f"text-{size}").write_bytes(cut(text, size))
+            inside.joinpath(f"binary-{size}").write_bytes(binary[:size])
+
+
 def main(command, folder):
     folder = pathlib.Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
-    if command == "files":
-        if not (folder / "binary").exists():
-            folder.joinpath("text").write_bytes(text_file())
-            folder.joinpath("binary").write_bytes(binary_file())
-    else:
-        languages = LANGUAGES.read_bytes() * (SIZES[-1] // LANGUAGES.stat().st_size + 1)
-        library = next(files([toolchain() / "lib"], ("libswiftCore.so",)))
-        for size in SIZES:
-            folder.joinpath(f"text-{size}").write_bytes(cut(languages, size))
-            with open(library, "rb") as file:
-                file.seek(1 << 20)  # past the headers
-                folder.joinpath(f"binary-{size}").write_bytes(file.read(size))
+    if command == "payloads":
+        write_payloads(folder)
+    elif not (folder / "binary").exists():
+        folder.joinpath("text").write_bytes(text_file())
+        folder.joinpath("binary").write_bytes(binary_file())
 
 
 main(*sys.argv[1:])

@@ -99,7 +99,7 @@ def main():
         json.dumps([line for each in lines.values() for line in each], indent=1)
     )
     panels = [
-        chart.Panel(head, [(describe(case), one[head]) for case, one in results.items() if head in one])
+        chart.Panel.of(head, [(describe(case), one[head]) for case, one in results.items() if head in one])
         for head in heads
     ]
     output.joinpath("growth.svg").write_text(

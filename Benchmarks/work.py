@@ -3,8 +3,10 @@
 import dataclasses
 
 SMALL = [16, 125, 1 << 10]
-LARGE = [16 << 10, 64 << 10, 1 << 20]
-QUICK = [16, 1 << 10, 64 << 10, 1 << 20]
+LARGE = [64 << 10, 1 << 20]
+QUICK = [16, 1 << 10, 64 << 10]
+# The folders of data.py, and what is in them.
+TEXTS = {"json": "ASCII JSON", "names": "JSON, some letters not ASCII", "scripts": "many scripts, emoji"}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -14,10 +16,13 @@ class Work:
     size: int
     tls: bool = False
     deflate: bool = False
+    text: str = "json"
 
     @property
     def group(self):
         words = {"send": "Send", "recv": "Receive", "rtt": "Round trip"}[self.op] + f" {self.type}"
+        if self.type == "text":
+            words += f" ({TEXTS[self.text]})"
         return words + (", TLS" if self.tls else "") + (", permessage-deflate" if self.deflate else "")
 
     def url(self, base, count):
@@ -37,17 +42,17 @@ class Work:
     def is_named_by(self, words):
         """Whether each word is the group's name, a word of it, or the size."""
         group = self.group.lower()
-        own = group.replace(",", "").split() + [group, str(self.size)]
+        own = group.replace(",", "").replace("(", "").replace(")", "").split() + [group, str(self.size)]
         return all(word.lower() in own for word in words)
 
 
 def all_work(quick=False):
     for op in ("send", "recv"):
         yield from (Work(op, "binary", size) for size in (QUICK if quick else SMALL + LARGE))
-        yield from (Work(op, "text", size) for size in (QUICK[1::2] if quick else QUICK))
-    yield from (Work("rtt", "binary", size) for size in ([16] if quick else [16, 1 << 10]))
-    for op in ("send", "recv"):
-        tls = [1 << 20] if quick else [16 << 10, 1 << 20]
-        yield from (Work(op, "binary", size, tls=True) for size in tls)
-        deflate = [64 << 10] if quick else [1 << 10, 64 << 10]
-        yield from (Work(op, "text", size, deflate=True) for size in deflate)
+        for text in ["json"] if quick else TEXTS:
+            yield from (Work(op, "text", size, text=text) for size in (1 << 10, 64 << 10))
+    yield Work("rtt", "binary", 16)
+    if not quick:
+        for op in ("send", "recv"):
+            yield from (Work(op, "binary", size, tls=True) for size in (16 << 10, 1 << 20))
+            yield Work(op, "text", 64 << 10, deflate=True)

@@ -52,7 +52,7 @@ def main():
     output.joinpath("hot.md").write_text(report)
     for what, is_client in (("kernels", False), ("client", True)):
         panels = [
-            chart.Panel(f"{work}, {size:,} B, /s", [(name, 1e9 / time) for name, time in one.items()])
+            chart.Panel.of(f"{work}, {size:,} B, /s", [(name, 1e9 / time) for name, time in one.items()])
             for (work, size), one in times.items()
             if (len(one) == 1) == is_client
         ]

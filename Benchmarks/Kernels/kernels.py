@@ -152,7 +152,7 @@ def panels(columns):
         if size == 0:
             continue  # An empty call has no rate.
         bars = [(NAMES[name], 1e9 * size / statistics.median(one)) for name, one in times.items()]
-        yield chart.Panel(f"{text}, {size_name(size)}, bytes/s", bars)
+        yield chart.Panel.of(f"{text}, {size_name(size)}, bytes/s", bars)
 
 
 def main():

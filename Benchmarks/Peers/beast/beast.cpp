@@ -63,7 +63,8 @@ template <class Stream> void run(const Job &job, Stream &socket) {
     if (job.deflate) {
         websocket::permessage_deflate deflate;
         deflate.client_enable = true;
-        deflate.compLevel = 6; // zlib's default, which everybody else uses
+        deflate.compLevel = 6; // zlib's defaults, as this client has them
+        deflate.memLevel = 8;
         socket.set_option(deflate);
     }
     socket.read_message_max(std::size_t(1) << 30);

@@ -4,6 +4,7 @@
 package main
 
 import (
+	"bytes"
 	"crypto/tls"
 	"encoding/json"
 	"fmt"
@@ -14,25 +15,26 @@ import (
 	"strings"
 	"syscall"
 	"time"
+	"unicode/utf8"
 
 	"github.com/gorilla/websocket"
 )
 
 func payload(kind string, size int) []byte {
-	bytes := make([]byte, size)
-	for i := range bytes {
+	made := make([]byte, size)
+	for i := range made {
 		if kind == "text" {
-			bytes[i] = byte('a' + i%26)
+			made[i] = byte('a' + i%26)
 		} else {
-			bytes[i] = byte(i % 251)
+			made[i] = byte(i % 251)
 		}
 	}
 	if folder := os.Getenv("WSBENCH_DATA"); folder != "" {
 		file, err := os.ReadFile(fmt.Sprintf("%s/%s-%d", folder, kind, size))
 		check(err)
-		copy(bytes, file)
+		copy(made, file)
 	}
-	return bytes
+	return made
 }
 
 func check(err error) {
@@ -70,10 +72,18 @@ func main() {
 	}
 	socket, _, err := dialer.Dial(url, nil)
 	check(err)
+	// Into one buffer, which its documentation calls fast; text is the application's to check.
+	var buffer bytes.Buffer
 	receive := func() []byte {
-		_, message, err := socket.ReadMessage()
+		got, reader, err := socket.NextReader()
 		check(err)
-		return message
+		buffer.Reset()
+		_, err = buffer.ReadFrom(reader)
+		check(err)
+		if got == websocket.TextMessage && !utf8.Valid(buffer.Bytes()) {
+			log.Fatal("received invalid text")
+		}
+		return buffer.Bytes()
 	}
 
 	var times []float64

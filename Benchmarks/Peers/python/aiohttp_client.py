@@ -1,10 +1,9 @@
 """aiohttp's WebSocket client."""
 
-import asyncio
 import time
 
 import aiohttp
-from common import Job
+from common import Job, run
 
 
 async def main():
@@ -38,4 +37,4 @@ async def main():
         job.finish("aiohttp")
 
 
-asyncio.run(main())
+run(main())

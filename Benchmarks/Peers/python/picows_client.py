@@ -4,7 +4,7 @@ import asyncio
 import sys
 import time
 
-from common import Job
+from common import Job, run
 from picows import WSCloseCode, WSFrame, WSListener, WSMsgType, WSTransport, ws_connect
 
 
@@ -79,4 +79,4 @@ async def main():
     transport.disconnect()
 
 
-asyncio.run(main())
+run(main())

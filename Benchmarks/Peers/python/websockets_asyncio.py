@@ -1,9 +1,8 @@
 """websockets, its asyncio client."""
 
-import asyncio
 import time
 
-from common import Job
+from common import Job, run
 from websockets.asyncio.client import connect
 
 
@@ -35,4 +34,4 @@ async def main():
         job.finish("websockets, asyncio")
 
 
-asyncio.run(main())
+run(main())
