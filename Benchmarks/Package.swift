@@ -56,7 +56,7 @@ let package = Package(
             dependencies: [client, accel, server],
             swiftSettings: strict
         ),
-        // The kernels alone, C and Swift in one process, for Kernels/kernels.py.
+        // The kernels by themselves, C and Swift in one process, for Kernels/kernels.py.
         .target(name: "Reference", path: "Kernels/Reference"),
         .executableTarget(
             name: "bench-kernels",

@@ -51,7 +51,7 @@ def run(peer, work, count, servers, data):
 
 
 class Counts:
-    """How many messages a client moves in about so many seconds; known from an earlier run of the same
+    """How many messages a client moves in about `seconds`; known from an earlier run of the same
     program on the same machine, or tried."""
 
     def __init__(self, file, seconds):

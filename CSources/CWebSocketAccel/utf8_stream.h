@@ -18,7 +18,7 @@ WSA_INLINE size_t wsa_aligned_offset(const uint8_t *address, size_t block) {
   return offset < 3 ? block : offset;
 }
 
-/// A byte after which a stream is in the state: what may follow then depends on that byte alone.
+/// A byte after which a stream is in the state: what may follow depends only on that byte.
 WSA_INLINE uint8_t wsa_utf8_previous(uint32_t state) {
   static const uint8_t by_half_state[25] = {
       [12 / 2] = 0xc2, [18 / 2] = 0xe1, [24 / 2] = 0xe0, [30 / 2] = 0xed,

@@ -66,7 +66,7 @@ enum UTF8Automaton {
     /// The state after three bytes at the end of others, all of which may be right, or nil.
     ///
     /// A continuation byte that comes first belongs to a code point that is complete, or that ends
-    /// with it. There is no branch on that: it would be guessed wrong as often as not.
+    /// with it. Nothing branches on that: the processor would mispredict about half of the time.
     @inline(__always)
     static func state(afterThree bytes: UnsafeRawPointer) -> UInt32? {
         let transitions = transitions

@@ -3,7 +3,7 @@ import Glibc
 import Reference
 import WebSocketAccelPure
 
-/// One kernel of one contender: does the work on `count` bytes so many times.
+/// One kernel of one contender: does the work on `count` bytes, `iterations` times.
 typealias Contender = (_ buffers: Buffers, _ count: Int, _ iterations: Int) -> Void
 
 private let key: UInt32 = 0x3D21_FA37

@@ -10,7 +10,7 @@ import WebSocketClient
 // WSBENCH_DATA     a folder with payloads, TYPE-SIZE; without it they are made
 // WSBENCH_SEND     "each" sends each message with a call of its own; otherwise they go as a batch
 // WSBENCH_RECEIVE  "owned" receives each message as a value of its own; otherwise as a view
-// WSBENCH_DEFLATE_THREADS  so many threads compress a batch, each message by itself
+// WSBENCH_DEFLATE_THREADS  how many threads compress a batch, each message by itself
 
 guard let job = Job(arguments: CommandLine.arguments) else {
     print("usage: bench-client <url> <send|recv|rtt> <binary|text> <size> <count>")

@@ -3,9 +3,9 @@ import WebSocketClient
 
 // bench-growth URL CONNECTIONS THREADS COUNT
 //
-// Opens so many connections to an echo server and sends COUNT messages of 125 bytes there and back,
-// spread over the connections, by so many threads; each thread waits for each echo. Then so many
-// threads send COUNT messages in all over one connection, one call a message. Prints a line of JSON:
+// Opens CONNECTIONS connections to an echo server. THREADS threads send COUNT messages of 125 bytes there
+// and back, spread over the connections, each thread waiting for each echo. Then the threads send COUNT
+// messages in all over one connection, one call a message. Prints a line of JSON:
 // messages and processor time of both, and the memory that each idle connection holds, before and
 // after it has been busy.
 

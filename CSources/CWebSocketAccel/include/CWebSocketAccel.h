@@ -24,7 +24,7 @@ extern "C" {
 /// The validation state of a stream on a code point boundary, which is also how a stream begins.
 #define WSA_UTF8_BOUNDARY 0u
 /// The validation state of a stream that was refused. It stays that way. Any other value but
-/// WSA_UTF8_BOUNDARY stands inside a code point; such values come from these functions alone.
+/// WSA_UTF8_BOUNDARY stands inside a code point; only these functions produce such values.
 #define WSA_UTF8_REJECTED 6u
 
 /// Instruction sets, each with kernels of its own.
@@ -52,7 +52,7 @@ const wsa_kernels *_Nullable wsa_kernels_at(wsa_level level);
 /// WEBSOCKET_ACCEL_LEVEL ("scalar", "avx2", "avx512", "neon") names; it is read once.
 const wsa_kernels *wsa_active_kernels(void);
 
-/// Where the functions below find those kernels. Theirs alone.
+/// Where the functions below find those kernels; nothing else may use it.
 extern const wsa_kernels *wsa_picked;
 
 static inline __attribute__((always_inline)) const wsa_kernels *wsa_current(void) {
