@@ -1,7 +1,11 @@
 #pragma once
-// What the toolchain's Glibc module leaves out: epoll(7), eventfd(2) and getrandom(2).
+// What the toolchain's Glibc module leaves out: epoll(7), eventfd(2), getrandom(2) and
+// secure_getenv(3).
 #ifdef __linux__
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
 #include <sys/random.h>
+
+// The C library declares it for programs that define _GNU_SOURCE only.
+extern char *secure_getenv(const char *name);
 #endif

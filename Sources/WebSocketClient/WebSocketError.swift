@@ -201,10 +201,15 @@ extension WebSocketError {
         case .connectFailed(let host, let attempts):
             self = .connectFailed(
                 host: host,
-                attempts: attempts.map { "\($0.address): \($0.error)" }
+                attempts: attempts.map(\.description)
             )
         case .system(let call, let number):
-            self = .system(call: call, number: number.rawValue, description: "\(number)")
+            let stage = operation == .handshake ? " during \(operation)" : ""
+            self = .system(
+                call: call,
+                number: number.rawValue,
+                description: "\(number)\(stage)"
+            )
         case .tls(let failure):
             self = .tls(
                 TLSError(

@@ -2,24 +2,9 @@ import Glibc
 package import WebSocketClient
 
 extension ByteStream {
-    /// Writes all of it, waiting as long as it takes within the deadline.
-    package func writeAll(
-        _ bytes: [UInt8],
-        until deadline: Deadline = .ample
-    ) throws(TransportError) {
-        let result = bytes.withUnsafeBytes { buffer in
-            Result { () throws(TransportError) in
-                var rest = buffer
-                while !rest.isEmpty {
-                    switch try write(rest) {
-                    case .bytes(let count): rest = UnsafeRawBufferPointer(rebasing: rest[count...])
-                    case .wouldBlock(let interest): try wait(for: interest, until: deadline)
-                    case .endOfStream: throw .truncated
-                    }
-                }
-            }
-        }
-        try result.get()
+    /// Writes all of it, within a limit that only a hang exceeds.
+    package func writeAll(_ bytes: [UInt8]) throws(TransportError) {
+        try writeAll(bytes, until: .ample)
     }
 
     /// Reads what one read gives, after waiting for it; `nil` at the end of the stream.
@@ -27,20 +12,10 @@ extension ByteStream {
         _ limit: Int = 65536,
         until deadline: Deadline = .ample
     ) throws(TransportError) -> [UInt8]? {
-        var bytes = [UInt8](repeating: 0, count: limit)
-        while true {
-            let result = bytes.withUnsafeMutableBytes { buffer in
-                Result { () throws(TransportError) in try read(into: buffer) }
-            }
-            switch try result.get() {
-            case .bytes(let count): return Array(bytes[..<count])
-            case .wouldBlock(let interest): try wait(for: interest, until: deadline)
-            case .endOfStream: return nil
-            }
-        }
+        try readSome(atMost: limit, until: deadline)
     }
 
-    /// Reads exactly so many bytes, fewer only at the end of the stream.
+    /// Reads exactly `count` bytes, fewer only at the end of the stream.
     package func readExactly(
         _ count: Int,
         until deadline: Deadline = .ample

@@ -109,6 +109,24 @@ package final class Certificates: Sendable {
             .trimmingCharacters(in: .whitespacesAndNewlines)
     }
 
+    /// A certificate of the authority's whose subject is `name`, good for `hosts`.
+    package func identity(named name: String, for hosts: String?) throws -> Identity {
+        let identity = Identity(
+            certificate: "\(folder.path)/\(name).pem",
+            key: "\(folder.path)/\(name).key"
+        )
+        try runProgram(
+            "openssl",
+            ["req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1"]
+                + ["-nodes", "-days", "30", "-subj", "/CN=\(name)"]
+                + ["-keyout", identity.key, "-out", identity.certificate]
+                + ["-addext", "basicConstraints=critical,CA:false"]
+                + ["-CA", authority.certificate, "-CAkey", authority.key]
+                + (hosts.map { ["-addext", "subjectAltName=\($0)"] } ?? [])
+        )
+        return identity
+    }
+
     /// A folder with the authority as `openssl rehash` lays it out.
     package func hashedFolder() throws -> String {
         let hashed = "\(folder.path)/hashed-\(UInt64.random(in: 0...UInt64.max))"

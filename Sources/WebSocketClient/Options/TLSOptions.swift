@@ -67,7 +67,8 @@ public struct TLSOptions: Sendable, Hashable {
     /// A file to append the session's secrets to, so that Wireshark can decrypt a capture.
     ///
     /// `nil` uses the environment variable `SSLKEYLOGFILE`, if that is set.
-    /// Whoever reads the file can read the connection.
+    /// Whoever reads the file can read the connection. If it can't be opened, nothing is logged, the
+    /// trace (``enableTrace(_:logger:level:)``) says so, and the connection goes on.
     public var keyLogFile: String?
 
     /// The only public keys that are accepted, anywhere in the peer's verified chain; empty for all.

@@ -1,6 +1,6 @@
 /// The proof that a server read the handshake as WebSocket, RFC 6455 §1.3.
 package enum AcceptKey {
-    /// SHA-1; it is passed in because the protocol has no cryptography of its own.
+    /// SHA-1.
     package typealias Digest = ([UInt8]) -> [UInt8]
 
     /// The `Sec-WebSocket-Accept` that belongs to a `Sec-WebSocket-Key`.

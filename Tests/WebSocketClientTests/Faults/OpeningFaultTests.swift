@@ -75,7 +75,7 @@ struct OpeningFaultTests {
             (.stallOnce, .handshake, .timedOut(.handshake)):
             true
         case (.reset, .proxy, .proxy), (.end, .proxy, .proxy): true
-        case (.end, .tls, .tls): true
+        case (.reset, .tls, .tls), (.end, .tls, .tls): true
         case (.reset, _, .system(_, let number, _)), (.end, _, .system(_, let number, _)):
             phase != .proxy
                 && [.connectionReset, .brokenPipe].contains(ErrorNumber(rawValue: number))

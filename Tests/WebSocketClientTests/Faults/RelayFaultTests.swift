@@ -197,7 +197,7 @@ struct RelayFaultTests {
         switch (fault, error) {
         case (.pause, nil), (.trickle, nil), (.none, nil): true
         case (.silence, .timedOut(.handshake)), (.silence, .timedOut(.tlsHandshake)): true
-        case (.cut, .tls), (.halfClose, .tls): true
+        case (.cut, .tls), (.halfClose, .tls), (.reset, .tls): true
         case (.cut, .system), (.halfClose, .system), (.reset, .system): true
         case (.cut, .connectionClosed(let closure)), (.halfClose, .connectionClosed(let closure)),
             (.reset, .connectionClosed(let closure)):

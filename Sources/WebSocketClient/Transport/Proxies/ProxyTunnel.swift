@@ -74,42 +74,18 @@ struct ProxyDialogue {
     let deadline: Deadline
 
     func send(_ bytes: [UInt8]) throws(TransportError) {
-        var sent = 0
-        while sent < bytes.count {
-            let result = bytes[sent...].withUnsafeBytes { rest in
-                Result { () throws(TransportError) in try stream.write(rest) }
-            }
-            switch try result.get() {
-            case .bytes(let count): sent += count
-            case .wouldBlock(let interest): try stream.wait(for: interest, until: deadline)
-            case .endOfStream: throw .proxy(.closed)
-            }
-        }
+        try stream.writeAll(bytes, until: deadline)
     }
 
-    /// Waits for some bytes, at most so many.
+    /// Waits for bytes, at most `count`.
     func receive(atMost count: Int) throws(TransportError) -> [UInt8] {
-        while true {
-            var transfer = Transfer.endOfStream
-            var failure: TransportError?
-            let bytes = [UInt8](unsafeUninitializedCapacity: count) { buffer, filled in
-                do throws(TransportError) {
-                    transfer = try stream.read(into: UnsafeMutableRawBufferPointer(buffer))
-                    if case .bytes(let count) = transfer { filled = count }
-                } catch {
-                    failure = error
-                }
-            }
-            if let failure { throw failure }
-            switch transfer {
-            case .bytes: return bytes
-            case .wouldBlock(let interest): try stream.wait(for: interest, until: deadline)
-            case .endOfStream: throw .proxy(.closed)
-            }
+        guard let bytes = try stream.readSome(atMost: count, until: deadline) else {
+            throw .proxy(.closed)
         }
+        return bytes
     }
 
-    /// Waits for exactly so many bytes.
+    /// Waits for exactly `count` bytes.
     func receive(_ count: Int) throws(TransportError) -> [UInt8] {
         var bytes: [UInt8] = []
         while bytes.count < count { bytes += try receive(atMost: count - bytes.count) }

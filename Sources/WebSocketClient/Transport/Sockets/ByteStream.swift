@@ -10,19 +10,32 @@ package struct Interest: OptionSet, Sendable, Hashable {
 
 /// What one read or write did.
 package enum Transfer: Sendable, Hashable {
-    /// So many bytes were moved, at least one unless the buffer was empty.
+    /// This many bytes were moved, at least one unless the buffer was empty.
     case bytes(Int)
-    /// None could be moved; wait for this and try again with the same bytes.
+    /// None has been moved; wait for this and try again with the same bytes.
     case wouldBlock(Interest)
     /// The peer has ended its side cleanly; nothing more will arrive.
     case endOfStream
 }
 
+// The rules of a byte stream, for those who implement one and for those who call it:
+//
+// 1. One call does one system call's worth of work, whatever the peer sends, and then returns, so
+//    that the caller can look at the clock. A TLS record without data makes `read` return
+//    `.wouldBlock`, not read on.
+// 2. A call that would block says so. Nothing waits but `wait`, and `readSoon` for a moment.
+// 3. `wait` throws `.timedOut` once the deadline is past and nothing is ready. If what was read last
+//    carried no data, it throws then in any case: a peer that keeps sending such records holds no
+//    call beyond its limit.
+// 4. What a stream holds already (decrypted bytes, the end, a failure) counts as readable. poll(2)
+//    doesn't see it, so whoever waits by other means than `wait` asks `hasBufferedInput` first.
+// 5. Bytes that a write left over come first in the next one. Part of them may be encrypted already.
+
 /// A connection that carries bytes both ways: the seam between transport and frames.
 ///
-/// Nothing but `wait` waits, and `readSoon` for a moment. One thread at a time may read and one may write, both at once;
-/// `wait`, `finishWriting` and `abort` may be called from any thread at any time.
-/// The descriptor is closed when the last reference to the stream has gone.
+/// One thread at a time may read and one may write, both at once; `wait`, `finishWriting` and `abort`
+/// may be called from any thread at any time. The descriptor is closed when the last reference to
+/// the stream has gone.
 package protocol ByteStream: AnyObject, Sendable {
     /// The socket, for poll(2) and socket options; not to be closed.
     var descriptor: Int32 { get }
@@ -30,7 +43,10 @@ package protocol ByteStream: AnyObject, Sendable {
     /// Whether the bytes are encrypted on the way.
     var isSecure: Bool { get }
 
-    /// Takes what has arrived, up to the size of `buffer`.
+    /// Whether the next read finds something without asking the socket.
+    var hasBufferedInput: Bool { get }
+
+    /// Takes what has arrived, at most the size of `buffer`.
     func read(into buffer: UnsafeMutableRawBufferPointer) throws(TransportError) -> Transfer
 
     /// Takes what arrives within `Deadline.moment`; `.wouldBlock` if nothing does.
@@ -44,33 +60,34 @@ package protocol ByteStream: AnyObject, Sendable {
 
     /// Sends what can be sent at once, from the start of `bytes`.
     ///
-    /// After `.wouldBlock` the next write must begin with the same bytes, to which others may have
-    /// been added: some of them may be on their way already.
+    /// What it leaves over must stand at the start of the next write, perhaps with more behind it.
     func write(_ bytes: UnsafeRawBufferPointer) throws(TransportError) -> Transfer
 
     /// All bytes that the operating system has taken, wrapping around: of a stream over another one,
     /// what that one has sent. 0 if that is not known.
     var sentBytes: UInt64 { get }
 
-    /// Waits until one part of `interest` may be satisfied, and returns which ones, or none after a
-    /// `nudge`. Throws `.timedOut` and `.aborted`.
+    /// Waits until part of `interest` may be satisfied, and returns which part; empty if the wait
+    /// was ended by a `nudge` or for the stream's own sake. Throws `.timedOut` and `.aborted`.
     ///
-    /// A deadline in the past still finds a stream that is ready now.
+    /// A deadline in the past still finds a stream that is ready now; rule 3 says when it doesn't.
     @discardableResult
     func wait(for interest: Interest, until deadline: Deadline) throws(TransportError) -> Interest
 
     /// Lets a wait in another thread, or else the next one, return early.
     func nudge()
 
-    /// Tells the peer that nothing more will come; doesn't wait and reports no errors.
+    /// Tells the peer that nothing more will come, behind all that was written. It doesn't wait and
+    /// reports no errors: what the socket doesn't take now goes with a later call, if there is one.
     func finishWriting()
 
-    /// Ends both directions at once and every wait with `.aborted`.
+    /// Ends both directions at once; from then on every call throws `.aborted`.
     func abort()
 }
 
 extension ByteStream {
     package var sentBytes: UInt64 { 0 }
+    package var hasBufferedInput: Bool { false }
 
     package func mayHaveMore(afterReading count: Int, of room: Int) -> Bool { count == room }
 
@@ -83,4 +100,59 @@ extension ByteStream {
 
     /// How many sent bytes the peer's system has not acknowledged; 0 if that is not known.
     package var unacknowledgedBytes: Int { SystemCalls.unacknowledgedBytes(descriptor) }
+}
+
+extension ByteStream {
+    /// Writes all of `bytes`, and waits for room as long as the deadline allows.
+    ///
+    /// Throws `.timedOut(.transfer)` once the deadline is past, however fast the peer reads.
+    package func writeAll(
+        _ bytes: UnsafeRawBufferPointer,
+        until deadline: Deadline
+    ) throws(TransportError) {
+        var rest = bytes
+        while !rest.isEmpty {
+            switch try write(rest) {
+            case .bytes(let count):
+                rest = UnsafeRawBufferPointer(rebasing: rest[count...])
+                if !rest.isEmpty, deadline.isPast { throw .timedOut(.transfer) }
+            case .wouldBlock(let interest): try wait(for: interest, until: deadline)
+            case .endOfStream: throw .system(call: "send", .brokenPipe)
+            }
+        }
+    }
+
+    /// Writes all of `bytes`, and waits for room as long as the deadline allows.
+    package func writeAll(_ bytes: [UInt8], until deadline: Deadline) throws(TransportError) {
+        let result = bytes.withUnsafeBytes { bytes in
+            Result { () throws(TransportError) in try writeAll(bytes, until: deadline) }
+        }
+        try result.get()
+    }
+
+    /// Waits for bytes, and returns what one read gives, at most `limit`; `nil` at the end of the
+    /// stream.
+    ///
+    /// Throws `.timedOut(.transfer)` if the deadline is past, even if bytes are there: a peer that
+    /// sends byte by byte gains no time.
+    package func readSome(
+        atMost limit: Int,
+        until deadline: Deadline
+    ) throws(TransportError) -> [UInt8]? {
+        while true {
+            if deadline.isPast { throw .timedOut(.transfer) }
+            var result = Result<Transfer, TransportError>.success(.endOfStream)
+            let bytes = [UInt8](unsafeUninitializedCapacity: limit) { buffer, count in
+                result = Result { () throws(TransportError) in
+                    try read(into: UnsafeMutableRawBufferPointer(buffer))
+                }
+                if case .success(.bytes(let read)) = result { count = read }
+            }
+            switch try result.get() {
+            case .bytes: return bytes
+            case .wouldBlock(let interest): try wait(for: interest, until: deadline)
+            case .endOfStream: return nil
+            }
+        }
+    }
 }

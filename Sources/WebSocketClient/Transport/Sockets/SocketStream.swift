@@ -20,24 +20,26 @@ package final class SocketStream: ByteStream {
     package func read(
         into buffer: UnsafeMutableRawBufferPointer
     ) throws(TransportError) -> Transfer {
-        try checked(socket.receive(into: buffer))
+        try refuseIfAborted()
+        return try checked(socket.receive(into: buffer))
     }
 
     package func readSoon(
         into buffer: UnsafeMutableRawBufferPointer
     ) throws(TransportError) -> Transfer {
+        try refuseIfAborted()
         guard canReadSoon else { return .wouldBlock(.read) }
         return try checked(socket.receiveSoon(into: buffer))
     }
 
-    /// The end of a socket that was shut down here is no end that the peer has sent.
+    /// The end of a socket that was shut down here isn't one that the peer has sent.
     private func checked(_ transfer: Transfer) throws(TransportError) -> Transfer {
         if transfer == .endOfStream, wakeUp.isSignalled { throw .aborted }
         return transfer
     }
 
     package func write(_ bytes: UnsafeRawBufferPointer) throws(TransportError) -> Transfer {
-        if wakeUp.isSignalled { throw .aborted }
+        try refuseIfAborted()
         let transfer = try socket.send(bytes)
         if case .bytes(let count) = transfer {
             // One thread at a time writes, so it need not be a single atomic operation.
@@ -47,6 +49,12 @@ package final class SocketStream: ByteStream {
     }
 
     package var sentBytes: UInt64 { sent.load(ordering: .relaxed) }
+
+    /// A peer that never lets anybody wait must not keep a call from seeing this.
+    @inline(__always)
+    private func refuseIfAborted() throws(TransportError) {
+        if wakeUp.isSignalled { throw .aborted }
+    }
 
     @discardableResult
     package func wait(

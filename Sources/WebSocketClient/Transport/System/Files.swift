@@ -9,6 +9,7 @@
 /// The facts by which a replaced file is noticed.
 struct FileStamp: Hashable, Sendable {
     let isDirectory: Bool
+    var isEmpty: Bool { size == 0 }
     private let inode: UInt64
     private let size: Int64
     private let seconds: Int

@@ -1,5 +1,6 @@
-// Every system call of the package goes through this folder, and every interrupted one is repeated
-// in one place: `SystemCalls.retrying`.
+// Calls of the system that several parts of the transport need. Those that belong to one type
+// (sockets, poll(2), files, threads) stand there; all of them repeat what a signal interrupts by
+// `SystemCalls.retrying`, except waits, whose remaining time changes.
 
 #if canImport(Glibc)
     import Glibc
@@ -11,40 +12,6 @@
 #if os(Linux)
     import CWebSocketLinux
 #endif
-
-/// An error number of the operating system.
-package struct ErrorNumber: RawRepresentable, Error, Sendable, Hashable {
-    package let rawValue: Int32
-
-    package init(rawValue: Int32) {
-        self.rawValue = rawValue
-    }
-
-    /// The calling thread's `errno`.
-    static var current: ErrorNumber { ErrorNumber(rawValue: errno) }
-
-    package static let brokenPipe = ErrorNumber(rawValue: EPIPE)
-    package static let connectionRefused = ErrorNumber(rawValue: ECONNREFUSED)
-    package static let connectionReset = ErrorNumber(rawValue: ECONNRESET)
-    static let badDescriptor = ErrorNumber(rawValue: EBADF)
-    static let inProgress = ErrorNumber(rawValue: EINPROGRESS)
-    static let interrupted = ErrorNumber(rawValue: EINTR)
-
-    /// Whether the call would have had to wait.
-    var isWouldBlock: Bool { rawValue == EAGAIN || rawValue == EWOULDBLOCK }
-}
-
-extension ErrorNumber: CustomStringConvertible {
-    /// The system's own words, such as "Connection refused".
-    package var description: String {
-        withUnsafeTemporaryAllocation(of: CChar.self, capacity: 256) { text in
-            guard let base = text.baseAddress, strerror_r(rawValue, base, text.count) == 0 else {
-                return "error \(rawValue)"
-            }
-            return String(cString: base)
-        }
-    }
-}
 
 /// Thin wrappers: retry on EINTR, `errno` as a value, no policy.
 enum SystemCalls {
@@ -59,14 +26,15 @@ enum SystemCalls {
         }
     }
 
-    /// The monotonic clock, the one that pthread condition variables here wait by.
+    /// The monotonic clock, by which pthread condition variables wait here too. It can't fail: the
+    /// clock exists and the pointer is good.
     static func monotonicNanoseconds() -> Int64 {
         var now = timespec()
         clock_gettime(CLOCK_MONOTONIC, &now)
         return Int64(now.tv_sec) * 1_000_000_000 + Int64(now.tv_nsec)
     }
 
-    /// The time of day, for what comes with a date.
+    /// The time of day, for what comes with a date. It can't fail either.
     static func secondsSince1970() -> Int64 {
         var now = timespec()
         clock_gettime(CLOCK_REALTIME, &now)
@@ -151,27 +119,22 @@ enum SystemCalls {
         return Int(count)
     }
 
-    /// The value of an environment variable; `nil` if it is unset.
+    /// The value of an environment variable; `nil` if it is unset, and in a program with more rights
+    /// than its user has (setuid), who must not choose its proxies, authorities and logs.
     static func environmentVariable(_ name: String) -> String? {
-        getenv(name).map { String(cString: $0) }
-    }
-}
-
-/// Random bytes from the kernel's generator.
-package enum RandomBytes {
-    /// Fills `buffer`; waits only before the generator's first seeding at boot.
-    package static func fill(_ buffer: UnsafeMutableRawBufferPointer) throws(TransportError) {
         #if os(Linux)
-            var rest = buffer
-            while let base = rest.baseAddress, !rest.isEmpty {
-                switch SystemCalls.retrying({ getrandom(base, rest.count, 0) }) {
-                case .success(let count):
-                    rest = UnsafeMutableRawBufferPointer(rebasing: rest[count...])
-                case .failure(let error): throw .system(call: "getrandom", error)
-                }
-            }
+            secure_getenv(name).map { String(cString: $0) }
         #else
-            if let base = buffer.baseAddress { arc4random_buf(base, buffer.count) }
+            issetugid() == 0 ? getenv(name).map { String(cString: $0) } : nil
         #endif
+    }
+
+    /// Whether a directory has no entries, or can't be read.
+    static func isDirectoryEmpty(_ path: String) -> Bool {
+        guard let directory = opendir(path) else { return true }
+        defer { closedir(directory) }
+        // "." and ".." are always there.
+        for _ in 0..<3 where readdir(directory) == nil { return true }
+        return false
     }
 }

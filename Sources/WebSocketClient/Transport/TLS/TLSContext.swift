@@ -3,11 +3,12 @@ import CWebSocketOpenSSL
 /// OpenSSL's settings for many connections, made from options once.
 final class TLSContext: @unchecked Sendable {
     // Unchecked because of the pointer: an SSL_CTX that is no longer changed may be shared, says
-    // OpenSSL; its session tickets are kept in `sessions`, not in it.
+    // OpenSSL; its session tickets are kept in `sessions`, not in it. All else is set in init.
     let pointer: OpaquePointer
     let options: TLSOptions
     let sessions = TLSSessionStore()
     private let keyLog: LogFile?
+    private var trust: TrustAnchors?
 
     /// The verdict for a chain without any of the pinned keys.
     static let pinMismatch = Int(X509_V_ERR_APPLICATION_VERIFICATION)
@@ -15,15 +16,13 @@ final class TLSContext: @unchecked Sendable {
     /// A client's context.
     init(_ options: TLSOptions) throws(TransportError) {
         ERR_clear_error()
-        guard let pointer = SSL_CTX_new(TLS_client_method()) else {
+        guard OpenSSL.isReady, let pointer = SSL_CTX_new(TLS_client_method()) else {
             throw .tls(TLSFailure(.configuration, reason: OpenSSLError.take().text))
         }
         self.pointer = pointer
         self.options = options
         let keyLogPath = options.keyLogFile ?? SystemCalls.environmentVariable("SSLKEYLOGFILE")
-        keyLog = try keyLogPath.flatMap { path throws(TransportError) in
-            path.isEmpty ? nil : try TLSContext.openKeyLog(path)
-        }
+        keyLog = keyLogPath.flatMap(TLSContext.openKeyLog)
         setCommon()
         try setVersionsAndCiphers()
         try setVerification()
@@ -36,7 +35,7 @@ final class TLSContext: @unchecked Sendable {
     /// A server's context; its certificate stands where a client has its own.
     init(server options: TLSOptions) throws(TransportError) {
         ERR_clear_error()
-        guard let pointer = SSL_CTX_new(TLS_server_method()) else {
+        guard OpenSSL.isReady, let pointer = SSL_CTX_new(TLS_server_method()) else {
             throw .tls(TLSFailure(.configuration, reason: OpenSSLError.take().text))
         }
         self.pointer = pointer
@@ -52,11 +51,14 @@ final class TLSContext: @unchecked Sendable {
         SSL_CTX_free(pointer)
     }
 
-    private static func openKeyLog(_ path: String) throws(TransportError) -> LogFile {
+    /// The key log helps to look into connections, so its lack doesn't stop one.
+    private static func openKeyLog(_ path: String) -> LogFile? {
+        guard !path.isEmpty else { return nil }
         do throws(ErrorNumber) {
             return try LogFile(path: path)
         } catch {
-            throw .tls(TLSFailure(.configuration, reason: "the key log \(path): \(error)"))
+            if Tracing.isEnabled { Tracing.log("There is no key log: \(path): \(error)") }
+            return nil
         }
     }
 
@@ -108,8 +110,12 @@ final class TLSContext: @unchecked Sendable {
             verifyChain,
             Unmanaged.passUnretained(self).toOpaque()
         )
+        // Without SHA-256 no pin matches; this says why.
+        if !options.pinnedPublicKeys.isEmpty { _ = try SHA256.digest([]) }
         guard options.verification != .none else { return }
-        switch try TrustAnchors(options) {
+        let trust = try TrustAnchors(options)
+        self.trust = trust
+        switch trust {
         case .system:
             try require(SSL_CTX_set_default_verify_paths(pointer), "the system's authorities")
         case .files(let file, let directory):
@@ -121,6 +127,14 @@ final class TLSContext: @unchecked Sendable {
             if let file { try require(SSL_CTX_load_verify_file(pointer, file), file) }
             if let directory { try require(SSL_CTX_load_verify_dir(pointer, directory), directory) }
         }
+    }
+
+    /// Why no chain at all can be verified, if that is so.
+    var lackOfAuthorities: String? {
+        guard case .system(let authorities)? = trust, authorities.areMissing else { return nil }
+        return "no certificate authority is installed (neither \(authorities.file) nor a file in "
+            + "\(authorities.directories.joined(separator: " or ")) exists; "
+            + "most systems have them in the package ca-certificates)"
     }
 
     private func setClientCertificate() throws(TransportError) {
@@ -177,9 +191,12 @@ final class TLSContext: @unchecked Sendable {
             SSL_set_accept_state(ssl)
             return
         }
-        // OpenSSL would take an empty name for no name to check, and stop at a NUL.
-        guard !peer.name.isEmpty, !peer.name.utf8.contains(0) else {
-            throw .invalidArgument("The name of a TLS server must not be empty or contain NUL.")
+        // OpenSSL would take an empty name for no name to check, a leading dot for any host below the
+        // name, and stop at a NUL.
+        guard !peer.name.isEmpty, !peer.name.hasPrefix("."), !peer.name.utf8.contains(0) else {
+            throw .invalidArgument(
+                "The name of a TLS server must not be empty, begin with a dot or contain NUL."
+            )
         }
         SSL_set_connect_state(ssl)
         if !peer.isAddress {
@@ -187,9 +204,10 @@ final class TLSContext: @unchecked Sendable {
         }
         if options.verification == .full {
             let parameters = SSL_get0_param(ssl)
+            // RFC 9525 §2: the Common Name doesn't say which host a certificate is for.
             X509_VERIFY_PARAM_set_hostflags(
                 parameters,
-                UInt32(X509_CHECK_FLAG_NO_PARTIAL_WILDCARDS)
+                UInt32(X509_CHECK_FLAG_NO_PARTIAL_WILDCARDS | X509_CHECK_FLAG_NEVER_CHECK_SUBJECT)
             )
             let isSet =
                 peer.isAddress
@@ -252,7 +270,9 @@ private func publicKeyPin(of certificate: OpaquePointer?) -> TLSOptions.PublicKe
         var end = buffer.baseAddress
         count = Int(max(0, i2d_X509_PUBKEY(key, &end)))
     }
-    return TLSOptions.PublicKeyPin(sha256: SHA256.digest(encoded))
+    // Without a digest there is no pin that could match.
+    guard let digest = try? SHA256.digest(encoded) else { return nil }
+    return TLSOptions.PublicKeyPin(sha256: digest)
 }
 
 private final class Password {

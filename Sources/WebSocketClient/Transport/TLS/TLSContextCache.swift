@@ -1,41 +1,7 @@
-/// Which authorities are trusted.
-enum TrustAnchors: Hashable {
-    case system
-    case files(file: String?, directory: String?)
-
-    /// The options' own, or those of the environment, or the system's.
-    init(_ options: TLSOptions) throws(TransportError) {
-        let (file, directory) = (
-            options.certificateAuthorityFile, options.certificateAuthorityDirectory
-        )
-        guard file == nil, directory == nil else {
-            if let directory, FileStamp(path: directory)?.isDirectory != true {
-                throw .tls(TLSFailure(.configuration, reason: "\(directory) is no directory"))
-            }
-            self = .files(file: file, directory: directory)
-            return
-        }
-        let variable = "WEBSOCKET_CLIENT_CA_BUNDLE"
-        guard let path = SystemCalls.environmentVariable(variable), !path.isEmpty else {
-            self = .system
-            return
-        }
-        guard let stamp = FileStamp(path: path) else {
-            // Not the system's authorities: somebody has meant to trust fewer than those.
-            throw .tls(
-                TLSFailure(.configuration, reason: "\(variable) names \(path), which isn't there")
-            )
-        }
-        self =
-            stamp.isDirectory
-            ? .files(file: nil, directory: path) : .files(file: path, directory: nil)
-    }
-}
-
 /// Contexts of recent connections: loading the authorities takes longer than a handshake.
 ///
-/// Connections with equal options share one, and through it the sessions to resume.
-/// A certificate file that was replaced since makes a new one.
+/// Connections with equal options share one, and through it the sessions to resume. Authorities and
+/// certificates that were changed since make a new one: a look at each file's date tells.
 enum TLSContextCache {
     private struct Key: Hashable {
         let options: TLSOptions
@@ -49,15 +15,14 @@ enum TLSContextCache {
 
     static func context(for options: TLSOptions) throws(TransportError) -> TLSContext {
         let trust = try TrustAnchors(options)
-        var paths = [
-            options.clientCertificate?.certificateFile, options.clientCertificate?.keyFile,
-        ]
-        if case .files(let file, _) = trust { paths.append(file) }
+        let certificate = options.clientCertificate
+        let paths =
+            [certificate?.certificateFile, certificate?.keyFile].compactMap(\.self) + trust.paths
         let key = Key(
             options: options,
             trust: trust,
             keyLog: SystemCalls.environmentVariable("SSLKEYLOGFILE"),
-            stamps: paths.map { $0.flatMap(FileStamp.init(path:)) }
+            stamps: paths.map(FileStamp.init(path:))
         )
         let known = contexts.withLock { list -> TLSContext? in
             guard let index = list.firstIndex(where: { $0.key == key }) else { return nil }

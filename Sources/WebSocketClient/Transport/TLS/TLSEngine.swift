@@ -17,6 +17,11 @@ struct TLSEngine: ~Copyable, @unchecked Sendable {
         case ended
     }
 
+    /// How many handshake messages (tickets, key updates, requests to renegotiate) a peer may send
+    /// without data between them: each costs work here, and nothing obliges a peer to stop.
+    /// No handshake has as many.
+    static let messageLimit = 32
+
     private let ssl: OpaquePointer
     private let context: TLSContext
     private let peer: TLSPeer
@@ -47,6 +52,7 @@ struct TLSEngine: ~Copyable, @unchecked Sendable {
             throw .tls(TLSFailure(.configuration, reason: OpenSSLError.take().text))
         }
         SSL_set_bio(ssl, bio, bio)
+        ciphertext.countMessages(of: ssl)
         let engine = TLSEngine(ssl, ciphertext, context, peer)
         try context.prepare(ssl, for: peer)
         return engine
@@ -61,9 +67,9 @@ struct TLSEngine: ~Copyable, @unchecked Sendable {
         SSL_free(ssl)
     }
 
-    /// Whether `decrypt` has something to say without more input, the end included.
+    /// Whether `decrypt` has something to say without more input: bytes, the end, or a failure.
     var hasBufferedInput: Bool {
-        !ciphertext.input.isEmpty || SSL_pending(ssl) > 0
+        failure != nil || !ciphertext.input.isEmpty || SSL_pending(ssl) > 0
             || SSL_get_shutdown(ssl) & SSL_RECEIVED_SHUTDOWN != 0
     }
     var hasOutput: Bool { !ciphertext.output.isEmpty }
@@ -92,7 +98,11 @@ struct TLSEngine: ~Copyable, @unchecked Sendable {
         try check()
         ERR_clear_error()
         let result = SSL_do_handshake(ssl)
-        return result == 1 ? .done : try explain(result, during: .handshake)
+        guard result == 1 else { return try explain(result, during: .handshake) }
+        // Success may leave failures of attempts behind.
+        ERR_clear_error()
+        ciphertext.messageCount = 0
+        return .done
     }
 
     /// Decrypts as many records as there are and fit.
@@ -101,17 +111,19 @@ struct TLSEngine: ~Copyable, @unchecked Sendable {
     ) throws(TransportError) -> Step {
         var total = 0
         while total < buffer.count {
-            if total > 0, !hasBufferedInput { break }
+            if total > 0, failure != nil || !hasBufferedInput { break }
             try check()
             ERR_clear_error()
             var count = 0
             let free = UnsafeMutableRawBufferPointer(rebasing: buffer[total...])
             let result = SSL_read_ex(ssl, free.baseAddress, free.count, &count)
             if result == 1 {
+                ciphertext.messageCount = 0
                 total += count
                 continue
             }
-            // What came before the end, or before a bad record, is delivered first.
+            // What came before the end, or before a bad record, is delivered first; the engine
+            // remembers the rest and tells it next time.
             do throws(TransportError) {
                 let step = try explain(result, during: .connection)
                 return total > 0 ? .bytes(total) : step
@@ -141,6 +153,7 @@ struct TLSEngine: ~Copyable, @unchecked Sendable {
         guard failure == nil, SSL_is_init_finished(ssl) == 1 else { return }
         ERR_clear_error()
         SSL_shutdown(ssl)
+        ERR_clear_error()
     }
 
     /// What has been agreed in the handshake.
@@ -166,30 +179,55 @@ struct TLSEngine: ~Copyable, @unchecked Sendable {
         _ result: Int32,
         during kind: TLSFailure.Kind
     ) throws(TransportError) -> Step {
-        switch SSL_get_error(ssl, result) {
+        let error = SSL_get_error(ssl, result)
+        if error == SSL_ERROR_WANT_READ || error == SSL_ERROR_WANT_WRITE,
+            ciphertext.isOverMessageLimit
+        {
+            throw remember(
+                TLSFailure(
+                    kind,
+                    reason: "more than \(TLSEngine.messageLimit) messages came without data"
+                )
+            )
+        }
+        switch error {
         case SSL_ERROR_WANT_READ: return .needsInput
         case SSL_ERROR_WANT_WRITE: return .needsOutput
         case SSL_ERROR_ZERO_RETURN: return .ended
-        default:
-            let error = TransportError.tls(describeFailure(kind))
-            failure = error
-            throw error
+        default: throw remember(describeFailure(kind))
         }
+    }
+
+    private mutating func remember(_ reason: TLSFailure) -> TransportError {
+        let error = TransportError.tls(reason)
+        failure = error
+        return error
     }
 
     private func describeFailure(_ kind: TLSFailure.Kind) -> TLSFailure {
         let error = OpenSSLError.take()
         let verdict = SSL_get_verify_result(ssl)
         guard kind == .handshake, verdict != Int(X509_V_OK) else {
-            return TLSFailure(kind, reason: error.text, code: error.code)
+            return TLSFailure(kind, reason: error.text + error.hint, code: error.code)
         }
-        let words = String(cString: X509_verify_cert_error_string(verdict))
         return TLSFailure(
             verdict == TLSContext.pinMismatch ? .pinMismatch : .verification,
-            reason: verdict == TLSContext.pinMismatch ? peer.name : "\(words) (\(peer.name))",
+            reason: describe(verdict),
             code: error.code,
             verifyCode: verdict
         )
+    }
+
+    private func describe(_ verdict: Int) -> String {
+        if verdict == TLSContext.pinMismatch { return peer.name }
+        let words = String(cString: X509_verify_cert_error_string(verdict))
+        let isIssuerUnknown =
+            verdict == Int(X509_V_ERR_UNABLE_TO_GET_ISSUER_CERT_LOCALLY)
+            || verdict == Int(X509_V_ERR_SELF_SIGNED_CERT_IN_CHAIN)
+        guard isIssuerUnknown, let lack = context.lackOfAuthorities else {
+            return "\(words) (\(peer.name))"
+        }
+        return "\(words) (\(peer.name)); \(lack)"
     }
 }
 
@@ -203,19 +241,4 @@ package struct TLSSession: Sendable, Hashable {
     package let applicationProtocol: String?
     /// Whether an earlier session was resumed, without certificates.
     package let isResumed: Bool
-}
-
-/// OpenSSL's error queue of the calling thread.
-enum OpenSSLError {
-    /// The first error, which is the cause of the others; empties the queue.
-    static func take() -> (code: UInt, text: String) {
-        let code = ERR_get_error()
-        defer { ERR_clear_error() }
-        guard code != 0 else { return (0, "no reason given") }
-        // The top bit of the lower half marks an errno.
-        if code & 0x8000_0000 != 0 {
-            return (code, "\(ErrorNumber(rawValue: Int32(truncatingIfNeeded: code & 0x7fff_ffff)))")
-        }
-        return (code, ERR_reason_error_string(code).map { String(cString: $0) } ?? "error \(code)")
-    }
 }

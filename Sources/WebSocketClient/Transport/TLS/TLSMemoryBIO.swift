@@ -2,12 +2,42 @@ import CWebSocketOpenSSL
 
 /// The ciphertext on both sides of OpenSSL: what has arrived, and what is to be sent.
 final class TLSCiphertext {
-    /// More than this is not collected for a peer that doesn't read: a flood of key updates, each to
-    /// be answered, would otherwise fill the memory.
+    /// More than this isn't collected for a peer that doesn't read: requests to renegotiate, each
+    /// refused by an alert, would otherwise fill the memory, with a byte of data between them.
     static let outputLimit = 1 << 20
 
     var input = TLSBuffer()
     var output = TLSBuffer()
+    /// Handshake messages that have come since the last data.
+    var messageCount = 0
+
+    var isOverMessageLimit: Bool { messageCount > TLSEngine.messageLimit }
+
+    /// Lets OpenSSL tell of each message of `ssl`, which must not outlive this object.
+    func countMessages(of ssl: OpaquePointer) {
+        SSL_set_msg_callback(ssl, countMessage)
+        SSL_ctrl(
+            ssl,
+            SSL_CTRL_SET_MSG_CALLBACK_ARG,
+            0,
+            Unmanaged.passUnretained(self).toOpaque()
+        )
+    }
+}
+
+private func countMessage(
+    _ isWritten: Int32,
+    _ version: Int32,
+    _ contentType: Int32,
+    _ message: UnsafeRawPointer?,
+    _ length: Int,
+    _ ssl: OpaquePointer?,
+    _ ciphertext: UnsafeMutableRawPointer?
+) {
+    guard isWritten == 0, contentType == SSL3_RT_HANDSHAKE, let ciphertext else { return }
+    Unmanaged<TLSCiphertext>.fromOpaque(ciphertext)._withUnsafeGuaranteedRef {
+        $0.messageCount += 1
+    }
 }
 
 /// OpenSSL's way to the ciphertext: a BIO that reads and writes memory and never a socket.
@@ -43,7 +73,8 @@ private func read(
     shim_BIO_clear_retry_flags(bio)
     guard let data = BIO_get_data(bio), let destination, let moved else { return 0 }
     return Unmanaged<TLSCiphertext>.fromOpaque(data)._withUnsafeGuaranteedRef { ciphertext in
-        let count = min(wanted, ciphertext.input.count)
+        // OpenSSL goes on from message to message by itself: without input it stops.
+        let count = ciphertext.isOverMessageLimit ? 0 : min(wanted, ciphertext.input.count)
         guard count > 0 else {
             shim_BIO_set_retry_read(bio)
             return 0

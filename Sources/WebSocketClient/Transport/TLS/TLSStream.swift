@@ -10,22 +10,45 @@ package final class TLSStream: ByteStream {
     /// Ciphertext on its way to the socket.
     private struct Outgoing: ~Copyable, Sendable {
         var buffer = TLSBuffer()
-        /// Plaintext that is in `buffer`, or was, and that the writer hasn't been told of.
-        var unreported = 0
+        /// The plaintext that was encrypted last, unless the writer has been told of all of it.
+        var chunk: Chunk?
+        /// Nothing more will be written: when `buffer` is empty, the lower stream ends too.
+        var isFinishing = false
+    }
+
+    /// Plaintext whose ciphertext is on its way.
+    ///
+    /// The writer is told of it in proportion to the ciphertext that has left, and of all of it with
+    /// the last byte, so that a slow peer's progress can be seen.
+    private struct Chunk {
+        let plaintext: Int
+        /// How much the buffer held when the last byte of the chunk was in it.
+        let ciphertext: Int
+        var sent = 0
+        var reported = 0
+
+        /// How much more plaintext has left since this was asked before.
+        mutating func takeProgress() -> Int {
+            let total = sent >= ciphertext ? plaintext : sent * plaintext / ciphertext
+            defer { reported = total }
+            return total - reported
+        }
     }
 
     /// Ciphertext on its way from the socket.
     private struct Incoming: ~Copyable, Sendable {
         var buffer = TLSBuffer()
-        /// So much is asked of the socket at once: little while little comes, as an idle
-        /// connection should not hold much memory.
+        /// How much is asked of the socket at once: little while little comes, as an idle connection
+        /// should not hold much memory.
         var readSize = TLSStream.shortestRead
         /// The socket gave less than it was asked for.
         var isDrained = false
+        /// The engine has something to say without more input.
+        var hasBufferedInput = false
     }
 
-    /// So much plaintext is encrypted before the socket is asked again: the ciphertext of 15 full
-    /// records is the largest that stays below 256 KiB, the size of write(2) that moves most.
+    /// How much plaintext is encrypted at once: the ciphertext of 15 full records is the largest
+    /// that stays below 256 KiB, the size of write(2) that moves most.
     private static let writeSize = 15 * 16384
     /// What is asked of the socket at once while little comes.
     private static let shortestRead = 8 * 1024
@@ -38,6 +61,10 @@ package final class TLSStream: ByteStream {
     private let outgoing = Locked(Outgoing())
     /// The writer can't go on before the peer has sent the rest of a handshake message.
     private let writerNeedsInput = Atomic<Bool>(false)
+    /// What was read last carried no data.
+    private let isFruitless = Atomic<Bool>(false)
+    /// Ciphertext is left that no writer waits to send: an alert, the answer to a key update, the end.
+    private let hasLeftovers = Atomic<Bool>(false)
 
     init(over lower: any ByteStream, engine: consuming TLSEngine) {
         self.lower = lower
@@ -79,8 +106,10 @@ package final class TLSStream: ByteStream {
         try read(into: buffer, soon: true)
     }
 
+    package var hasBufferedInput: Bool { engine.withLock { $0.hasBufferedInput } }
+
     package func mayHaveMore(afterReading count: Int, of room: Int) -> Bool {
-        count == room || incoming.withLock { !$0.isDrained }
+        count == room || incoming.withLock { $0.hasBufferedInput || !$0.isDrained }
     }
 
     private func read(
@@ -88,51 +117,63 @@ package final class TLSStream: ByteStream {
         soon: Bool
     ) throws(TransportError) -> Transfer {
         guard !buffer.isEmpty else { return .bytes(0) }
-        // One moment in all, or records that drip in would never let a time-out pass.
-        var soon = soon
         return try incoming.withLock { incoming throws(TransportError) in
-            while true {
-                let (result, hasOutput) = engine.withLock { engine in
-                    if !incoming.buffer.isEmpty { engine.receive(&incoming.buffer) }
-                    let result = Result { () throws(TransportError) in
-                        engine.hasBufferedInput ? try engine.decrypt(into: buffer) : .needsInput
-                    }
-                    return (result, engine.hasOutput)
-                }
-                // An alert, or the answer to a key update. A writer that is just sending takes it
-                // along; what the socket doesn't take now goes with the next read or write.
-                if hasOutput { flushIfIdle() }
-                switch try result.get() {
-                case .bytes(let count): return .bytes(count)
-                case .ended: return .endOfStream
-                case .needsOutput: return .wouldBlock(.write)
-                case .done, .needsInput: break
-                }
-                switch try fill(&incoming, soon: soon) {
-                case .bytes: soon = false
-                case .wouldBlock(let interest): return .wouldBlock(interest)
-                case .endOfStream: throw .truncated
-                }
+            if let transfer = try decrypt(into: buffer, &incoming) { return transfer }
+            switch try fill(&incoming, soon: soon) {
+            case .bytes: break
+            case .wouldBlock(let interest): return .wouldBlock(interest)
+            case .endOfStream: throw .truncated
             }
+            if let transfer = try decrypt(into: buffer, &incoming) { return transfer }
+            isFruitless.store(true, ordering: .relaxed)
+            return .wouldBlock(.read)
         }
     }
 
-    /// Encrypts and sends; asks to be called again with the same bytes until their ciphertext is out.
+    /// Decrypts what has arrived; `nil` if more is needed.
+    private func decrypt(
+        into buffer: UnsafeMutableRawBufferPointer,
+        _ incoming: inout Incoming
+    ) throws(TransportError) -> Transfer? {
+        let (result, hasOutput, hasBufferedInput) = engine.withLock { engine in
+            if !incoming.buffer.isEmpty { engine.receive(&incoming.buffer) }
+            let result = Result { () throws(TransportError) in
+                engine.hasBufferedInput ? try engine.decrypt(into: buffer) : .needsInput
+            }
+            return (result, engine.hasOutput, engine.hasBufferedInput)
+        }
+        incoming.hasBufferedInput = hasBufferedInput
+        // An alert, or the answer to a key update. A writer that is just sending takes it along; what
+        // the socket doesn't take now goes with the next call.
+        if hasOutput { sendIfIdle() }
+        switch try result.get() {
+        case .bytes(let count):
+            isFruitless.store(false, ordering: .relaxed)
+            return .bytes(count)
+        case .ended: return .endOfStream
+        case .needsOutput: return .wouldBlock(.write)
+        case .done, .needsInput: return nil
+        }
+    }
+
+    /// Encrypts and sends; tells of plaintext as its ciphertext leaves.
     package func write(_ bytes: UnsafeRawBufferPointer) throws(TransportError) -> Transfer {
         guard !bytes.isEmpty else { return .bytes(0) }
         return try outgoing.withLock { outgoing throws(TransportError) in
-            if let interest = try flush(&outgoing.buffer) { return .wouldBlock(interest) }
-            if outgoing.unreported == 0 {
+            if outgoing.chunk == nil {
                 let chunk = UnsafeRawBufferPointer(rebasing: bytes.prefix(TLSStream.writeSize))
                 switch try encrypt(chunk, into: &outgoing.buffer) {
-                case .bytes(let count): outgoing.unreported = count
+                case .bytes(let count):
+                    outgoing.chunk = Chunk(plaintext: count, ciphertext: outgoing.buffer.count)
                 // `wait` knows what this writer really waits for.
                 default: return .wouldBlock(.write)
                 }
-                if let interest = try flush(&outgoing.buffer) { return .wouldBlock(interest) }
             }
-            defer { outgoing.unreported = 0 }
-            return .bytes(outgoing.unreported)
+            let blocked = try send(&outgoing)
+            let count = outgoing.chunk?.takeProgress() ?? 0
+            if outgoing.chunk?.reported == outgoing.chunk?.plaintext { outgoing.chunk = nil }
+            noteLeftovers(outgoing)
+            return count > 0 ? .bytes(count) : .wouldBlock(blocked ?? .write)
         }
     }
 
@@ -141,11 +182,28 @@ package final class TLSStream: ByteStream {
         for interest: Interest,
         until deadline: Deadline
     ) throws(TransportError) -> Interest {
-        if interest.contains(.read), engine.withLock({ $0.hasBufferedInput }) { return .read }
-        guard interest.contains(.write), writerNeedsInput.load(ordering: .acquiring) else {
+        if interest.contains(.read) {
+            if hasBufferedInput { return .read }
+            if isFruitless.load(ordering: .relaxed), deadline.isPast { throw .timedOut(.transfer) }
+        }
+        if interest.contains(.write), writerNeedsInput.load(ordering: .acquiring) {
+            return try waitForHandshakeMessage(interest, until: deadline)
+        }
+        guard hasLeftovers.load(ordering: .relaxed) else {
             return try lower.wait(for: interest, until: deadline)
         }
-        // A reader in another thread may be the one who gets it, so look again soon.
+        let ready = try lower.wait(for: interest.union(.write), until: deadline)
+        if ready.contains(.write) { sendIfIdle() }
+        return ready.intersection(interest)
+    }
+
+    /// A writer waits for the rest of a handshake message. A reader in another thread may be the one
+    /// who gets it, so look again soon.
+    private func waitForHandshakeMessage(
+        _ interest: Interest,
+        until deadline: Deadline
+    ) throws(TransportError) -> Interest {
+        if deadline.isPast { throw .timedOut(.transfer) }
         let pause = Deadline.after(.milliseconds(5))
         do throws(TransportError) {
             try lower.wait(for: .read, until: deadline.earlier(pause))
@@ -159,8 +217,15 @@ package final class TLSStream: ByteStream {
 
     package func finishWriting() {
         engine.withLock { $0.shutDown() }
-        outgoing.withLock { _ = try? flush(&$0.buffer) }
-        lower.finishWriting()
+        outgoing.withLock { outgoing in
+            outgoing.isFinishing = true
+            do throws(TransportError) {
+                try sendAll(&outgoing)
+            } catch {
+                lower.finishWriting()
+            }
+            noteLeftovers(outgoing)
+        }
     }
 
     package func abort() {
@@ -221,40 +286,63 @@ package final class TLSStream: ByteStream {
         }
     }
 
-    /// Sends all there is; returns what to wait for if the socket doesn't take it.
-    private func flush(_ buffer: inout TLSBuffer) throws(TransportError) -> Interest? {
-        while true {
-            while !buffer.isEmpty {
-                switch try lower.write(buffer.bytes) {
-                case .bytes(let count): buffer.removeFirst(count)
-                case .wouldBlock(let interest): return interest
-                case .endOfStream: return nil
-                }
+    /// Makes one write of what there is; returns what to wait for if something is left.
+    private func send(_ outgoing: inout Outgoing) throws(TransportError) -> Interest? {
+        engine.withLock { $0.takeOutput(into: &outgoing.buffer) }
+        if !outgoing.buffer.isEmpty {
+            switch try lower.write(outgoing.buffer.bytes) {
+            case .bytes(let count):
+                outgoing.buffer.removeFirst(count)
+                outgoing.chunk?.sent += count
+            case .wouldBlock(let interest): return interest
+            case .endOfStream: throw .system(call: "send", .brokenPipe)
             }
-            let isEmpty = engine.withLock { engine in
-                engine.takeOutput(into: &buffer)
-                return buffer.isEmpty
-            }
-            if isEmpty { return nil }
+        }
+        guard outgoing.buffer.isEmpty else { return .write }
+        if outgoing.isFinishing {
+            outgoing.isFinishing = false
+            lower.finishWriting()
+        }
+        return nil
+    }
+
+    /// Sends until all is out or the socket takes no more.
+    private func sendAll(_ outgoing: inout Outgoing) throws(TransportError) {
+        var left = Int.max
+        while try send(&outgoing) != nil, outgoing.buffer.count < left {
+            left = outgoing.buffer.count
         }
     }
 
-    private func flushIfIdle() {
+    private func sendIfIdle() {
+        // A failure of the socket meets the next read or write as well.
         _ = try? outgoing.withLockIfAvailable { outgoing throws(TransportError) in
-            try flush(&outgoing.buffer)
+            _ = try send(&outgoing)
+            noteLeftovers(outgoing)
         }
+    }
+
+    private func noteLeftovers(_ outgoing: borrowing Outgoing) {
+        hasLeftovers.store(
+            !outgoing.buffer.isEmpty && (outgoing.chunk == nil || outgoing.isFinishing),
+            ordering: .relaxed
+        )
     }
 
     /// Makes the handshake as client or server, as the engine's context says.
+    ///
+    /// Throws `.timedOut(.tlsHandshake)` at the deadline, whatever the peer sends meanwhile.
     func handshake(until deadline: Deadline) throws(TransportError) {
-        do {
-            while try !advanceHandshake(until: deadline) {}
+        do throws(TransportError) {
+            while try !advanceHandshake(until: deadline) {
+                if deadline.isPast { throw .timedOut(.tlsHandshake) }
+            }
         } catch .timedOut {
             throw .timedOut(.tlsHandshake)
         } catch {
             // The peer may still get the alert that tells it why.
-            _ = try? outgoing.withLock { try flush(&$0.buffer) }
-            throw error
+            _ = try? outgoing.withLock { outgoing throws(TransportError) in try sendAll(&outgoing) }
+            throw error.duringTLSHandshake
         }
     }
 
@@ -262,7 +350,7 @@ package final class TLSStream: ByteStream {
     private func advanceHandshake(until deadline: Deadline) throws(TransportError) -> Bool {
         let step = try engine.withLock { engine throws(TransportError) in try engine.handshake() }
         let blocked = try outgoing.withLock { outgoing throws(TransportError) in
-            try flush(&outgoing.buffer)
+            try send(&outgoing)
         }
         if let blocked {
             try lower.wait(for: blocked, until: deadline)
@@ -284,5 +372,19 @@ package final class TLSStream: ByteStream {
             throw .tls(TLSFailure(.handshake, reason: "the peer closed the connection"))
         }
         return false
+    }
+}
+
+extension TransportError {
+    /// The same, with the stage in it: a lost connection says nothing of TLS by itself.
+    fileprivate var duringTLSHandshake: TransportError {
+        switch self {
+        case .system(_, .connectionReset), .system(_, .brokenPipe):
+            .tls(TLSFailure(.handshake, reason: "the peer reset the connection"))
+        case .system(let call, let error):
+            .tls(TLSFailure(.handshake, reason: "\(call) failed: \(error)"))
+        case .truncated: .tls(TLSFailure(.handshake, reason: "the peer closed the connection"))
+        default: self
+        }
     }
 }

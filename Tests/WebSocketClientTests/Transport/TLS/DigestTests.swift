@@ -6,16 +6,10 @@ import WebSocketProtocol
 
 @Suite("Digests and random bytes")
 struct DigestTests {
-    @Test("SHA-1 of the sample of RFC 6455 §1.3")
-    func sha1() {
-        let text = "dGhlIHNhbXBsZSBub25jZQ==258EAFA5-E914-47DA-95CA-C5AB0DC85B11"
-        #expect(Base64.encode(SHA1.digest(Array(text.utf8))) == "s3pPLMBiTxaQ9kYGzzhZRbK+xOo=")
-    }
-
     @Test("SHA-256 of nothing")
-    func sha256() {
+    func sha256() throws {
         #expect(
-            Base64.encode(SHA256.digest([])) == "47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU="
+            Base64.encode(try SHA256.digest([])) == "47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU="
         )
     }
 

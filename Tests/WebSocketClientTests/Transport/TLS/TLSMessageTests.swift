@@ -45,35 +45,6 @@ struct TLSMessageTests {
         }
     }
 
-    @Test("Key updates without end don't fill the memory of a client that can't answer")
-    func keyUpdateFlood() throws {
-        let (client, server) = try connect()
-        // Nobody reads at the other end: what is written stays.
-        let filler = [UInt8](repeating: 0, count: 1 << 20)
-        var transfer = Transfer.bytes(0)
-        while case .bytes = transfer {
-            transfer = try filler.withUnsafeBytes { try client.write($0) }
-        }
-        let flooding = Background { [server = Unchecked(server)] in
-            for _ in 0..<60_000 {
-                SSL_key_update(server.value.ssl, SSL_KEY_UPDATE_REQUESTED)
-                SSL_do_handshake(server.value.ssl)
-                try server.value.deliver()
-            }
-        }
-        var isStopped = false
-        while !isStopped {
-            var buffer = [UInt8](repeating: 0, count: 1024)
-            let transfer = try buffer.withUnsafeMutableBytes { try client.read(into: $0) }
-            if transfer == .wouldBlock(.write) { isStopped = true }
-            if transfer == .wouldBlock(.read) {
-                try client.wait(for: .read, until: .ample)
-            }
-        }
-        client.abort()
-        #expect(throws: (any Error).self) { try flooding.join() }
-    }
-
     @Test("A ticket in two halves keeps a writer waiting, and no longer than it takes to come")
     func splitTicket() throws {
         // Longer than a record may be here, so it takes several.
@@ -132,13 +103,5 @@ struct TLSMessageTests {
         #expect(transfer == .wouldBlock(.read))
         let error = #expect(throws: SupportError.self) { try server.read() }
         #expect(error?.description.contains("no renegotiation") == true)
-    }
-}
-
-private struct Unchecked<Value>: @unchecked Sendable {
-    let value: Value
-
-    init(_ value: Value) {
-        self.value = value
     }
 }

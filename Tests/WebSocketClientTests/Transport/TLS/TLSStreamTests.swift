@@ -1,3 +1,4 @@
+import CWebSocketOpenSSL
 import Glibc
 import Synchronization
 import TestSupport
@@ -93,7 +94,7 @@ struct TLSStreamTests {
         #expect(throws: TransportError.self) { try client.writeAll([1]) }
     }
 
-    @Test("A server that isn't one of TLS fails the handshake; one that closes, too")
+    @Test("A server without TLS, one that closes and one that resets fail the handshake in words")
     func noTLS() throws {
         let certificates = certificates
         func attempt(_ serve: @escaping @Sendable (any ByteStream) throws -> Void) throws
@@ -122,9 +123,18 @@ struct TLSStreamTests {
             try stream.writeAll(Array("HTTP/1.1 400 Bad Request\r\n\r\n".utf8))
             _ = try? stream.readSome()
         }
-        #expect(wrong.kind == .handshake && wrong.reason == "wrong version number")
+        #expect(wrong.kind == .handshake)
+        #expect(
+            wrong.reason
+                == "wrong version number; the other end doesn't seem to speak TLS on this port"
+        )
         let closed = try attempt { stream in _ = try stream.readSome() }
-        #expect(closed.kind == .handshake && closed.reason.contains("closed the connection"))
+        #expect(closed.kind == .handshake && closed.reason == "the peer closed the connection")
+        let lost = try attempt { stream in
+            _ = try stream.readSome()
+            try reset(stream)
+        }
+        #expect(lost.kind == .handshake && lost.reason == "the peer reset the connection")
     }
 
     @Test("A server that says nothing ends in a time-out of the handshake, of its own or the total")
@@ -269,6 +279,116 @@ struct TLSStreamTests {
         #expect(try reader.join() == bytes)
         inner.finishWriting()
         #expect(try client.readSome() == nil)
+    }
+
+    @Test(
+        "What comes in one segment with the last bytes is found without the socket",
+        arguments: [true, false]
+    )
+    func endBehindBytes(isClean: Bool) throws {
+        let (near, far) = try makeStreamPair()
+        let options = certificates.trusting
+        let connecting = Background {
+            try TLSStream.connect(
+                over: near,
+                to: TLSPeer(name: "localhost", endpoint: "segment"),
+                options: options,
+                until: .ample
+            )
+        }
+        let server = TLSMemoryPeer(over: far, certificates)
+        SSL_set_num_tickets(server.ssl, 0)
+        try server.accept()
+        let client = try connecting.join()
+        server.write([1, 2])
+        if isClean { SSL_shutdown(server.ssl) }
+        // A record that nobody with the keys has made.
+        let forged: [UInt8] = [23, 3, 3, 0, 20] + [UInt8](repeating: 1, count: 20)
+        try far.writeAll(server.takeOutput() + (isClean ? [] : forged))
+
+        try client.wait(for: .read, until: .ample)
+        var buffer = [UInt8](repeating: 0, count: 1024)
+        let transfer = try buffer.withUnsafeMutableBytes { try client.read(into: $0) }
+        #expect(transfer == .bytes(2))
+        #expect(client.hasBufferedInput)
+        #expect(client.mayHaveMore(afterReading: 2, of: buffer.count))
+        try client.wait(for: .read, until: .after(.zero))
+        if isClean {
+            #expect(try client.readSome() == nil)
+        } else {
+            #expect(throws: TransportError.self) { try client.readSome() }
+        }
+    }
+
+    @Test("A writer hears of its progress as the socket takes the ciphertext")
+    func progress() throws {
+        let (near, far) = try makeStreamPair()
+        let lower = CountingStream(near, longestWrite: 10_000)
+        let server = try TLSServer(
+            certificateFile: certificates.server.certificate,
+            keyFile: certificates.server.key
+        )
+        let bytes = (0..<600_000).map { UInt8(truncatingIfNeeded: $0 / 7) }
+        let reader = Background {
+            let stream = try server.accept(over: far, until: .ample)
+            return try stream.readExactly(bytes.count)
+        }
+        let client = try TLSStream.connect(
+            over: lower,
+            to: TLSPeer(name: "localhost", endpoint: "progress"),
+            options: certificates.trusting,
+            until: .ample
+        )
+        var sent = 0
+        while sent < bytes.count {
+            switch try bytes[sent...].withUnsafeBytes({ try client.write($0) }) {
+            case .bytes(let count):
+                #expect(count <= 10_000)
+                sent += count
+            case .wouldBlock(let interest):
+                try client.wait(for: interest, until: .ample)
+            case .endOfStream: throw SupportError("end of stream")
+            }
+        }
+        #expect(try reader.join() == bytes)
+    }
+
+    @Test("The end follows everything that was written, though the socket was full")
+    func endBehindFullSocket() throws {
+        let (client, server) = try connect()
+        let bytes = [UInt8](repeating: 7, count: 1 << 20)
+        var sent = 0
+        var transfer = Transfer.bytes(0)
+        while case .bytes = transfer {
+            transfer = try bytes.withUnsafeBytes { try client.write($0) }
+            if case .bytes(let count) = transfer { sent += count }
+        }
+        client.finishWriting()
+        // Whoever goes on to read sends what is left.
+        let reader = Background { try client.readSome() }
+        var received = 0
+        while let bytes = try server.readSome(200_000) { received += bytes.count }
+        #expect(received >= sent)
+        try server.writeAll([1])
+        #expect(try reader.join() == [1])
+    }
+
+    @Test("Nothing stays in OpenSSL's error queue")
+    func errorQueue() throws {
+        ERR_clear_error()
+        #expect(throws: TransportError.self) {
+            try TLSPair(certificates.expired).connect(certificates.trusting)
+        }
+        #expect(ERR_peek_error() == 0)
+        let (client, server) = try connect()
+        #expect(ERR_peek_error() == 0)
+        try server.writeAll([1])
+        let garbage = [UInt8](repeating: 0x41, count: 64)
+        #expect(send(server.descriptor, garbage, garbage.count, 0) == garbage.count)
+        #expect(try client.readSome() == [1])
+        #expect(throws: TransportError.self) { try client.readSome() }
+        client.finishWriting()
+        #expect(ERR_peek_error() == 0)
     }
 }
 

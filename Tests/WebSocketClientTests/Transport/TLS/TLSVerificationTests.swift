@@ -81,6 +81,19 @@ struct TLSVerificationTests {
         )
     }
 
+    @Test("The Common Name doesn't say which host a certificate is for")
+    func commonName() throws {
+        // The subject of each is its name here; the second has an address in its SAN and no name.
+        for name in ["common-name.test", "common-name-and-address.test"] {
+            let identity = try certificates.identity(
+                named: name,
+                for: name.contains("address") ? "IP:192.0.2.1" : nil
+            )
+            let failure = try failure(identity, certificates.trusting, name: name)
+            #expect(failure.kind == .verification && failure.description.contains("mismatch"))
+        }
+    }
+
     @Test("A self-signed certificate is refused")
     func selfSigned() throws {
         let failure = try failure(certificates.selfSigned, certificates.trusting)
@@ -129,8 +142,8 @@ struct TLSVerificationTests {
     }
 
     @Test(
-        "An empty name, and one with NUL, is refused and not left unchecked",
-        arguments: ["", "localhost\0.x"]
+        "A name that is empty, begins with a dot or has a NUL is refused and not left unchecked",
+        arguments: ["", "localhost\0.x", ".example.test", ".localhost"]
     )
     func unusableName(name: String) throws {
         let error = #expect(throws: TransportError.self) {
@@ -294,6 +307,13 @@ struct TLSVerificationTests {
         #expect(text.split(separator: "\n").allSatisfy { $0.split(separator: " ").count == 3 })
         let attributes = try FileManager.default.attributesOfItem(atPath: "\(folder.path)/keys")
         #expect(attributes[.posixPermissions] as? Int == 0o600)
+    }
+
+    @Test("A key log that can't be opened doesn't stop the connection")
+    func unusableKeyLog() throws {
+        var options = certificates.trusting
+        options.keyLogFile = "/nowhere/keys"
+        _ = try TLSPair(certificates.server).connect(options)
     }
 
     @Test("A session is resumed with the same options and host, and with no others")
