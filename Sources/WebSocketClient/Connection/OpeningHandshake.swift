@@ -15,28 +15,20 @@ struct OpeningHandshake {
     private let wakeUp: WakeUp
     private let deadline: Deadline
     private let connector: StreamConnector
-    /// A socket of the caller's, which is closed if this doesn't come to anything.
+    /// A socket that the caller has brought.
     private let ownSocket: Socket?
 
     init(
         options: ConnectOptions,
+        socket: Socket? = nil,
         wakeUp: WakeUp,
         connector: @escaping StreamConnector
-    ) throws(WebSocketError) {
+    ) {
         self.options = options
         self.wakeUp = wakeUp
         self.connector = connector
+        ownSocket = socket
         deadline = Deadline(options.timeouts.open)
-        do throws(TransportError) {
-            ownSocket =
-                if let descriptor = options.socket {
-                    try Socket(adopting: descriptor, closingAtEnd: true)
-                } else {
-                    nil
-                }
-        } catch {
-            throw WebSocketError(error, during: .connecting)
-        }
     }
 
     /// Whether the caller has chosen the way to the server: then a redirect leads nowhere.

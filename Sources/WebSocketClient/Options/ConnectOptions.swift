@@ -58,11 +58,11 @@ public struct ConnectOptions: Sendable {
     public var socketOptions: [SocketOption] = []
     /// TLS, for wss URLs.
     public var tls = TLSOptions()
-    /// A connected stream socket of the caller's to use: no resolution, no proxy, no TLS, and no
-    /// redirect is followed. The URL only makes the header fields.
+    /// An already connected stream socket to use: no resolution, no proxy, no TLS, and no redirect is
+    /// followed. The URL only makes the header fields.
     ///
     /// It serves one attempt to connect, which owns it: the descriptor is closed at the connection's
-    /// end, or when connecting fails. ``WebSocket/options`` and ``WebSocketApp/options`` lose it then;
+    /// end, or when connecting fails in any way. Its settings stay as they are. ``WebSocket/options`` and ``WebSocketApp/options`` lose it then;
     /// connecting again goes by the URL.
     public var socket: Int32?
     /// The path of a Unix socket to connect to; the URL only makes the header fields, wss speaks TLS

@@ -89,6 +89,8 @@ open class WebSocket: @unchecked Sendable {
         options: ConnectOptions? = nil,
         through connector: @escaping StreamConnector = Connector.connect(_:wakeUp:)
     ) throws(WebSocketError) {
+        // From here on a socket that the caller has brought is closed by whatever fails.
+        let ownSocket = try adoptSocket(options)
         let target: WebSocketURL
         do throws(InvalidURL) {
             target = try WebSocketURL(parsing: url)
@@ -101,8 +103,9 @@ open class WebSocket: @unchecked Sendable {
         }
         let chosen = try begin(wakeUp, options: options)
         do throws(WebSocketError) {
-            let handshake = try OpeningHandshake(
+            let handshake = OpeningHandshake(
                 options: chosen,
+                socket: ownSocket,
                 wakeUp: wakeUp,
                 connector: connector
             )
@@ -121,6 +124,24 @@ open class WebSocket: @unchecked Sendable {
                 state.link = .unconnected
             }
             throw error
+        }
+    }
+
+    private func adoptSocket(_ options: ConnectOptions?) throws(WebSocketError) -> Socket? {
+        let descriptor =
+            if let options {
+                options.socket
+            } else {
+                state.withLock { state in
+                    defer { state.options.socket = nil }
+                    return state.options.socket
+                }
+            }
+        guard let descriptor else { return nil }
+        do throws(TransportError) {
+            return try Socket(adopting: descriptor)
+        } catch {
+            throw WebSocketError(error, during: .connecting)
         }
     }
 

@@ -156,7 +156,7 @@ struct CreateConnectionTests {
     func lowLevel() throws {
         let (client, other) = try makeDescriptorPair()
         let peer = SocketStream(
-            try Socket(adopting: other, closingAtEnd: true),
+            try Socket(adopting: other),
             wakeUp: try WakeUp()
         )
         let wire = Background {

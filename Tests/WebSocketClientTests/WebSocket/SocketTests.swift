@@ -113,7 +113,7 @@ struct SocketTests {
         let other = ends[1]
         let peer = Background {
             let stream = SocketStream(
-                try Socket(adopting: other, closingAtEnd: true),
+                try Socket(adopting: other),
                 wakeUp: try WakeUp()
             )
             let server = try ServerConnection(accepting: stream, compression: nil)

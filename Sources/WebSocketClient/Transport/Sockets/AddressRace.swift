@@ -11,6 +11,9 @@ struct AddressRace {
     private var waiting: ArraySlice<SocketAddress>
     private var running: [(socket: Socket, address: SocketAddress)] = []
     private var failures: [ConnectAttempt] = []
+    /// What was wrong with the options, if no address has got further than them.
+    private var optionFailure: TransportError?
+    private var hasTriedToConnect = false
 
     init(host: String, addresses: [SocketAddress], options: [SocketOption], wakeUp: WakeUp) {
         self.host = host
@@ -24,6 +27,7 @@ struct AddressRace {
         while true {
             if let winner = try startNext() { return winner }
             guard !running.isEmpty else {
+                if let optionFailure, !hasTriedToConnect { throw optionFailure }
                 throw .connectFailed(host: host, attempts: failures)
             }
             let nextStart = waiting.isEmpty ? Deadline.never : .after(AddressRace.stagger)
@@ -37,22 +41,46 @@ struct AddressRace {
             let socket: Socket
             do throws(TransportError) {
                 socket = try Socket(for: address)
-            } catch .system(_, let error) {
+            } catch .system(let call, let error) {
                 // A family that the kernel doesn't have, for example.
-                failures.append(ConnectAttempt(address: "\(address)", error: error))
+                fail(address, error, in: call)
                 continue
             }
-            try socket.apply(options, to: address)
+            do throws(TransportError) {
+                try socket.apply(options, to: address)
+            } catch .system(let call, let error) {
+                // An option of one family must not keep the other from connecting.
+                optionFailure = .system(call: call, error)
+                fail(address, error, in: call)
+                continue
+            }
+            hasTriedToConnect = true
             switch socket.connect(to: address) {
-            case .success(true): return socket
+            case .success(true):
+                if isGood(socket, at: address) { return socket }
             case .success(false):
                 running.append((socket, address))
                 return nil
             case .failure(let error):
-                failures.append(ConnectAttempt(address: "\(address)", error: error))
+                fail(address, error)
             }
         }
         return nil
+    }
+
+    private mutating func fail(
+        _ address: SocketAddress,
+        _ error: ErrorNumber,
+        in call: String? = nil
+    ) {
+        failures.append(ConnectAttempt(address: "\(address)", error: error, call: call))
+    }
+
+    /// Refuses a socket that has connected to itself: nobody listens at its address.
+    private mutating func isGood(_ socket: Socket, at address: SocketAddress) -> Bool {
+        guard socket.isConnectedToItself else { return true }
+        fail(address, .connectionRefused)
+        return false
     }
 
     /// Waits for the winner, or until all have failed or it is time to start another.
@@ -74,8 +102,11 @@ struct AddressRace {
             }
             for index in entries.indices.reversed() where entries[index].isReady {
                 let (socket, address) = running[index]
-                guard let error = socket.takeError() else { return socket }
-                failures.append(ConnectAttempt(address: "\(address)", error: error))
+                if let error = socket.takeError() {
+                    fail(address, error)
+                } else if isGood(socket, at: address) {
+                    return socket
+                }
                 running.remove(at: index)
             }
         }

@@ -47,7 +47,14 @@ package final class Listener: Sendable {
         guard listen(descriptor, Int32(SOMAXCONN)) == 0 else {
             throw .system(call: "listen", .current)
         }
-        self.address = try address.isUnix ? address : SocketAddress(localOf: descriptor)
+        if address.isUnix {
+            self.address = address
+        } else {
+            guard let local = SocketAddress(localOf: descriptor) else {
+                throw .system(call: "getsockname", .current)
+            }
+            self.address = local
+        }
     }
 
     /// The port that clients connect to; 0 for a Unix socket.
@@ -67,8 +74,7 @@ package final class Listener: Sendable {
             guard ready != nil else { throw .timedOut(.connecting) }
             let descriptor = systemAccept(socket.descriptor)
             guard descriptor >= 0 else { continue }
-            let accepted = try Socket(adopting: descriptor, closingAtEnd: true)
-            try SystemCalls.setCloseOnExec(descriptor)
+            let accepted = try Socket(accepted: descriptor)
             if !address.isUnix { try accepted.set(.noDelay(true)) }
             return SocketStream(accepted, wakeUp: try WakeUp())
         }
@@ -83,22 +89,6 @@ package final class Listener: Sendable {
 
 private func systemAccept(_ descriptor: Int32) -> Int32 {
     accept(descriptor, nil, nil)
-}
-
-extension SocketAddress {
-    /// The address that a socket is bound to.
-    fileprivate init(localOf descriptor: Int32) throws(TransportError) {
-        var storage = sockaddr_storage()
-        var length = socklen_t(MemoryLayout.size(ofValue: storage))
-        let address = withUnsafeMutablePointer(to: &storage) { pointer in
-            pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) { rebound in
-                getsockname(descriptor, rebound, &length) == 0
-                    ? SocketAddress(rebound, length: Int(length)) : nil
-            }
-        }
-        guard let address else { throw .system(call: "getsockname", .current) }
-        self = address
-    }
 }
 
 extension SocketOption {

@@ -23,7 +23,8 @@ package struct PollEntry: Sendable {
 package enum Poll {
     /// Waits until one of `entries` is ready, and marks those that are.
     ///
-    /// Returns false if the deadline passed; throws `.aborted` once `wakeUp` is signalled.
+    /// Returns false if the deadline passed; true with no entry marked if `wakeUp` was nudged. Throws
+    /// `.aborted` once `wakeUp` is signalled.
     package static func wait(
         for entries: inout [PollEntry],
         wakeUp: WakeUp?,
@@ -34,14 +35,17 @@ package enum Poll {
         let ready = try descriptors.withUnsafeMutableBufferPointer {
             pointer throws(TransportError) in try poll(pointer, until: deadline)
         }
-        if wakeUp?.isSignalled == true { throw .aborted }
+        if let wakeUp {
+            if descriptors.last?.revents != 0 { wakeUp.takeNudge() }
+            if wakeUp.isSignalled { throw .aborted }
+        }
         for index in entries.indices {
             entries[index].isReady = descriptors[index].revents != 0
         }
         return ready
     }
 
-    /// The same for one descriptor, without an allocation; returns what it is ready for, the empty
+    /// Waits for one descriptor, without an allocation; returns what it is ready for, the empty
     /// set if `wakeUp` was nudged, and `nil` if the deadline passed.
     package static func wait(
         for interest: Interest,

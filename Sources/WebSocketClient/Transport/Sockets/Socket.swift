@@ -6,14 +6,30 @@
     import Darwin
 #endif
 
-/// A stream socket whose calls don't block, but for `receiveSoon`; the descriptor is closed when the
+/// A stream socket whose calls don't block, except `receiveSoon`; the descriptor is closed when the
 /// last reference has gone.
 ///
 /// As every call in flight holds a reference, a descriptor can't be closed, and its number given
-/// away again, under a thread that still uses it.
+/// away again, under a thread that still uses it. In a forked child it carries nothing and ends
+/// nothing: the connection is the parent's.
 package final class Socket: Sendable {
+    /// Where a descriptor comes from: this decides whether its settings may be changed.
+    private enum Origin {
+        /// Made by this package, which may set it up as it likes.
+        case made
+        /// Brought by the caller, who may hold duplicates that share its settings.
+        case adopted
+    }
+
     package let descriptor: Int32
-    private let isOwned: Bool
+    private let origin: Origin
+    private let process = ProcessGeneration.current
+
+    #if canImport(Glibc)
+        private static let streamType = Int32(SOCK_STREAM.rawValue)
+    #else
+        private static let streamType = Int32(SOCK_STREAM)
+    #endif
 
     /// A new socket for addresses like `address`.
     init(for address: SocketAddress) throws(TransportError) {
@@ -23,7 +39,7 @@ package final class Socket: Sendable {
         #else
             descriptor = socket(address.family, SOCK_STREAM, 0)
         #endif
-        isOwned = true
+        origin = .made
         guard descriptor >= 0 else { throw .system(call: "socket", .current) }
         #if !os(Linux)
             try SystemCalls.setCloseOnExec(descriptor)
@@ -39,18 +55,34 @@ package final class Socket: Sendable {
         #endif
     }
 
-    /// A connected socket made elsewhere, set to non-blocking.
-    package init(adopting descriptor: Int32, closingAtEnd: Bool) throws(TransportError) {
+    /// A connected stream socket that was made elsewhere; its settings stay as they are.
+    ///
+    /// It is closed with this object, or here if it can't be used.
+    package init(adopting descriptor: Int32) throws(TransportError) {
         self.descriptor = descriptor
-        isOwned = closingAtEnd
+        origin = .adopted
         guard descriptor >= 0 else {
             throw .invalidArgument("An adopted descriptor can't be negative.")
         }
-        try SystemCalls.setNonBlocking(descriptor)
+        var kind: Int32 = 0
+        var length = socklen_t(MemoryLayout.size(ofValue: kind))
+        guard getsockopt(descriptor, SOL_SOCKET, SO_TYPE, &kind, &length) == 0 else {
+            throw .system(call: "getsockopt", .current)
+        }
+        guard kind == Socket.streamType else {
+            throw .invalidArgument("An adopted descriptor must be a stream socket.")
+        }
+    }
+
+    /// A connection that a listener of this package has accepted.
+    init(accepted descriptor: Int32) throws(TransportError) {
+        self.descriptor = descriptor
+        origin = .made
+        try SystemCalls.setCloseOnExec(descriptor)
     }
 
     deinit {
-        if isOwned, descriptor >= 0 { SystemCalls.close(descriptor) }
+        if descriptor >= 0 { SystemCalls.close(descriptor) }
     }
 
     package func set(_ option: SocketOption) throws(TransportError) {
@@ -85,19 +117,39 @@ package final class Socket: Sendable {
         return code == 0 ? nil : ErrorNumber(rawValue: code)
     }
 
+    /// Whether it leads to itself: without a listener, two ends of one socket can meet when the system
+    /// happens to choose the port that is dialled (RFC 9293 §3.5, simultaneous open).
+    var isConnectedToItself: Bool {
+        guard let local = SocketAddress(localOf: descriptor),
+            let peer = SocketAddress(peerOf: descriptor)
+        else { return false }
+        return !local.isUnix && local == peer
+    }
+
+    /// A child that was forked shares the connection with its parent, and must not use it up.
+    @inline(__always)
+    private func refuseInChild() throws(TransportError) {
+        guard process == ProcessGeneration.current else {
+            throw .invalidArgument(
+                "The connection belongs to the parent process; open another after fork."
+            )
+        }
+    }
+
     @inline(__always)
     func receive(into buffer: UnsafeMutableRawBufferPointer) throws(TransportError) -> Transfer {
         guard !buffer.isEmpty else { return .bytes(0) }
+        try refuseInChild()
         let result = SystemCalls.retrying {
             recv(descriptor, buffer.baseAddress, buffer.count, Int32(MSG_DONTWAIT))
         }
         return try transfer(of: result)
     }
 
-    /// Lets `receiveSoon` wait; all other calls on the connected socket still don't. False for a
-    /// socket of the caller's, whose settings are not changed further.
+    /// Lets `receiveSoon` wait; all other calls on the connected socket still don't. False for an
+    /// adopted socket, which stays as it is.
     func allowShortWaits() -> Bool {
-        guard isOwned else { return false }
+        guard origin == .made else { return false }
         let microseconds = Deadline.moment / .microseconds(1)
         var time = timeval(tv_sec: 0, tv_usec: suseconds_t(microseconds))
         let length = socklen_t(MemoryLayout.size(ofValue: time))
@@ -110,6 +162,7 @@ package final class Socket: Sendable {
         into buffer: UnsafeMutableRawBufferPointer
     ) throws(TransportError) -> Transfer {
         guard !buffer.isEmpty else { return .bytes(0) }
+        try refuseInChild()
         // Not `retrying`: each time it would wait anew.
         let count = recv(descriptor, buffer.baseAddress, buffer.count, 0)
         guard count < 0 else { return try transfer(of: .success(count)) }
@@ -132,6 +185,7 @@ package final class Socket: Sendable {
     @inline(__always)
     func send(_ bytes: UnsafeRawBufferPointer) throws(TransportError) -> Transfer {
         guard !bytes.isEmpty else { return .bytes(0) }
+        try refuseInChild()
         let flags = Int32(MSG_NOSIGNAL) | Int32(MSG_DONTWAIT)
         switch SystemCalls.retrying({
             systemSend(descriptor, bytes.baseAddress, bytes.count, flags)
@@ -143,10 +197,12 @@ package final class Socket: Sendable {
     }
 
     func shutDownWriting() {
+        guard process == ProcessGeneration.current else { return }
         _ = shutdown(descriptor, Int32(SHUT_WR))
     }
 
     func shutDown() {
+        guard process == ProcessGeneration.current else { return }
         _ = shutdown(descriptor, Int32(SHUT_RDWR))
     }
 }

@@ -16,6 +16,31 @@ package struct SocketAddress: Sendable, Hashable {
         bytes = [UInt8](UnsafeRawBufferPointer(start: address, count: length))
     }
 
+    /// The address that a socket is bound to; `nil` if it has none.
+    init?(localOf descriptor: Int32) {
+        self.init { getsockname(descriptor, $0, $1) }
+    }
+
+    /// The address that a socket is connected to; `nil` if it isn't.
+    init?(peerOf descriptor: Int32) {
+        self.init { getpeername(descriptor, $0, $1) }
+    }
+
+    private init?(
+        _ call: (UnsafeMutablePointer<sockaddr>, UnsafeMutablePointer<socklen_t>) -> Int32
+    ) {
+        var storage = sockaddr_storage()
+        var length = socklen_t(MemoryLayout.size(ofValue: storage))
+        let address = withUnsafeMutablePointer(to: &storage) { pointer in
+            pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) { rebound in
+                call(rebound, &length) == 0 && length > 0
+                    ? SocketAddress(rebound, length: Int(length)) : nil
+            }
+        }
+        guard let address else { return nil }
+        self = address
+    }
+
     /// The address of a Unix socket.
     package init(unixPath path: String) throws(TransportError) {
         var address = sockaddr_un()
@@ -31,7 +56,7 @@ package struct SocketAddress: Sendable, Hashable {
         bytes = withUnsafeBytes(of: &address) { [UInt8]($0) }
     }
 
-    /// Whether `host` is an IPv4 or IPv6 address, and no name.
+    /// Whether `host` is an IPv4 or IPv6 address rather than a name.
     static func isNumeric(_ host: String) -> Bool { bytes(ofNumeric: host) != nil }
 
     /// The 4 or 16 bytes of an address in text; `nil` for a name.

@@ -27,10 +27,20 @@ package struct ConnectAttempt: Sendable, Hashable {
     /// Address and port as text, such as "[::1]:443".
     package let address: String
     package let error: ErrorNumber
+    /// The system call that failed, if it wasn't the one that connects.
+    package let call: String?
 
-    package init(address: String, error: ErrorNumber) {
+    package init(address: String, error: ErrorNumber, call: String? = nil) {
         self.address = address
         self.error = error
+        self.call = call
+    }
+}
+
+extension ConnectAttempt: CustomStringConvertible {
+    /// Address and reason, such as "[::1]:443: Connection refused".
+    package var description: String {
+        call.map { "\(address): \($0): \(error)" } ?? "\(address): \(error)"
     }
 }
 
@@ -44,7 +54,7 @@ extension TransportError: CustomStringConvertible {
             "The address of \(host) was not found: \(text) (getaddrinfo \(code))."
         case .connectFailed(let host, let attempts):
             "No connection to \(host): "
-                + attempts.map { "\($0.address): \($0.error)" }.joined(separator: "; ") + "."
+                + attempts.map(\.description).joined(separator: "; ") + "."
         case .system(let call, let error): "\(call) failed: \(error)."
         case .tls(let failure): failure.description
         case .proxy(let failure): failure.description

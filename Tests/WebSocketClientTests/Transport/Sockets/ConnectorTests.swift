@@ -108,6 +108,93 @@ struct ConnectorTests {
         }
     }
 
+    private func race(_ addresses: [SocketAddress], _ options: [SocketOption]) throws -> Socket {
+        var race = AddressRace(
+            host: "test",
+            addresses: addresses,
+            options: options,
+            wakeUp: try WakeUp()
+        )
+        return try race.run(until: .ample)
+    }
+
+    @Test("An option of one address family doesn't keep the other from connecting")
+    func familyOption() throws {
+        let option = SocketOption(
+            level: Int32(IPPROTO_IPV6),
+            name: Int32(IPV6_UNICAST_HOPS),
+            value: 9
+        )
+        let (four, six) = (try Listener(), try Listener(host: "::1"))
+        let socket = try race([four.address, six.address], [option])
+        #expect(SocketAddress(peerOf: socket.descriptor) == six.address)
+        six.close()
+        // The reason stands beside the address that never got as far as connecting.
+        let error = #expect(throws: TransportError.self) {
+            try race([four.address, six.address], [option])
+        }
+        let text = error?.description ?? ""
+        #expect(text.contains("\(four.address): setsockopt: Protocol not available"))
+        #expect(text.contains("\(six.address): Connection refused"))
+        #expect(
+            throws: TransportError.system(call: "setsockopt", ErrorNumber(rawValue: ENOPROTOOPT))
+        ) {
+            try race([four.address], [option])
+        }
+    }
+
+    /// A port that nobody uses.
+    private func freePort() throws -> UInt16 {
+        let listener = try Listener()
+        defer { listener.close() }
+        return listener.port
+    }
+
+    @Test("A socket that is connected to itself is known")
+    func selfConnection() throws {
+        let address = try #require(
+            try Resolver.addresses(
+                host: "127.0.0.1",
+                port: freePort(),
+                wakeUp: WakeUp(),
+                until: .never
+            ).first
+        )
+        let descriptor = socket(AF_INET, Int32(SOCK_STREAM.rawValue), 0)
+        let socket = try Socket(accepted: descriptor)
+        try #require(address.withSockaddr { bind(descriptor, $0, $1) } == 0)
+        try #require(try socket.connect(to: address).get())
+        #expect(socket.isConnectedToItself)
+        let listener = try Listener()
+        #expect(try !race([listener.address], []).isConnectedToItself)
+    }
+
+    @Test("A port without a listener refuses, even if the system chooses it for this end")
+    func selfConnecting() throws {
+        let port = try freePort()
+        // IP_LOCAL_PORT_RANGE (Linux 6.3): the system has no other port to choose.
+        let range = SocketOption(
+            level: Int32(IPPROTO_IP),
+            name: 51,
+            value: Int32(bitPattern: UInt32(port) << 16 | UInt32(port))
+        )
+        let error = #expect(throws: TransportError.self) {
+            try connect(to: "127.0.0.1", port: port, options: [range])
+        }
+        if case .system(call: "setsockopt", _) = error { return }
+        let attempt = ConnectAttempt(address: "127.0.0.1:\(port)", error: .connectionRefused)
+        #expect(error == .connectFailed(host: "127.0.0.1", attempts: [attempt]))
+    }
+
+    @Test("A nudge ends a wait for several descriptors once, not for good")
+    func nudgedWait() throws {
+        let wakeUp = try WakeUp()
+        wakeUp.nudge()
+        var none: [PollEntry] = []
+        #expect(try Poll.wait(for: &none, wakeUp: wakeUp, until: .ample))
+        #expect(try !Poll.wait(for: &none, wakeUp: wakeUp, until: .after(.milliseconds(20))))
+    }
+
     @Test("A name that doesn't exist is an address error with getaddrinfo's code")
     func unknownName() throws {
         let error = #expect(throws: TransportError.self) {

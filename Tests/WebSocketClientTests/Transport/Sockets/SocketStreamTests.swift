@@ -69,7 +69,7 @@ struct SocketStreamTests {
         let (one, two) = try makeDescriptorPair()
         close(two)
         let stream = SocketStream(
-            try Socket(adopting: one, closingAtEnd: true),
+            try Socket(adopting: one),
             wakeUp: try WakeUp()
         )
         #expect(throws: TransportError.system(call: "send", .brokenPipe)) {
@@ -158,7 +158,7 @@ struct SocketStreamTests {
     func lifetime() throws {
         let (one, two) = try makeDescriptorPair()
         var stream: SocketStream? = SocketStream(
-            try Socket(adopting: one, closingAtEnd: true),
+            try Socket(adopting: one),
             wakeUp: try WakeUp()
         )
         let kept = stream
@@ -169,32 +169,28 @@ struct SocketStreamTests {
         close(two)
     }
 
-    @Test("An adopted descriptor is made non-blocking, and left open if so asked")
-    func adopted() throws {
-        let (one, two) = try makeDescriptorPair()
-        do {
-            let plan = ConnectPlan(
-                target: .adopted(try Socket(adopting: one, closingAtEnd: false)),
-                serverName: "x"
-            )
-            let stream = try Connector.connect(plan, wakeUp: try WakeUp())
-            #expect(fcntl(one, F_GETFL) & O_NONBLOCK != 0)
-            #expect(try readSoon(stream) == .wouldBlock(.read))
-            try stream.writeAll([5], until: .ample)
-        }
-        #expect(fcntl(one, F_GETFD) >= 0)
-        var byte: UInt8 = 0
-        #expect(recv(two, &byte, 1, 0) == 1 && byte == 5)
-        close(one)
-        #expect(recv(two, &byte, 1, 0) == 0)
-        close(two)
+    @Test("Signalling the wake-up ends reads of a peer that never pauses")
+    func abortedFlood() throws {
+        let (near, far) = try makeDescriptorPair()
+        let wakeUp = try WakeUp()
+        let stream = SocketStream(try Socket(adopting: near), wakeUp: wakeUp)
+        try SocketStream(try Socket(adopting: far), wakeUp: try WakeUp()).writeAll([1, 2, 3])
+        #expect(try stream.readSome(1) == [1])
+        wakeUp.signal()
+        #expect(throws: TransportError.aborted) { try stream.readSome(1) }
     }
 
-    @Test("A descriptor that is none is refused")
-    func badDescriptor() throws {
-        #expect(throws: TransportError.self) { try Socket(adopting: -1, closingAtEnd: true) }
-        #expect(throws: TransportError.system(call: "fcntl", .badDescriptor)) {
-            try Socket(adopting: 1_000_000, closingAtEnd: false)
+    @Test("Whole reads and writes end at the deadline, however fast the peer is")
+    func strictDeadlines() throws {
+        let (one, two) = try makeStreamPair()
+        try two.writeAll([1])
+        #expect(throws: TransportError.timedOut(.transfer)) {
+            try one.readSome(atMost: 1, until: .after(.zero))
         }
+        let slow = CountingStream(one, longestWrite: 1)
+        #expect(throws: TransportError.timedOut(.transfer)) {
+            try slow.writeAll([1, 2, 3], until: .after(.zero))
+        }
+        #expect(try two.readSome() == [1])
     }
 }

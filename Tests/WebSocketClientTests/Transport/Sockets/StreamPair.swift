@@ -3,12 +3,12 @@ import Testing
 
 @testable import WebSocketClient
 
-/// Both ends of a socketpair(2) as streams.
+/// Both ends of a socketpair(2) as streams, which this package may set up as it likes.
 func makeStreamPair() throws -> (SocketStream, SocketStream) {
     let (one, two) = try makeDescriptorPair()
     return (
-        SocketStream(try Socket(adopting: one, closingAtEnd: true), wakeUp: try WakeUp()),
-        SocketStream(try Socket(adopting: two, closingAtEnd: true), wakeUp: try WakeUp())
+        SocketStream(try Socket(accepted: one), wakeUp: try WakeUp()),
+        SocketStream(try Socket(accepted: two), wakeUp: try WakeUp())
     )
 }
 
