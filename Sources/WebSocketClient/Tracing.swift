@@ -43,14 +43,14 @@ enum Tracing {
     static var isEnabled: Bool { isOn.load(ordering: .relaxed) }
 
     static func set(_ isEnabled: Bool, logger: Logger?, level: Logger.Level) {
-        destination.withLock { destination in
-            destination.logger = nil
-            destination.level = level
-            guard isEnabled else { return }
-            var chosen = logger ?? Logger(label: "websocket")
-            if logger == nil { chosen.logLevel = min(level, chosen.logLevel) }
-            destination.logger = chosen
+        // Loggers are made and let go of outside the lock: their handlers run any code.
+        var chosen = Destination(level: level)
+        if isEnabled {
+            var used = logger ?? Logger(label: "websocket")
+            if logger == nil { used.logLevel = min(level, used.logLevel) }
+            chosen.logger = used
         }
+        destination.withLock { swap(&$0, &chosen) }
         isOn.store(isEnabled, ordering: .relaxed)
     }
 

@@ -93,7 +93,7 @@ final class Session: Sendable {
         } catch {
             // The wait ends that way when the connection has ended.
         }
-        try? app.close()
+        app.close()
         var nothing: [PollEntry] = []
         _ = try? Poll.wait(for: &nothing, wakeUp: ended, until: .after(.seconds(10)))
         console.stop()
@@ -202,6 +202,6 @@ final class Session: Sendable {
             console.stop()
             exit(130)
         }
-        try? app.close()
+        app.close()
     }
 }

@@ -25,7 +25,7 @@ struct AppOptionTests {
                 journal.withLock {
                     $0.append("\(message), secure: \(app.socket?.isSecure == true)")
                 }
-                try app.close()
+                app.close()
             },
             onError: { _, error in
                 let words =

@@ -3,27 +3,22 @@ import WebSocketProtocol
 
 /// One run of a ``WebSocketApp``, from its first attempt to its last end: what to do next, and
 /// which callbacks to call. It belongs to the dispatching thread, and no call of it waits.
-final class AppSession {
-    private enum Phase {
-        case connecting(WebSocket)
-        case open(WebSocket, SteppedConnection, since: Deadline)
-        /// Before the next attempt.
-        case waiting(until: Deadline)
-        case ended
-    }
-
+///
+/// Where the run stands is the app's ``RunPhase``; here is only what the dispatching thread needs
+/// besides.
+final class AppSession: LoopMember, @unchecked Sendable {
+    // Safe to send: other threads only carry a reference, back to the dispatching thread.
     let key: Int
     private let app: WebSocketApp
     private let plan: RunPlan
     private unowned let dispatcher: Dispatcher
-    private var phase = Phase.ended
-    private var isClosing = false
+    /// The connection that the loop waits for.
+    private var link: OpenLink?
     private var clock: KeepaliveClock?
     private var pingCount: UInt32 = 0
     /// Drops in a row, without a stable connection between them.
     private var drops = 0
     private var hasBeenOpen = false
-    private var lastDeadline = Deadline.never
 
     /// Steps before other apps have their turn.
     private static let stepsInTurn = 64
@@ -35,118 +30,86 @@ final class AppSession {
         self.dispatcher = dispatcher
     }
 
-    // MARK: What the dispatcher asks
+    // MARK: What the loop asks
 
-    /// What to wait for, and when to call ``advance(ready:)`` at the latest.
     var awaited: (descriptor: Int32, interest: Interest)? {
-        guard case .open(_, let connection, _) = phase else { return nil }
-        return (connection.descriptor, connection.interest)
+        link.map { ($0.connection.descriptor, $0.connection.interest) }
     }
 
     var deadline: Deadline {
-        switch phase {
-        case .connecting, .ended: .never
-        case .open(_, let connection, _):
-            connection.isClosing
+        if let connection = link?.connection {
+            return connection.isClosing
                 ? connection.deadline : connection.deadline.earlier(clock?.deadline ?? .never)
-        case .waiting(let deadline): deadline
         }
+        if case .waiting(let deadline) = app.phase { return deadline }
+        return .never
     }
 
-    /// The deadline if it has changed since it was last asked.
-    func takeChangedDeadline() -> Deadline? {
-        let deadline = deadline
-        guard deadline != lastDeadline else { return nil }
-        lastDeadline = deadline
-        return deadline
-    }
-
-    // MARK: What happens
-
-    func start() { connect() }
-
-    func requestClose() {
-        app.requestClose(WebSocketApp.CloseRequest(payload: ClosePayload(code: .normalClosure)))
-    }
-
-    /// The attempt to connect is over.
-    func connected(_ result: Result<Void, WebSocketError>) {
-        guard case .connecting(let socket) = phase else { return }
-        if case .failure(let error) = result { return dropped(error, received: nil, since: nil) }
-        guard let connection = socket.connection else {
-            return dropped(.aborted, received: nil, since: nil)
-        }
-        let stepped = SteppedConnection(
-            connection,
-            deliversFragments: plan.options.deliversFragments || app.onContinuation != nil,
-            closeTimeout: plan.options.timeouts.close
-        )
-        phase = .open(socket, stepped, since: .after(.zero))
-        clock = plan.keepalive.map { KeepaliveClock($0) }
-        if app.closeRequest == nil { opened() }
-    }
-
-    /// Does what can be done at once, in answer to readiness, a deadline or a request. True if there
-    /// is more to do.
     func advance(ready: Interest) -> Bool {
-        if case .open(_, let connection, _) = phase { connection.becameReady(for: ready) }
+        link?.connection.becameReady(for: ready)
         for _ in 0..<Self.stepsInTurn {
-            if let request = app.closeRequest, !isClosing { obey(request) }
-            switch phase {
-            case .connecting, .ended: return false
+            switch app.phase {
+            case .closeRequested(let request, let former): obey(request, during: former)
             case .waiting(let deadline):
                 guard deadline.isPast else { return false }
-                // What came together with the handshake makes no descriptor ready: go on with it.
                 connect()
-            case .open(let socket, let connection, let since):
-                switch connection.step() {
-                case .message(let message): received(message)
-                case .fragment(let frame): received(frame)
-                case .control(let opcode, let payload): received(opcode, payload)
-                case .nothing: break
-                case .wait:
-                    keepAlive(connection, hasReadAll: true)
-                    return false
-                case .ended(let error):
-                    socket.detach(connection.connection)
-                    let received = connection.connection.closeReceived
-                    dispatcher.forget(connection.descriptor)
-                    dropped(error, received: received, since: since)
-                    return false
-                }
+            case .connecting: return false
+            case .open(let link):
+                guard step(link, delivers: true) else { return false }
+            case .closing(let link):
+                guard step(link, delivers: false) else { return false }
+            case .ended:
+                end()
+                return false
             }
         }
-        if case .open(_, let connection, _) = phase { keepAlive(connection, hasReadAll: false) }
+        if let link { keepAlive(link.connection, hasReadAll: false) }
         return true
     }
 
-    /// The connection can't be waited for.
-    func fail(_ error: WebSocketError) {
-        guard case .open(_, let connection, _) = phase else { return }
-        connection.connection.finish(error)
-        connection.connection.stream.abort()
+    func cannotWait(_ error: TransportError) {
+        guard let connection = link?.connection.connection else { return }
+        connection.finish(WebSocketError(error, during: .receiving))
+        connection.stream.abort()
     }
 
     // MARK: Connecting
 
     private func connect() {
-        guard app.closeRequest == nil else { return end() }
         let options: ConnectOptions
         do {
             options = try app.options(for: plan)
         } catch {
             let reason = error as? WebSocketError ?? .invalidArgument("\(error)")
-            return dropped(reason, received: nil, since: nil)
+            return drop(reason, received: nil, since: nil)
         }
-        let socket = WebSocket(options: options)
-        phase = .connecting(socket)
-        app.setSocket(socket)
-        // Who closes from here on stops the connecting; who closed before is heard now.
-        guard app.closeRequest == nil else {
-            app.setSocket(nil)
-            return end()
+        let attempt = OpeningAttempt(WebSocket(options: options), to: app.url)
+        guard app.transition({ $0.connect(attempt) }) else { return }
+        app.forgetPings()
+        dispatcher.connect(attempt, for: self)
+    }
+
+    /// An attempt to connect is over; it may be one that has been given up meanwhile.
+    func connected(_ attempt: OpeningAttempt, _ result: Result<Void, WebSocketError>) {
+        guard case .connecting(let current) = app.phase, current === attempt else {
+            attempt.cancel()
+            return
         }
-        dispatcher.connect(socket, to: app.url, for: self)
+        if case .failure(let error) = result { return drop(error, received: nil, since: nil) }
+        guard let connection = attempt.socket.connection else {
+            return drop(.aborted, received: nil, since: nil)
+        }
+        let stepped = SteppedConnection(
+            connection,
+            deliversFragments: plan.options.deliversFragments || app.onContinuation != nil,
+            closeTimeout: plan.options.timeouts.close,
+            wake: { [weak dispatcher, key] in dispatcher?.nudge(key) }
+        )
+        let link = OpenLink(attempt.socket, stepped)
+        guard app.transition({ $0.open(link) }) else { return attempt.cancel() }
+        self.link = link
+        clock = plan.keepalive.map { KeepaliveClock($0, now: .now) }
+        opened()
     }
 
     private func opened() {
@@ -160,8 +123,25 @@ final class AppSession {
 
     // MARK: Receiving
 
+    /// False if there is nothing to do before the next readiness or deadline.
+    private func step(_ link: OpenLink, delivers: Bool) -> Bool {
+        switch link.connection.step() {
+        case .message(let message): if delivers { received(message) }
+        case .fragment(let frame): if delivers { received(frame) }
+        case .control(let opcode, let payload): received(opcode, payload, delivers: delivers)
+        case .nothing: break
+        case .wait:
+            keepAlive(link.connection, hasReadAll: true)
+            return false
+        case .ended(let error):
+            let connection = link.connection.connection
+            link.socket.detach(connection)
+            drop(error, received: connection.closeReceived, since: link.since)
+        }
+        return true
+    }
+
     private func received(_ message: Message) {
-        guard !isClosing else { return }
         if let onData = app.onData {
             let opcode: Opcode = if case .text = message { .text } else { .binary }
             app.perform { try onData($0, message.bytes, opcode, true) }
@@ -171,7 +151,6 @@ final class AppSession {
 
     /// A fragment: the first goes to `onMessage`, further ones to `onContinuation`.
     private func received(_ frame: Frame) {
-        guard !isClosing else { return }
         if let onData = app.onData {
             app.perform { try onData($0, frame.payload, frame.opcode, frame.isFinal) }
         }
@@ -185,21 +164,23 @@ final class AppSession {
         }
     }
 
-    private func received(_ opcode: Opcode, _ payload: [UInt8]) {
+    private func received(_ opcode: Opcode, _ payload: [UInt8], delivers: Bool) {
         if opcode == .pong { app.pongArrived(payload) }
-        guard !isClosing, let callback = opcode == .ping ? app.onPing : app.onPong else { return }
+        guard delivers, let callback = opcode == .ping ? app.onPing : app.onPong else { return }
         app.perform { try callback($0, payload) }
     }
 
     // MARK: Keepalive
 
     private func keepAlive(_ connection: SteppedConnection, hasReadAll: Bool) {
-        guard !connection.isClosing, clock?.deadline.isPast == true else { return }
+        guard !connection.isClosing, let due = clock?.deadline, due.isPast else { return }
+        let now = Deadline.now
         let traffic = KeepaliveClock.Traffic(connection.connection)
-        switch clock?.look(traffic) {
+        switch clock?.look(traffic, now: now) {
         case .lost where hasReadAll:
             connection.connection.finish(.timedOut(.keepalive))
             connection.connection.stream.abort()
+            dispatcher.nudge(key)
         case .ping:
             var payload = plan.keepalive?.payload ?? []
             if payload.isEmpty {
@@ -208,47 +189,51 @@ final class AppSession {
             }
             app.pingLeaves(payload)
             connection.send(.ping, payload)
-            clock?.pinged(KeepaliveClock.Traffic(connection.connection))
+            clock?.pinged(KeepaliveClock.Traffic(connection.connection), now: now)
         default: break
         }
     }
 
     // MARK: The end
 
-    private func obey(_ request: WebSocketApp.CloseRequest) {
-        isClosing = true
-        switch phase {
-        case .connecting(let socket): socket.stopConnecting()
-        case .open(_, let connection, _):
-            connection.close(request.payload, timeout: request.timeout)
-        case .waiting: end()
-        case .ended: break
+    private func obey(_ request: CloseRequest, during former: RunPhase) {
+        switch former {
+        case .open(let link):
+            link.connection.close(request.payload, timeout: request.timeout)
+            app.transition { $0.obey() }
+        case .connecting(let attempt):
+            attempt.cancel()
+            drop(.aborted, received: nil, since: nil)
+        default:
+            app.transition { $0.obey() }
         }
     }
 
     /// The connection has ended, or there was none: says so once, and plans what comes next.
-    private func dropped(_ error: WebSocketError, received: ClosePayload?, since: Deadline?) {
+    private func drop(_ error: WebSocketError, received: ClosePayload?, since: Deadline?) {
+        // The descriptor may be closed from here on.
+        dispatcher.stopWaiting(key)
+        link = nil
         clock = nil
-        app.connectionEnded(received)
-        if app.closeRequest == nil, !error.isCleanClosure {
-            app.report(error)
-        }
-        let lastEnd = ConnectionEnd(received: received)
+        let goesOn = app.connectionEnded(received)
+        if goesOn, !error.isCleanClosure { app.report(error) }
         if let onClose = app.onClose {
-            app.perform { try onClose($0, lastEnd.code, lastEnd.reason) }
+            let end = ConnectionEnd(received: received)
+            app.perform { try onClose($0, end.code, end.reason) }
         }
-        guard app.closeRequest == nil, let reconnection = plan.reconnection else { return end() }
-        if let since, since.elapsed >= reconnection.stablePeriod { drops = 0 }
+        guard case .waiting = app.phase else { return }
+        if let since, let reconnection = plan.reconnection,
+            since.elapsed >= reconnection.stablePeriod
+        {
+            drops = 0
+        }
         drops += 1
-        guard reconnection.permits(error, attempt: drops) else { return end() }
-        let random = Double.random(in: 0..<1)
-        let delay = reconnection.delay(beforeAttempt: drops, random: random)
-        phase = .waiting(until: .after(delay))
+        let delay = plan.reconnection?.delay(after: error, attempt: drops)
+        app.transition { $0.wait(until: delay.map { .after($0) }) }
     }
 
     private func end() {
-        phase = .ended
-        app.runEnded()
+        app.endRun(key)
         dispatcher.remove(self)
     }
 }

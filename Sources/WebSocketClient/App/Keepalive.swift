@@ -5,7 +5,7 @@
 /// end sends, a ping may still be on its way behind it. So neither a large message nor a busy
 /// callback ends a connection that is alive.
 public struct Keepalive: Sendable, Hashable {
-    /// The time between pings.
+    /// The time between pings, at least 1 ms.
     public var interval: Duration
     /// How long the peer may be silent after a ping has left, before the connection counts as lost
     /// and ends with ``WebSocketError/timedOut(_:)``; shorter than the interval. `nil` never judges.
@@ -26,9 +26,12 @@ public struct Keepalive: Sendable, Hashable {
         self.payload = payload
     }
 
+    /// Shorter ones would do nothing but ping.
+    private static let shortestInterval = Duration.milliseconds(1)
+
     func check() throws(WebSocketError) {
-        guard interval > .zero else {
-            throw .invalidArgument("The ping interval must be greater than zero.")
+        guard interval >= Self.shortestInterval else {
+            throw .invalidArgument("The ping interval must be at least 1 ms.")
         }
         if let timeout {
             guard timeout > .zero else {
@@ -62,7 +65,7 @@ struct KeepaliveClock {
     enum Verdict: Equatable { case nothing, ping, lost }
 
     /// A ping whose answer is due.
-    private struct Trial {
+    private struct PendingPing {
         var deadline: Deadline
         let receivedBytes: UInt64
         /// Where in the stream the ping ends, as soon as that is known; what is acknowledged
@@ -93,36 +96,35 @@ struct KeepaliveClock {
 
     private let keepalive: Keepalive
     private var nextPing: Deadline
-    private var trial: Trial?
+    private var pending: PendingPing?
 
-    init(_ keepalive: Keepalive) {
+    init(_ keepalive: Keepalive, now: Deadline) {
         self.keepalive = keepalive
-        nextPing = .after(keepalive.interval)
+        nextPing = now.advanced(by: keepalive.interval)
     }
 
-    var deadline: Deadline { trial?.deadline.earlier(nextPing) ?? nextPing }
+    var deadline: Deadline { pending?.deadline.earlier(nextPing) ?? nextPing }
 
     /// A ping has been handed over to be sent.
-    mutating func pinged(_ traffic: Traffic) {
-        nextPing = .after(keepalive.interval)
-        guard let timeout = keepalive.timeout, trial == nil else { return }
-        trial = Trial(traffic, deadline: .after(timeout))
+    mutating func pinged(_ traffic: Traffic, now: Deadline) {
+        nextPing = now.advanced(by: keepalive.interval)
+        guard let timeout = keepalive.timeout, pending == nil else { return }
+        pending = PendingPing(traffic, deadline: now.advanced(by: timeout))
     }
 
     /// What is due now; to be asked after everything that has arrived was read.
-    mutating func look(_ traffic: @autoclosure () -> Traffic) -> Verdict {
-        if trial?.deadline.isPast == true, let timeout = keepalive.timeout {
-            let traffic = traffic()
-            if traffic.receivedBytes != trial?.receivedBytes {
-                trial = nil
-            } else if trial?.sawProgress(traffic) == true {
+    mutating func look(_ traffic: Traffic, now: Deadline) -> Verdict {
+        if let deadline = pending?.deadline, deadline <= now, let timeout = keepalive.timeout {
+            if traffic.receivedBytes != pending?.receivedBytes {
+                pending = nil
+            } else if pending?.sawProgress(traffic) == true {
                 // The ping may still wait behind what the peer is taking in: time runs from when
                 // it left, or a little later.
-                trial?.deadline = .after(timeout)
+                pending?.deadline = now.advanced(by: timeout)
             } else {
                 return .lost
             }
         }
-        return nextPing.isPast ? .ping : .nothing
+        return nextPing <= now ? .ping : .nothing
     }
 }

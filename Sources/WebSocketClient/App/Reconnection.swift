@@ -1,3 +1,6 @@
+import HTTPTypes
+import WebSocketProtocol
+
 /// Whether, when and how often a ``WebSocketApp`` connects again after its connection has ended.
 ///
 /// ```swift
@@ -6,14 +9,18 @@
 /// try app.runForever(reconnect: .exponentialBackoff(maximumAttempts: 10))
 /// ```
 ///
-/// Any end counts, one that the server wished too, unless ``shouldReconnect`` refuses; the app's own
-/// ``WebSocketApp/close(code:reason:timeout:)`` ends everything.
+/// Any end counts, also one that the server asked for, unless ``chooseDelay`` refuses; the app's own
+/// ``WebSocketApp/close(timeout:)`` ends everything.
+///
+/// A server that refuses the handshake with 429 or 503 and says in `Retry-After` how long to stay away
+/// (RFC 9110 §10.2.3) is obeyed, up to ``maximumDelay``. A wait is never shorter than 1 ms.
 public struct Reconnection: Sendable {
     /// The wait before the first attempt.
     public var initialDelay: Duration
     /// The longest wait.
     public var maximumDelay: Duration
-    /// What each wait is multiplied with for the next one; 1 for equal waits.
+    /// What each wait is multiplied by for the next one; 1 for equal waits, and less than 1 for waits that
+    /// get shorter.
     public var multiplier: Double
     /// The share of each wait that is random, 0 to 1: it keeps a thousand clients that lost the same
     /// server from coming back in the same moment. A wait is never longer for it.
@@ -22,20 +29,33 @@ public struct Reconnection: Sendable {
     public var maximumAttempts: Int?
     /// How long a connection must have stood for the waits to begin anew.
     public var stablePeriod: Duration
-    /// Decides after each end, on the running thread, with the error and the number of the attempt
-    /// that would follow, 1 being the first; false gives up. `nil` always connects again.
-    public var shouldReconnect: (@Sendable (_ error: WebSocketError, _ attempt: Int) -> Bool)?
+    /// Decides after each end, on the running thread, how long to wait; `nil` from it gives up.
+    /// Without it, the proposed delay counts.
+    public var chooseDelay: DelayChoice?
+
+    /// A function that decides how long to wait before an attempt, and whether there is to be one.
+    ///
+    /// - Parameters:
+    ///   - error: How the connection ended, or why there was none.
+    ///   - attempt: The number of the attempt that would follow, 1 being the first.
+    ///   - proposed: The delay that the plan proposes: with its random share, and with `Retry-After`
+    ///     obeyed up to ``maximumDelay``.
+    /// - Returns: The delay, which may be longer than ``maximumDelay``; `nil` to give up.
+    public typealias DelayChoice =
+        @Sendable (
+            _ error: WebSocketError, _ attempt: Int, _ proposed: Duration
+        ) -> Duration?
 
     /// Makes a plan.
     ///
     /// - Parameters:
     ///   - initialDelay: The wait before the first attempt.
     ///   - maximumDelay: The longest wait.
-    ///   - multiplier: What each wait is multiplied with for the next one.
+    ///   - multiplier: What each wait is multiplied by for the next one.
     ///   - jitter: The share of each wait that is random, 0 to 1.
     ///   - maximumAttempts: How many attempts in a row may fail.
     ///   - stablePeriod: How long a connection must have stood for the waits to begin anew.
-    ///   - shouldReconnect: Decides after each end.
+    ///   - chooseDelay: Decides after each end how long to wait; `nil` from it gives up.
     public init(
         initialDelay: Duration,
         maximumDelay: Duration,
@@ -43,7 +63,7 @@ public struct Reconnection: Sendable {
         jitter: Double,
         maximumAttempts: Int? = nil,
         stablePeriod: Duration = .seconds(30),
-        shouldReconnect: (@Sendable (_ error: WebSocketError, _ attempt: Int) -> Bool)? = nil
+        chooseDelay: DelayChoice? = nil
     ) {
         self.initialDelay = initialDelay
         self.maximumDelay = maximumDelay
@@ -51,7 +71,7 @@ public struct Reconnection: Sendable {
         self.jitter = jitter
         self.maximumAttempts = maximumAttempts
         self.stablePeriod = stablePeriod
-        self.shouldReconnect = shouldReconnect
+        self.chooseDelay = chooseDelay
     }
 
     /// Equal waits without end, as websocket-client's `reconnect=5`.
@@ -76,13 +96,13 @@ public struct Reconnection: Sendable {
     ///   - initialDelay: The wait before the first attempt.
     ///   - maximumDelay: The longest wait.
     ///   - maximumAttempts: How many attempts in a row may fail.
-    ///   - shouldReconnect: Decides after each end.
+    ///   - chooseDelay: Decides after each end how long to wait; `nil` from it gives up.
     /// - Returns: The plan.
     public static func exponentialBackoff(
         from initialDelay: Duration = .seconds(1),
         to maximumDelay: Duration = .seconds(60),
         maximumAttempts: Int? = nil,
-        shouldReconnect: (@Sendable (_ error: WebSocketError, _ attempt: Int) -> Bool)? = nil
+        chooseDelay: DelayChoice? = nil
     ) -> Reconnection {
         Reconnection(
             initialDelay: initialDelay,
@@ -90,23 +110,64 @@ public struct Reconnection: Sendable {
             multiplier: 2,
             jitter: 0.5,
             maximumAttempts: maximumAttempts,
-            shouldReconnect: shouldReconnect
+            chooseDelay: chooseDelay
         )
     }
 
-    /// The wait before an attempt, 1 being the first; `random` is in 0 ..< 1.
-    func delay(beforeAttempt attempt: Int, random: Double) -> Duration {
-        let longest = maximumDelay / .seconds(1)
-        var delay = initialDelay / .seconds(1)
-        // So many factors are enough for any wait that grows to reach the longest.
-        for _ in 1..<min(max(attempt, 1), 1000) where delay < longest { delay *= multiplier }
-        let share = 1 - min(max(jitter, 0), 1) * random
-        let seconds = max(0, min(delay, longest)) * share
-        return seconds.isFinite ? .seconds(seconds) : maximumDelay
+    /// The wait before an attempt, 1 being the first; `nil` to give up. `random` is from 0 to 1, without
+    /// 1, and `now` the time of day in seconds since 1970, for a `Retry-After` that is a date.
+    func delay(
+        after error: WebSocketError,
+        attempt: Int,
+        random: Double = .random(in: 0..<1),
+        now: Int64 = SystemCalls.secondsSince1970()
+    ) -> Duration? {
+        if let maximumAttempts, attempt > maximumAttempts { return nil }
+        var proposed = delay(beforeAttempt: attempt, random: random)
+        if let asked = error.retryAfter(now: now) {
+            proposed = max(proposed, min(asked, maximumDelay))
+        }
+        guard let chooseDelay else { return proposed }
+        return chooseDelay(error, attempt, proposed).map { max($0, Self.shortestDelay) }
     }
 
-    func permits(_ error: WebSocketError, attempt: Int) -> Bool {
-        if let maximumAttempts, attempt > maximumAttempts { return false }
-        return shouldReconnect?(error, attempt) ?? true
+    /// With shorter ones, a server that is gone would be asked as often as the processor can.
+    private static let shortestDelay = Duration.milliseconds(1)
+
+    /// The wait before an attempt, 1 being the first; `random` is from 0 to 1, without 1.
+    func delay(beforeAttempt attempt: Int, random: Double) -> Duration {
+        let longest = maximumDelay / .seconds(1)
+        let delay = initialDelay / .seconds(1) * power(multiplier, max(attempt, 1) - 1)
+        let share = 1 - min(max(jitter, 0), 1) * random
+        let seconds = min(delay, longest) * share
+        // Not a number: from figures that mean nothing.
+        guard seconds.isFinite else { return max(maximumDelay, Self.shortestDelay) }
+        return max(.seconds(seconds), Self.shortestDelay)
+    }
+
+    /// By repeated squaring, so that no number of attempts takes long.
+    private func power(_ base: Double, _ exponent: Int) -> Double {
+        var (result, square, rest) = (1.0, base, exponent)
+        while rest > 0 {
+            if rest % 2 == 1 { result *= square }
+            square *= square
+            rest /= 2
+        }
+        return result
+    }
+}
+
+extension WebSocketError {
+    /// How long a server that has too much to do asks to be left alone.
+    fileprivate func retryAfter(now: Int64) -> Duration? {
+        guard case .badStatus(let response) = self, [429, 503].contains(response.statusCode),
+            let value = response.headers[.retryAfter]
+        else { return nil }
+        if let date = CookieDate.parse(Array(value.utf8)) { return .seconds(max(0, date - now)) }
+        guard !value.isEmpty, value.utf8.allSatisfy({ (0x30...0x39).contains($0) }) else {
+            return nil
+        }
+        // More digits than fit mean longer than anybody waits.
+        return .seconds(Int64(value) ?? .max)
     }
 }

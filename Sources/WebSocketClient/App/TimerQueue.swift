@@ -1,7 +1,7 @@
 /// Keys with deadlines, the earliest first: a binary heap.
 ///
-/// Nothing is ever removed but from the front: who changes a deadline adds another entry, and lets
-/// the old one come up and do no harm.
+/// Nothing is ever removed except from the front: a changed deadline is another entry, and the old one
+/// comes up and does no harm.
 struct TimerQueue {
     private var heap: [(deadline: Deadline, key: Int)] = []
 
@@ -20,8 +20,8 @@ struct TimerQueue {
     }
 
     /// The key whose deadline passed first.
-    mutating func popPast() -> Int? {
-        guard let first = heap.first, first.deadline.isPast else { return nil }
+    mutating func popPast(at now: Deadline) -> Int? {
+        guard let first = heap.first, first.deadline <= now else { return nil }
         heap.swapAt(0, heap.count - 1)
         heap.removeLast()
         var parent = 0

@@ -5,7 +5,7 @@ extension WebSocketApp {
 
     /// Whether it runs: from `runForever` to the end of its last
     /// connection.
-    public var isRunning: Bool { self[\.run] != nil }
+    public var isRunning: Bool { state.withLock { $0.run != nil } }
 
     /// Whether the run, or the last one, has reported an error of a connection.
     public var hasErrored: Bool { self[\.hasErrored] }
@@ -117,10 +117,16 @@ extension WebSocketApp {
 
     // MARK: Inside
 
-    /// A part of the state, for any thread.
+    /// A part of the state, for any thread. The value that another replaces is let go of outside the
+    /// lock: what a callback captures may run any code when it goes.
     @inline(__always)
-    private subscript<Value>(_ part: any WritableKeyPath<State, Value> & Sendable) -> Value {
+    private subscript<Value: Sendable>(
+        _ part: any WritableKeyPath<State, Value> & Sendable
+    ) -> Value {
         get { state.withLock { $0[keyPath: part] } }
-        set { state.withLock { $0[keyPath: part] = newValue } }
+        set {
+            var value = newValue
+            state.withLock { swap(&$0[keyPath: part], &value) }
+        }
     }
 }

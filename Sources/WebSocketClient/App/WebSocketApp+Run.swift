@@ -9,17 +9,19 @@ struct RunPlan {
 
 extension WebSocketApp {
     /// Connects, calls the callbacks as things happen, and returns when it is over: after
-    /// ``close(code:reason:timeout:)``, or when a connection has ended and is not to be opened again.
+    /// ``close(timeout:)``, or when a connection has ended and is not to be opened again.
     ///
     /// Blocks the calling thread, on which all callbacks come. The arguments are those of
-    /// websocket-client; what is not given is taken from ``options``, ``keepalive`` and
+    /// websocket-client; what isn't given is taken from ``options``, ``keepalive`` and
     /// ``reconnection``.
     ///
     /// - Parameters:
-    ///   - sockopt: Socket options, set after ``SocketOption/defaults``.
+    ///   - sockopt: Socket options, set after ``SocketOption/defaults`` and those of ``options``.
     ///   - sslopt: TLS, for wss URLs.
-    ///   - pingInterval: The time between keepalive pings; see ``Keepalive``.
-    ///   - pingTimeout: How long the peer may be silent after a ping; shorter than the interval.
+    ///   - pingInterval: The time between keepalive pings, at least 1 ms; zero for no pings. See
+    ///     ``Keepalive``.
+    ///   - pingTimeout: How long the peer may be silent after a ping; shorter than the interval. It and
+    ///     the payload count only with `pingInterval`.
     ///   - pingPayload: What pings carry, at most 125 bytes of UTF-8.
     ///   - httpProxyHost: A proxy's name or address; the other proxy arguments count only with it.
     ///   - httpProxyPort: The proxy's port.
@@ -41,7 +43,7 @@ extension WebSocketApp {
     ///   go to ``onError``.
     @discardableResult
     public func runForever(
-        sockopt: [SocketOption]? = nil,
+        sockopt: [SocketOption] = [],
         sslopt: TLSOptions? = nil,
         pingInterval: Duration? = nil,
         pingTimeout: Duration? = nil,
@@ -67,31 +69,28 @@ extension WebSocketApp {
                 reconnection: reconnect ?? state.reconnection ?? Self.defaultReconnection
             )
         }
-        if let sockopt { plan.options.socketOptions = sockopt }
-        if let sslopt { plan.options.tls = sslopt }
-        if skipUTF8Validation { plan.options.validatesUTF8 = false }
-        plan.options.setFields(
-            host: host,
+        let arguments = PythonArguments(
             origin: origin,
+            suppressOrigin: suppressOrigin,
+            host: host,
             suppressHost: suppressHost,
-            suppressOrigin: suppressOrigin
+            httpProxyHost: httpProxyHost,
+            httpProxyPort: httpProxyPort,
+            httpProxyAuth: httpProxyAuth,
+            httpNoProxy: httpNoProxy,
+            httpProxyTimeout: httpProxyTimeout,
+            proxyType: proxyType,
+            sockopt: sockopt,
+            sslopt: sslopt,
+            skipUTF8Validation: skipUTF8Validation
         )
-        try plan.options.setProxy(
-            proxyType,
-            host: httpProxyHost,
-            port: httpProxyPort,
-            credentials: httpProxyAuth,
-            noProxy: httpNoProxy,
-            timeout: httpProxyTimeout
+        try arguments.apply(to: &plan.options)
+        let keepalive = PythonKeepalive(
+            pingInterval: pingInterval,
+            pingTimeout: pingTimeout,
+            pingPayload: pingPayload
         )
-        if let pingInterval, pingInterval != .zero {
-            plan.keepalive = Keepalive(
-                interval: pingInterval,
-                timeout: pingTimeout,
-                payload: Array(pingPayload.utf8)
-            )
-        }
-        try plan.keepalive?.check()
+        try keepalive.apply(to: &plan.keepalive)
         return try run(plan, on: dispatcher)
     }
 
@@ -99,7 +98,11 @@ extension WebSocketApp {
     /// Default: none.
     public static var defaultReconnection: Reconnection? {
         get { Defaults.shared.withLock { $0.reconnection } }
-        set { Defaults.shared.withLock { $0.reconnection = newValue } }
+        set {
+            // The former plan's closure is let go of outside the lock.
+            var value = newValue
+            Defaults.shared.withLock { swap(&$0.reconnection, &value) }
+        }
     }
 
     private func run(_ plan: RunPlan, on shared: Dispatcher?) throws -> Bool {
@@ -109,7 +112,7 @@ extension WebSocketApp {
         } else {
             dispatcher = try Dispatcher(connectsInline: true)
         }
-        let key = dispatcher.nextKey()
+        let key = dispatcher.makeKey()
         let isFree = state.withLock { state in
             guard state.run == nil else { return false }
             state.run = Run(dispatcher: dispatcher, key: key)
@@ -119,18 +122,55 @@ extension WebSocketApp {
         guard isFree else { throw WebSocketError.invalidArgument("The app is running already.") }
         dispatcher.start(self, plan, key: key)
         guard shared == nil else { return false }
-        do {
-            try dispatcher.dispatch()
-        } catch {
-            state.withLock { $0.run = nil }
-            throw error
-        }
+        try dispatcher.dispatch()
         return hasErrored
     }
 
-    // MARK: What the session calls
+    // MARK: The run
 
-    var closeRequest: CloseRequest? { state.withLock { $0.run?.closeRequest } }
+    /// Where the run stands.
+    var phase: RunPhase { state.withLock { $0.run?.phase ?? .ended } }
+
+    /// Asks for the end of the run; for any thread.
+    func requestClose(_ request: CloseRequest) {
+        let run = state.withLock {
+            state -> (former: RunPhase, dispatcher: Dispatcher?, key: Int)? in
+            guard let former = state.run?.phase, let key = state.run?.key,
+                state.run?.phase.requestClose(request) == true
+            else { return nil }
+            return (former, state.run?.dispatcher, key)
+        }
+        guard let run else { return }
+        if case .connecting(let attempt) = run.former { attempt.cancel() }
+        run.dispatcher?.nudge(run.key)
+    }
+
+    /// Makes a transition; false if it isn't possible any more. Whatever that replaces is let go of
+    /// outside the lock.
+    @discardableResult
+    func transition(_ change: (inout RunPhase) -> Bool) -> Bool {
+        let (isDone, former) = state.withLock { state -> (Bool, RunPhase?) in
+            guard var phase = state.run?.phase else { return (false, nil) }
+            let former = phase
+            let isDone = change(&phase)
+            state.run?.phase = phase
+            return (isDone, former)
+        }
+        withExtendedLifetime(former) {}
+        return isDone
+    }
+
+    /// Ends the run, and what is left of its connection.
+    func endRun(_ key: Int) {
+        let former = state.withLock { state -> RunPhase? in
+            guard state.run?.key == key, let former = state.run?.phase else { return nil }
+            state.run = nil
+            return former
+        }
+        former?.abandon()
+    }
+
+    // MARK: What the session calls
 
     func options(for plan: RunPlan) throws -> ConnectOptions {
         var options = plan.options
@@ -141,16 +181,16 @@ extension WebSocketApp {
         return options
     }
 
-    func setSocket(_ socket: WebSocket?) {
-        state.withLock { state in
-            state.run?.socket = socket
-            state.awaitedPong = nil
-        }
-    }
+    /// The connection is another one: what the former has not answered will stay so.
+    func forgetPings() { state.withLock { $0.awaitedPong = nil } }
 
-    func connectionEnded(_ received: ClosePayload?) {
-        setSocket(nil)
-        state.withLock { $0.lastCloseFrame = received }
+    /// The connection has ended, or there was none. False if the run ends with it.
+    func connectionEnded(_ received: ClosePayload?) -> Bool {
+        state.withLock { state in
+            state.awaitedPong = nil
+            state.lastCloseFrame = received
+        }
+        return transition { $0.drop() }
     }
 
     /// Calls a callback; what it throws goes to ``onError``.
@@ -181,6 +221,4 @@ extension WebSocketApp {
             state.awaitedPong = nil
         }
     }
-
-    func runEnded() { state.withLock { $0.run = nil } }
 }

@@ -17,9 +17,12 @@ import WebSocketProtocol
 /// ```
 ///
 /// All callbacks come on the thread that runs the app, one at a time, in the order of their causes.
-/// Each attempt to connect that fails and each connection that ends is told by one call of
-/// ``onClose``, after one of ``onError`` unless it was closed in order: by ``close(code:reason:timeout:)``,
-/// or by the peer with 1000, 1001 or no code. What a callback throws goes to ``onError``.
+/// ``onClose`` is called once for each connection that ends and for each attempt to connect that fails.
+/// ``onError`` is called before it, unless the connection was closed cleanly: by ``close(timeout:)``, or
+/// by the peer with 1000, 1001 or no code. What a callback throws goes to ``onError``.
+///
+/// A callback that changes a variable of its surroundings needs a lock around it, as the compiler doesn't
+/// know that all callbacks come on one thread; <doc:ThreadsAndTimeouts> has an example.
 ///
 /// Everything else may be called from any thread.
 public final class WebSocketApp: Sendable {
@@ -46,12 +49,6 @@ public final class WebSocketApp: Sendable {
     @available(*, unavailable, renamed: "RequestHeaders")
     public typealias Header = RequestHeaders
 
-    /// What a close carries and how long it may take.
-    struct CloseRequest {
-        var payload: ClosePayload
-        var timeout: Duration?
-    }
-
     struct Callbacks {
         var onOpen: Callback?
         var onReconnect: Callback?
@@ -65,10 +62,10 @@ public final class WebSocketApp: Sendable {
     }
 
     struct Run {
-        var dispatcher: Dispatcher
+        /// Weak, as the dispatcher keeps its apps.
+        weak var dispatcher: Dispatcher?
         var key: Int
-        var closeRequest: CloseRequest?
-        var socket: WebSocket?
+        var phase = RunPhase.waiting(until: .now)
     }
 
     struct State {
@@ -150,7 +147,7 @@ public final class WebSocketApp: Sendable {
     // MARK: Sending
 
     /// The open connection, or the one that is being opened; `nil` otherwise.
-    public var socket: WebSocket? { state.withLock { $0.run?.socket } }
+    public var socket: WebSocket? { phase.socket }
 
     /// Whether there is an open connection.
     public var isConnected: Bool { socket?.isConnected ?? false }
@@ -205,19 +202,27 @@ public final class WebSocketApp: Sendable {
 
     // MARK: The end
 
-    /// Closes the connection and ends the run; returns at once.
+    /// Closes the connection with 1000 and ends the run; returns at once.
     ///
-    /// The closing handshake takes at most `timeout`, then `runForever`
-    /// returns; a connection that is being opened, and the wait before the next one, end at once. An
-    /// app that isn't running is left as it is. For any thread, and for callbacks.
+    /// The closing handshake takes at most `timeout`, then `runForever` returns. An attempt to connect
+    /// ends at once, and so does the wait before the next one. An app that isn't running is left as it
+    /// is. For any thread, and for callbacks.
+    ///
+    /// - Parameter timeout: The limit. Default: ``Timeouts/close``, 3 s.
+    public func close(timeout: Duration? = nil) {
+        let payload = ClosePayload(code: .normalClosure)
+        requestClose(CloseRequest(payload: payload, timeout: timeout))
+    }
+
+    /// Closes the connection with a code and ends the run; otherwise as ``close(timeout:)``.
     ///
     /// - Parameters:
-    ///   - code: The reason as a number.
+    ///   - code: The reason as a number; 1000, 1001 or 3000 to 4999 are for applications.
     ///   - reason: The reason in words, at most 123 bytes of UTF-8; more is cut.
     ///   - timeout: The limit. Default: ``Timeouts/close``, 3 s.
     /// - Throws: ``WebSocketError/invalidArgument(_:)`` for a code that may not be sent.
     public func close(
-        code: CloseCode = .normalClosure,
+        code: CloseCode,
         reason: String = "",
         timeout: Duration? = nil
     ) throws {
@@ -226,16 +231,5 @@ public final class WebSocketApp: Sendable {
         }
         let payload = ClosePayload(code: code, reason: reason)
         requestClose(CloseRequest(payload: payload, timeout: timeout))
-    }
-
-    func requestClose(_ request: CloseRequest) {
-        let run = state.withLock { state -> Run? in
-            guard state.run != nil, state.run?.closeRequest == nil else { return nil }
-            state.run?.closeRequest = request
-            return state.run
-        }
-        guard let run else { return }
-        run.socket?.stopConnecting()
-        run.dispatcher.nudge(run.key)
     }
 }

@@ -32,17 +32,26 @@ final class SteppedConnection {
     private let closeTimeout: Duration
     private var phase = Phase.open
     private var isContended = false
+    private let wake: @Sendable () -> Void
 
-    /// When to look again while another thread has the receiving turn.
-    private static let contentionPause = Duration.milliseconds(5)
     /// Reads that are dropped in one step, so that a flood can't hold up other connections.
     private static let discardedReads = 16
 
-    init(_ connection: Connection, deliversFragments: Bool, closeTimeout: Duration) {
+    /// `wake` has the owner take another step; other threads call it.
+    init(
+        _ connection: Connection,
+        deliversFragments: Bool,
+        closeTimeout: Duration,
+        wake: @escaping @Sendable () -> Void
+    ) {
+        self.wake = wake
         self.connection = connection
         self.deliversFragments = deliversFragments
         self.closeTimeout = closeTimeout
+        connection.sender.onUnsentBytes(wake)
     }
+
+    deinit { connection.sender.onUnsentBytes(nil) }
 
     var descriptor: Int32 { connection.stream.descriptor }
 
@@ -60,7 +69,6 @@ final class SteppedConnection {
 
     /// When to take the next step at the latest.
     var deadline: Deadline {
-        if isContended { return .after(Self.contentionPause) }
         guard case .closing(let deadline, _) = phase else { return .never }
         return deadline
     }
@@ -100,7 +108,7 @@ final class SteppedConnection {
 
     func step() -> Step {
         if let end = connection.end { return .ended(end) }
-        isContended = !connection.receiver.turn.tryTake()
+        isContended = !connection.receiver.turn.take(orCallBack: wake)
         if isContended { return .wait }
         defer { connection.receiver.leave() }
         var now = LazyDeadline.immediate

@@ -50,7 +50,7 @@ extension WebSocket {
 ///   - httpNoProxy: The hosts that are reached directly.
 ///   - httpProxyTimeout: The limit of the proxy's handshake.
 ///   - proxyType: The protocol that is spoken with the proxy.
-///   - sockopt: Socket options, set after ``SocketOption/defaults``.
+///   - sockopt: Socket options, set after ``SocketOption/defaults`` and those of `options`.
 ///   - sslopt: TLS, for wss URLs.
 ///   - socket: A connected stream socket to use; the connection owns it.
 ///   - fireContFrame: Whether each fragment of a message is delivered as it arrives.
@@ -86,69 +86,31 @@ public func createConnection<Socket: WebSocket>(
     getMaskKey: (@Sendable () -> UInt32)? = nil,
     options: ConnectOptions = ConnectOptions()
 ) throws -> Socket {
-    var options = options
-    if let timeout = timeout ?? WebSocket.defaultTimeout {
-        let close = options.timeouts.close
-        options.timeouts = Timeouts(all: timeout)
-        options.timeouts.close = close
-    }
-    options.headers.replace(with: try header.fields())
-    if let cookie { options.cookie = cookie }
-    if let connection { options.connection = connection }
-    if !subprotocols.isEmpty { options.subprotocols = subprotocols }
-    if let redirectLimit { options.redirectLimit = redirectLimit }
-    options.setFields(
-        host: host,
+    let arguments = PythonArguments(
+        timeout: timeout ?? WebSocket.defaultTimeout,
+        header: header,
+        cookie: cookie,
         origin: origin,
+        suppressOrigin: suppressOrigin,
+        host: host,
         suppressHost: suppressHost,
-        suppressOrigin: suppressOrigin
+        connection: connection,
+        subprotocols: subprotocols,
+        redirectLimit: redirectLimit,
+        httpProxyHost: httpProxyHost,
+        httpProxyPort: httpProxyPort,
+        httpProxyAuth: httpProxyAuth,
+        httpNoProxy: httpNoProxy,
+        httpProxyTimeout: httpProxyTimeout,
+        proxyType: proxyType,
+        sockopt: sockopt,
+        sslopt: sslopt,
+        socket: socket,
+        fireContFrame: fireContFrame,
+        skipUTF8Validation: skipUTF8Validation,
+        getMaskKey: getMaskKey
     )
-    try options.setProxy(
-        proxyType,
-        host: httpProxyHost,
-        port: httpProxyPort,
-        credentials: httpProxyAuth,
-        noProxy: httpNoProxy,
-        timeout: httpProxyTimeout
-    )
-    options.socketOptions += sockopt
-    if let sslopt { options.tls = sslopt }
-    if let socket { options.socket = socket }
-    if fireContFrame { options.deliversFragments = true }
-    if skipUTF8Validation { options.validatesUTF8 = false }
-    if let getMaskKey { options.maskingKey = getMaskKey }
+    var options = options
+    try arguments.apply(to: &options)
     return try Socket.connect(to: url, options: options)
-}
-
-extension ConnectOptions {
-    /// Sets what has been given of websocket-client's arguments for the header.
-    mutating func setFields(
-        host: String?,
-        origin: String?,
-        suppressHost: Bool,
-        suppressOrigin: Bool
-    ) {
-        if let host { self.host = .custom(host) }
-        if let origin { self.origin = .custom(origin) }
-        if suppressHost { self.host = .omitted }
-        if suppressOrigin { self.origin = .omitted }
-    }
-
-    /// Sets what has been given of websocket-client's arguments for the proxy.
-    mutating func setProxy(
-        _ kind: Proxy.Kind,
-        host: String?,
-        port: UInt16?,
-        credentials: BasicCredentials?,
-        noProxy: [String]?,
-        timeout: Duration?
-    ) throws(WebSocketError) {
-        if let noProxy { self.noProxy = noProxy }
-        if let timeout { timeouts.proxy = timeout }
-        guard let host else { return }
-        guard let port, port > 0 else {
-            throw .invalidArgument("A proxy's host needs a port.")
-        }
-        proxy = .proxy(Proxy(kind, host: host, port: port, credentials: credentials))
-    }
 }

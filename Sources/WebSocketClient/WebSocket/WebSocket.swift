@@ -19,14 +19,14 @@ import WebSocketProtocol
 open class WebSocket: @unchecked Sendable {
     // Safe to send: all that changes is in `state`, under its lock.
     // `Sendable` without `@unchecked` is denied to open classes.
-    private enum Link {
+    private enum Link: Sendable {
         case unconnected
         case connecting(WakeUp)
         case open(Connection)
         case ended(WebSocketError, closeReceived: ClosePayload?)
     }
 
-    private struct State {
+    private struct State: Sendable {
         var link = Link.unconnected
         var options: ConnectOptions
         var response: HandshakeResponse?
@@ -84,9 +84,12 @@ open class WebSocket: @unchecked Sendable {
     }
 
     /// Opens the connection over what `connector` makes of the plan.
+    ///
+    /// A wake-up that is given ends the call, and the connection that comes of it, from another thread.
     package func open(
         _ url: String,
         options: ConnectOptions? = nil,
+        endedBy givenWakeUp: WakeUp? = nil,
         through connector: @escaping StreamConnector = Connector.connect(_:wakeUp:)
     ) throws(WebSocketError) {
         // From here on a socket that the caller has brought is closed by whatever fails.
@@ -98,7 +101,9 @@ open class WebSocket: @unchecked Sendable {
             throw .invalidURL(error)
         }
         let wakeUp: WakeUp
-        do throws(TransportError) { wakeUp = try WakeUp() } catch {
+        do throws(TransportError) {
+            if let givenWakeUp { wakeUp = givenWakeUp } else { wakeUp = try WakeUp() }
+        } catch {
             throw WebSocketError(error, during: .connecting)
         }
         let chosen = try begin(wakeUp, options: options)
@@ -117,12 +122,17 @@ open class WebSocket: @unchecked Sendable {
                 state.isSecure = opened.stream.isSecure
                 state.link = .open(connection)
             }
-            if wakeUp.isSignalled { connection.abort() }
-        } catch {
-            state.withLock { state in
-                if case .badStatus(let response) = error { state.response = response }
-                state.link = .unconnected
+            if wakeUp.isSignalled {
+                connection.abort()
+                throw .aborted
             }
+        } catch {
+            let former = state.withLock { state in
+                if case .badStatus(let response) = error { state.response = response }
+                defer { state.link = .unconnected }
+                return state.link
+            }
+            withExtendedLifetime(former) {}
             throw error
         }
     }
@@ -149,21 +159,28 @@ open class WebSocket: @unchecked Sendable {
         _ wakeUp: WakeUp,
         options: ConnectOptions?
     ) throws(WebSocketError) -> ConnectOptions {
-        try state.withLock { state throws(WebSocketError) in
+        let (chosen, former) = try state.withLock { state throws(WebSocketError) in
+            // Closures of former options, and a former connection, are let go of outside the lock.
+            let former = state
             switch state.link {
             case .connecting: throw .invalidArgument("The socket is connecting already.")
-            case .open(let connection):
-                guard !connection.isOpen else {
-                    throw .invalidArgument("The socket is connected already.")
-                }
-                connection.abort()
-            case .unconnected, .ended: break
+            case .open(let connection) where connection.isOpen:
+                throw .invalidArgument("The socket is connected already.")
+            case .open, .unconnected, .ended: break
             }
             if let options { state.options = options }
             state.link = .connecting(wakeUp)
             defer { state.options.socket = nil }
-            return state.options
+            return (state.options, former)
         }
+        if case .open(let connection) = former.link { connection.abort() }
+        return chosen
+    }
+
+    /// Closes the descriptor of the options, which no attempt to connect is going to use.
+    func closeAdoptedSocket() {
+        let descriptor = state.withLock { $0.options.socket.take() }
+        if let descriptor, descriptor >= 0 { SystemCalls.close(descriptor) }
     }
 
     // MARK: Facts
@@ -171,7 +188,11 @@ open class WebSocket: @unchecked Sendable {
     /// The options of the connection; changing the time-outs holds from the next call on.
     public var options: ConnectOptions {
         get { state.withLock { $0.options } }
-        set { state.withLock { $0.options = newValue } }
+        set {
+            // The closures of the former options are let go of outside the lock.
+            var value = newValue
+            state.withLock { swap(&$0.options, &value) }
+        }
     }
 
     /// The limit of each call that sends or receives; `nil` waits without end, zero doesn't wait.
@@ -394,13 +415,6 @@ open class WebSocket: @unchecked Sendable {
         } catch {
             if connection.end != nil { detach(connection) }
             throw error
-        }
-    }
-
-    /// Ends a connect that is under way in another thread; an open connection stays.
-    func stopConnecting() {
-        state.withLock { state in
-            if case .connecting(let wakeUp) = state.link { wakeUp.signal() }
         }
     }
 

@@ -1,7 +1,7 @@
 /// The dates of `Expires`, in every form that servers have written, RFC 6265 §5.1.1.
-enum CookieDate {
+package enum CookieDate {
     /// Seconds since 1970, or nil if the text is no date.
-    static func parse(_ text: some Collection<UInt8>) -> Int64? {
+    package static func parse(_ text: some Collection<UInt8>) -> Int64? {
         var time: [Int]?
         var day: Int?
         var month: Int?

@@ -17,7 +17,7 @@ struct AppArgumentsTests {
             fields.fulfil(connection.headers)
             _ = try connection.receive()
         } run: { server in
-            try run(server.url()) { try $0.close() }
+            try run(server.url()) { $0.close() }
             return try fields.value()
         }
     }
@@ -73,7 +73,7 @@ struct AppArgumentsTests {
                 let app = WebSocketApp.noting(in: journal, url: server.url())
                 app.onMessage = { app, message in
                     journal.note("message of \(message.bytes.count)")
-                    try app.close()
+                    app.close()
                 }
                 let errored = try app.runForever(skipUTF8Validation: skips)
                 #expect(errored == !skips)
@@ -96,7 +96,7 @@ struct AppArgumentsTests {
                 getsockopt(descriptor, SOL_SOCKET, SO_SNDBUF, &value, &size)
                 // Linux doubles it.
                 isSet.fulfil(value == 2 * 50_000)
-                try app.close()
+                app.close()
             }
         )
         try app.runForever(sockopt: [.sendBufferSize(50_000)])
@@ -162,7 +162,7 @@ struct AppArgumentsTests {
         }
         let server = try LoopbackServer()
         defer { server.stop() }
-        let app = WebSocketApp(url: server.url(), onOpen: { try $0.close() })
+        let app = WebSocketApp(url: server.url(), onOpen: { $0.close() })
         let errored = try app.runForever(
             httpProxyHost: "127.0.0.1",
             httpProxyPort: listener.port,
@@ -189,7 +189,7 @@ struct AppArgumentsTests {
             onOpen: { app in
                 let descriptor = app.socket?.fileDescriptor ?? -1
                 journal.note(Descriptors.identity(of: descriptor) == identity ? "own" : "other")
-                try app.close()
+                app.close()
             },
             socket: own
         )
@@ -203,7 +203,7 @@ struct AppArgumentsTests {
             try connection.send(.pong, Array("what?".utf8))
             _ = try connection.receive()
         } run: { server in
-            let app = WebSocketApp(url: server.url(), onPong: { app, _ in try app.close() })
+            let app = WebSocketApp(url: server.url(), onPong: { app, _ in app.close() })
             try app.runForever(pingInterval: .seconds(30))
             #expect(app.lastPong != nil)
             #expect(app.roundTripTime == nil)

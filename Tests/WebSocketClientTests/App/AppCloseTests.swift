@@ -88,7 +88,7 @@ struct AppCloseTests {
         let app = WebSocketApp.noting(
             in: journal,
             url: server.url(),
-            onOpen: { try $0.close(timeout: .milliseconds(200)) }
+            onOpen: { $0.close(timeout: .milliseconds(200)) }
         )
         app.options.timeouts.close = .endless
         let (errored, time) = try timed { try app.runForever() }
@@ -118,7 +118,7 @@ struct AppCloseTests {
                 }
                 try Threads.start {
                     pause(.milliseconds(300))
-                    try? app.close(timeout: .milliseconds(300))
+                    app.close(timeout: .milliseconds(300))
                 }
             }
         )
@@ -130,22 +130,93 @@ struct AppCloseTests {
         #expect(throws: WebSocketError.self) { try stuck.value() }
     }
 
-    @Test("close() ends an attempt to connect at once")
+    @Test("close() ends an attempt to connect at once, from wherever it is called")
     func whileConnecting() throws {
         // A listener that never answers the handshake.
         let listener = try Listener()
         defer { listener.close() }
-        let journal = Journal()
-        let app = WebSocketApp.noting(in: journal, url: "ws://127.0.0.1:\(listener.port)/")
-        app.options.timeouts = Timeouts(all: .endless)
-        try Threads.start {
-            // Once its connection is there, it waits for an answer.
-            _ = try? listener.accept(until: .ample)
-            try? app.close()
+        var options = ConnectOptions()
+        options.timeouts = Timeouts(all: .endless)
+        for round in 0..<10 {
+            let journal = Journal()
+            let app = WebSocketApp.noting(
+                in: journal,
+                url: "ws://127.0.0.1:\(listener.port)/",
+                options: options
+            )
+            try Threads.start {
+                while app.socket == nil { pause(.microseconds(10)) }
+                if round % 2 == 0 { pause(.milliseconds(20)) }
+                app.close()
+            }
+            let (errored, time) = try timed { try app.runForever() }
+            #expect(!errored)
+            #expect(time < .ample)
+            #expect(journal.entries == ["close 1006 "])
         }
-        let (errored, time) = try timed { try app.runForever() }
-        #expect(!errored)
-        #expect(time < .ample)
-        #expect(journal.entries == ["close 1006 "])
+    }
+
+    @Test("close() at any moment of connecting is obeyed, and nothing is delivered after it")
+    func anyMoment() throws {
+        let server = try LoopbackServer()
+        defer { server.stop() }
+        for round in 0..<100 {
+            let journal = Journal()
+            let app = WebSocketApp.noting(in: journal, url: server.url())
+            try Threads.start {
+                while !app.isRunning { pause(.microseconds(10)) }
+                pause(.microseconds(Int64(round) * 20))
+                app.close()
+            }
+            #expect(try app.runForever(reconnect: .every(.zero)) == false)
+            #expect(!app.isRunning && app.socket == nil)
+            let expected = [[], ["close 1006 "], ["open", "close 1000 "]]
+            #expect(expected.contains(journal.entries))
+        }
+    }
+
+    /// Closes the app when it goes.
+    private final class Closer: Sendable {
+        let app: WebSocketApp
+        init(_ app: WebSocketApp) { self.app = app }
+        deinit { app.close() }
+    }
+
+    @Test("Callbacks and options that are replaced may use the app as they go")
+    func replaced() throws {
+        let app = WebSocketApp(url: "ws://127.0.0.1:1/")
+        let socket = WebSocket()
+        let done = Promise<Void>()
+        try Threads.start {
+            done.fulfil {
+                let callback = { @Sendable (closer: Closer) -> WebSocketApp.MessageCallback in
+                    { _, _ in _ = closer }
+                }
+                let key = { @Sendable (owner: any Sendable) -> @Sendable () -> UInt32 in
+                    { withExtendedLifetime(owner) { 0 } }
+                }
+                let plan = { @Sendable (closer: Closer) -> Reconnection in
+                    var plan = Reconnection.every(.seconds(1))
+                    plan.chooseDelay = { _, _, delay in withExtendedLifetime(closer) { delay } }
+                    return plan
+                }
+                app.onMessage = callback(Closer(app))
+                app.onMessage = nil
+                app.options.maskingKey = key(Closer(app))
+                app.options.maskingKey = nil
+                app.reconnection = plan(Closer(app))
+                app.reconnection = nil
+                socket.options.maskingKey = key(SocketUser(socket))
+                socket.options.maskingKey = nil
+            }
+        }
+        try done.value()
+    }
+
+    /// Uses the socket when it goes.
+    private final class SocketUser: Sendable {
+        let socket: WebSocket
+        init(_ socket: WebSocket) { self.socket = socket }
+        deinit { socket.abort() }
     }
 }

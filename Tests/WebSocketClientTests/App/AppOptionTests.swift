@@ -37,7 +37,7 @@ struct AppOptionTests {
                 header: ["X-One": "1"],
                 onOpen: { app in
                     #expect(app.socket?.subprotocol == "chat")
-                    try app.close()
+                    app.close()
                 },
                 cookie: "a=1; b=2",
                 subprotocols: ["chat", "superchat"],
@@ -66,7 +66,7 @@ struct AppOptionTests {
                         getsockopt(descriptor, SOL_SOCKET, SO_PRIORITY, &value, &length)
                         journal.note("priority \(value)")
                     }
-                    try app.close()
+                    app.close()
                 }
             )
         }
@@ -128,12 +128,55 @@ struct AppOptionTests {
             },
             onMessage: { app, message in
                 journal.note("\(message)")
-                try app.close()
+                app.close()
             },
             socket: descriptor
         )
         #expect(try app.runForever() == false)
         #expect(journal.entries == ["uses it: true", "hello"])
+    }
+
+    /// A pair of connected sockets; the second reads the end of the stream once the first is closed.
+    private func socketPair() throws -> (own: Int32, peer: Int32) {
+        var ends: [Int32] = [-1, -1]
+        try #require(socketpair(AF_UNIX, Int32(SOCK_STREAM.rawValue), 0, &ends) == 0)
+        return (ends[0], ends[1])
+    }
+
+    private func isClosed(byPeerOf descriptor: Int32) -> Bool {
+        var byte: UInt8 = 0
+        defer { close(descriptor) }
+        return recv(descriptor, &byte, 1, Int32(MSG_DONTWAIT)) == 0
+    }
+
+    @Test("A socket that is given is closed if connecting fails, also before anything was sent")
+    func failedOwnSocket() throws {
+        let first = try socketPair()
+        #expect(throws: WebSocketError.self) {
+            _ = try createConnection("http://example.com/", socket: first.own)
+        }
+        #expect(isClosed(byPeerOf: first.peer))
+        let second = try socketPair()
+        try WebSocketApp(url: "no URL", socket: second.own).runForever()
+        #expect(isClosed(byPeerOf: second.peer))
+        let third = try socketPair()
+        var options = ConnectOptions()
+        options.socket = third.own
+        do {
+            let attempt = OpeningAttempt(WebSocket(options: options), to: "ws://example.com/")
+            attempt.cancel()
+            guard case .failure(.aborted) = attempt.run() else { Issue.record("it ran"); return }
+        }
+        #expect(isClosed(byPeerOf: third.peer))
+    }
+
+    @Test("Socket options given as an argument are set after those of the options, in every call")
+    func socketOptions() throws {
+        let (first, second) = (SocketOption.receiveBufferSize(4096), SocketOption.noDelay(false))
+        var options = ConnectOptions()
+        options.socketOptions = [first]
+        try PythonArguments(sockopt: [second]).apply(to: &options)
+        #expect(options.socketOptions == [first, second])
     }
 
     @Test("What an app knows of itself changes as it runs")
@@ -219,7 +262,7 @@ struct AppOptionTests {
         )
         app.onPong = { app, payload in
             journal.note("pong \(payload)")
-            try app.close()
+            app.close()
         }
         #expect(try app.runForever() == false)
         #expect(

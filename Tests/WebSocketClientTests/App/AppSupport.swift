@@ -20,7 +20,8 @@ extension WebSocketApp {
         url: String,
         onOpen: Callback? = nil,
         onMessage: MessageCallback? = nil,
-        onClose: CloseCallback? = nil
+        onClose: CloseCallback? = nil,
+        options: ConnectOptions = ConnectOptions()
     ) -> WebSocketApp {
         WebSocketApp(
             url: url,
@@ -45,7 +46,8 @@ extension WebSocketApp {
                 try onClose?(app, code, reason)
             },
             onPing: { _, payload in journal.note("ping \(payload)") },
-            onPong: { _, payload in journal.note("pong \(payload)") }
+            onPong: { _, payload in journal.note("pong \(payload)") },
+            options: options
         )
     }
 }

@@ -111,7 +111,7 @@ struct AppTests {
             },
             onMessage: { app, message in
                 if message == .text("one") { throw Trouble() }
-                try app.close()
+                app.close()
             }
         )
         #expect(try app.runForever() == false)
@@ -135,7 +135,7 @@ struct AppTests {
         let app = WebSocketApp.noting(in: journal, url: server.url())
         app.onPong = { app, payload in
             journal.note("pong \(payload)")
-            try app.close()
+            app.close()
         }
         #expect(try app.runForever() == false)
         #expect(journal.entries == ["open", "ping [1, 2]", "pong [3]", "close 1000 "])
@@ -156,7 +156,7 @@ struct AppTests {
         }
         app.onMessage = { app, message in
             whole.note("\(message)")
-            try app.close()
+            app.close()
         }
         try app.runForever()
         #expect(
@@ -167,7 +167,7 @@ struct AppTests {
         let other = WebSocketApp.noting(in: parts, url: server.url())
         other.onContinuation = { app, payload, isFinal in
             parts.note("continuation \(payload.count) \(isFinal)")
-            try app.close()
+            app.close()
         }
         try other.runForever()
         #expect(parts.entries == ["open", "text Hel", "continuation 2 true", "close 1000 "])
@@ -226,7 +226,7 @@ struct AppTests {
             onOpen: { app in
                 #expect(throws: WebSocketError.self) { try app.runForever() }
                 journal.note("open")
-                try app.close()
+                app.close()
             }
         )
         try app.runForever()

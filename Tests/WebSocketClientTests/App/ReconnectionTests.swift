@@ -19,7 +19,7 @@ struct ReconnectionTests {
         let app = WebSocketApp.noting(
             in: journal,
             url: server.url(),
-            onClose: { app, _, _ in if journal.count(of: "close") == 3 { try app.close() } }
+            onClose: { app, _, _ in if journal.count(of: "close") == 3 { app.close() } }
         )
         #expect(try app.runForever(reconnect: .every(.milliseconds(1))) == true)
         let drop = [
@@ -41,7 +41,7 @@ struct ReconnectionTests {
         let app = WebSocketApp.noting(
             in: journal,
             url: server.url(),
-            onClose: { app, _, _ in if journal.count(of: "close") == 2 { try app.close() } }
+            onClose: { app, _, _ in if journal.count(of: "close") == 2 { app.close() } }
         )
         #expect(try app.runForever(reconnect: .every(.milliseconds(1))) == false)
         #expect(journal.entries == ["open", "close 1000 ", "reconnect", "close 1000 "])
@@ -60,7 +60,7 @@ struct ReconnectionTests {
             onClose: { app, _, _ in
                 try Threads.start {
                     pause(.milliseconds(100))
-                    try? app.close()
+                    app.close()
                 }
             }
         )
@@ -82,8 +82,10 @@ struct ReconnectionTests {
         #expect(journal.count(of: "close 1006") == 5)
     }
 
-    @Test("The predicate is asked with the error and the attempt, and may refuse")
-    func predicate() throws {
+    @Test(
+        "The plan's own function gets error, attempt and delay, and chooses the delay or gives up"
+    )
+    func chosenDelay() throws {
         let server = try LoopbackServer { connection in
             try connection.sendClose(code: 1008, reason: "")
             _ = try connection.receive()
@@ -91,14 +93,65 @@ struct ReconnectionTests {
         defer { server.stop() }
         let journal = Journal()
         let app = WebSocketApp(url: server.url())
-        try app.runForever(
-            reconnect: .exponentialBackoff(from: .milliseconds(1)) { error, attempt in
-                guard case .connectionClosed(let closure) = error else { return false }
-                journal.note("\(closure.code) \(attempt)")
-                return attempt < 3
-            }
-        )
-        #expect(journal.entries == ["1008 1", "1008 2", "1008 3"])
+        var plan = Reconnection.every(.seconds(600))
+        plan.chooseDelay = { error, attempt, proposed in
+            guard case .connectionClosed(let end) = error else { return nil }
+            journal.note("\(end.code) \(attempt) \(proposed)")
+            return attempt < 3 ? .zero : nil
+        }
+        try app.runForever(reconnect: plan)
+        let proposed = "\(Duration.seconds(600))"
+        #expect(journal.entries == (1...3).map { "1008 \($0) \(proposed)" })
+    }
+
+    /// A refusal of the handshake.
+    private func refusal(_ status: Int, retryAfter: String) -> WebSocketError {
+        .badStatus(HandshakeResponse(statusCode: status, headers: [.retryAfter: retryAfter]))
+    }
+
+    @Test("Retry-After of 429 and 503 is obeyed up to the longest delay", arguments: [429, 503])
+    func retryAfter(status: Int) {
+        let plan = Reconnection.exponentialBackoff(from: .seconds(1), to: .seconds(60))
+        func delay(_ value: String, _ status: Int) -> Duration? {
+            plan.delay(
+                after: refusal(status, retryAfter: value),
+                attempt: 1,
+                random: 0,
+                now: 784_111_777
+            )
+        }
+        #expect(delay("30", status) == .seconds(30))
+        #expect(delay("Sun, 06 Nov 1994 08:49:57 GMT", status) == .seconds(20))
+        #expect(delay("600", status) == .seconds(60))
+        #expect(delay("99999999999999999999999", status) == .seconds(60))
+        // Longer than the backoff only, and of no other status.
+        #expect(delay("0", status) == .seconds(1))
+        #expect(delay("30", 500) == .seconds(1))
+        for value in ["", "soon", "-1", "1.5"] { #expect(delay(value, status) == .seconds(1)) }
+    }
+
+    @Test("The plan's own function sees Retry-After in the proposed delay, and may ignore it")
+    func retryAfterChoice() {
+        var plan = Reconnection.every(.seconds(60))
+        plan.initialDelay = .seconds(1)
+        plan.chooseDelay = { _, _, proposed in proposed == .seconds(30) ? .seconds(5) : nil }
+        let error = refusal(503, retryAfter: "30")
+        #expect(plan.delay(after: error, attempt: 1, random: 0, now: 0) == .seconds(5))
+    }
+
+    @Test("A delay of zero or less is 1 ms, so that no plan makes the app spin")
+    func shortestDelay() {
+        var plan = Reconnection.every(.zero)
+        #expect(plan.delay(after: .aborted, attempt: 1) == .milliseconds(1))
+        plan.chooseDelay = { _, _, _ in .seconds(-1) }
+        #expect(plan.delay(after: .aborted, attempt: 1) == .milliseconds(1))
+        var shrinking = Reconnection.every(.seconds(1))
+        shrinking.multiplier = 0.5
+        #expect(shrinking.delay(after: .aborted, attempt: 2) == .milliseconds(500))
+        #expect(shrinking.delay(after: .aborted, attempt: .max) == .milliseconds(1))
+        let longest = Duration(secondsComponent: .max, attosecondsComponent: 0)
+        let wait = Reconnection.every(longest).delay(after: .aborted, attempt: 9)
+        #expect(wait.map { $0 > .seconds(1 << 40) } == true)
     }
 
     @Test("A stable connection lets the attempts be counted anew")
@@ -109,9 +162,9 @@ struct ReconnectionTests {
         let app = WebSocketApp(url: server.url())
         var plan = Reconnection.every(.milliseconds(1))
         plan.stablePeriod = .zero
-        plan.shouldReconnect = { _, attempt in
+        plan.chooseDelay = { _, attempt, delay in
             attempts.note("\(attempt)")
-            return attempts.entries.count < 3
+            return attempts.entries.count < 3 ? delay : nil
         }
         try app.runForever(reconnect: plan)
         #expect(attempts.entries == ["1", "1", "1"])

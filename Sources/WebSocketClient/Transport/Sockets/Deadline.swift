@@ -15,13 +15,21 @@ package struct Deadline: Sendable, Hashable {
     /// How long a read may wait without asking for the deadline.
     static let moment = Duration.milliseconds(20)
 
+    /// The clock's reading.
+    package static var now: Deadline {
+        Deadline(nanoseconds: SystemCalls.monotonicNanoseconds())
+    }
+
     /// `timeout` from now; a time-out of zero or less is past at once.
-    package static func after(_ timeout: Duration) -> Deadline {
-        let (seconds, attoseconds) = timeout.components
+    package static func after(_ timeout: Duration) -> Deadline { now.advanced(by: timeout) }
+
+    /// The point that lies `duration` later; never, if it is beyond what the clock can count.
+    package func advanced(by duration: Duration) -> Deadline {
+        let (seconds, attoseconds) = duration.components
         let (scaled, overflow) = seconds.multipliedReportingOverflow(by: 1_000_000_000)
         guard !overflow else { return seconds > 0 ? .never : Deadline(nanoseconds: 0) }
         let (length, tooLong) = scaled.addingReportingOverflow(attoseconds / 1_000_000_000)
-        let (sum, beyond) = SystemCalls.monotonicNanoseconds().addingReportingOverflow(length)
+        let (sum, beyond) = nanoseconds.addingReportingOverflow(length)
         guard !tooLong, !beyond else { return length > 0 ? .never : Deadline(nanoseconds: 0) }
         return Deadline(nanoseconds: sum)
     }

@@ -11,11 +11,11 @@
 
 /// Waits for any number of descriptors at once, with epoll(7), and can be woken.
 ///
-/// One thread waits and changes what is waited for; ``wake()`` is for all others. Elsewhere than on
-/// Linux it is poll(2).
+/// One thread waits and changes what is waited for; ``wake()`` is for any thread. On systems other than
+/// Linux it uses poll(2).
 package final class Poller: @unchecked Sendable {
-    // Safe to send: `wake()` touches a descriptor alone, all else belongs to the waiting thread.
-    private let alarm: Alarm
+    // Safe to send: `wake()` touches only a descriptor; all else belongs to the waiting thread.
+    private let wakeUp: WakeUp
     private var interests: [Int32: (interest: Interest, key: Int)] = [:]
     #if os(Linux)
         private let descriptor: Int32
@@ -23,12 +23,12 @@ package final class Poller: @unchecked Sendable {
     #endif
 
     package init() throws(TransportError) {
-        alarm = try Alarm()
+        wakeUp = try WakeUp()
         #if os(Linux)
             descriptor = epoll_create1(Int32(EPOLL_CLOEXEC.number))
             guard descriptor >= 0 else { throw .system(call: "epoll_create1", .current) }
         #endif
-        try set(.read, for: alarm.descriptor, key: Self.alarmKey)
+        try set(.read, for: wakeUp.descriptor, key: Self.wakeUpKey)
     }
 
     deinit {
@@ -37,13 +37,13 @@ package final class Poller: @unchecked Sendable {
         #endif
     }
 
-    /// The key of nobody.
-    private static let alarmKey = -1
+    /// A key that nobody else has.
+    private static let wakeUpKey = -1
 
     /// Ends the wait in progress, or the next one. For any thread.
-    package func wake() { alarm.ring() }
+    package func wake() { wakeUp.nudge() }
 
-    /// Waits for this on a descriptor from now on; `key` names it.
+    /// Waits for this on a descriptor from now on; `key` names it. Nothing changes if it fails.
     package func set(
         _ interest: Interest,
         for target: Int32,
@@ -51,7 +51,6 @@ package final class Poller: @unchecked Sendable {
     ) throws(TransportError) {
         let known = interests[target]
         if let known, known == (interest, key) { return }
-        interests[target] = (interest, key)
         #if os(Linux)
             var event = epoll_event()
             event.data.u64 = UInt64(bitPattern: Int64(key))
@@ -62,6 +61,7 @@ package final class Poller: @unchecked Sendable {
                 throw .system(call: "epoll_ctl", .current)
             }
         #endif
+        interests[target] = (interest, key)
     }
 
     /// Waits for the descriptor no longer; to be called before it is closed.
@@ -73,8 +73,8 @@ package final class Poller: @unchecked Sendable {
         #endif
     }
 
-    /// Waits until a descriptor is ready, somebody rings, or the deadline has passed; collects the
-    /// keys of the ready ones.
+    /// Waits until a descriptor is ready, a thread wakes it, or the deadline has passed; collects the
+    /// keys of the descriptors that are ready.
     package func wait(
         until deadline: Deadline,
         ready: inout [(key: Int, interest: Interest)]
@@ -104,9 +104,9 @@ package final class Poller: @unchecked Sendable {
                 ready.append((key, entry.interest))
             }
         #endif
-        if let rung = ready.firstIndex(where: { $0.key == Self.alarmKey }) {
-            ready.remove(at: rung)
-            alarm.silence()
+        if let woken = ready.firstIndex(where: { $0.key == Self.wakeUpKey }) {
+            ready.remove(at: woken)
+            wakeUp.takeNudge()
         }
     }
 }
@@ -132,32 +132,3 @@ package final class Poller: @unchecked Sendable {
         fileprivate var number: UInt32 { UInt32(truncatingIfNeeded: self) }
     }
 #endif
-
-/// A descriptor that is readable from a ring until it is silenced.
-private final class Alarm: Sendable {
-    let descriptor: Int32
-    private let writer: Int32
-
-    init() throws(TransportError) {
-        (descriptor, writer) = try SystemCalls.makeEvent()
-    }
-
-    deinit {
-        SystemCalls.close(descriptor)
-        if writer != descriptor { SystemCalls.close(writer) }
-    }
-
-    func ring() { SystemCalls.signalEvent(writer) }
-
-    func silence() {
-        var count: UInt64 = 0
-        while case .success(let read) = SystemCalls.retrying({
-            systemRead(descriptor, &count, MemoryLayout.size(ofValue: count))
-        }), read > 0, writer != descriptor {}
-    }
-}
-
-private func systemRead(_ descriptor: Int32, _ bytes: UnsafeMutableRawPointer, _ count: Int) -> Int
-{
-    read(descriptor, bytes, count)
-}

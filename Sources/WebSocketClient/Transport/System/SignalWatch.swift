@@ -9,14 +9,24 @@
 /// Calls a function whenever the process gets a signal, until the watch is gone; then the signal has
 /// its former effect again.
 ///
-/// The handler writes the signal's number into a pipe, and a thread that reads it calls who watches:
-/// so the function may do anything.
+/// The handler writes the signal's number into a pipe, and a thread reads it there and calls the
+/// functions, which may therefore do anything.
+///
+/// A process that fork(2) has made has neither that thread nor a pipe of its own: in it, the signal
+/// has its former effect, and its watches begin anew with a thread of its own.
 package final class SignalWatch: Sendable {
+    private typealias Body = (number: Int32, body: @Sendable () -> Void)
+
     private struct Watches {
-        var bodies: [Int: (number: Int32, body: @Sendable () -> Void)] = [:]
-        var former: [Int32: sigaction] = [:]
+        var bodies: [Int: Body] = [:]
         var lastToken = 0
-        var isReading = false
+        /// The process whose thread reads the pipe; 0 before there is one.
+        var process: pid_t = 0
+        var pipe: (reader: Int32, writer: Int32) = (-1, -1)
+
+        func areThere(for number: Int32) -> Bool {
+            bodies.values.contains { $0.number == number }
+        }
     }
 
     private static let watches = Locked(Watches())
@@ -28,69 +38,134 @@ package final class SignalWatch: Sendable {
         _ body: @escaping @Sendable () -> Void
     ) throws(TransportError) {
         self.number = number
-        token = try Self.watches.withLock { watches throws(TransportError) in
+        // Functions are let go of outside the lock, as what they capture may run any code then.
+        let inherited: [Int: Body]
+        (token, inherited) = try Self.watches.withLock { watches throws(TransportError) in
+            let inherited = Self.takeInherited(&watches)
             try Self.startReading(&watches)
-            if watches.former[number] == nil {
-                watches.former[number] = try Self.install(number)
-            }
+            if !watches.areThere(for: number) { try SignalHandler.install(number) }
             watches.lastToken += 1
             watches.bodies[watches.lastToken] = (number, body)
-            return watches.lastToken
+            return (watches.lastToken, inherited)
         }
+        withExtendedLifetime(inherited) {}
     }
 
     deinit {
-        Self.watches.withLock { watches in
-            watches.bodies[token] = nil
-            guard !watches.bodies.values.contains(where: { $0.number == number }),
-                var former = watches.former.removeValue(forKey: number)
-            else { return }
-            sigaction(number, &former, nil)
+        let former = Self.watches.withLock { watches in
+            let former = watches.bodies.removeValue(forKey: token)
+            if former != nil, !watches.areThere(for: number) { SignalHandler.restore(number) }
+            return former
         }
+        withExtendedLifetime(former) {}
     }
 
-    private static func install(_ number: Int32) throws(TransportError) -> sigaction {
-        var action = sigaction()
-        var former = sigaction()
-        action.setHandler { number in
-            // Only what is safe in a signal handler: one write.
-            let former = errno
-            var byte = UInt8(truncatingIfNeeded: number)
-            _ = write(signalPipe.writing, &byte, 1)
-            errno = former
-        }
-        action.sa_flags = Int32(SA_RESTART)
-        guard sigaction(number, &action, &former) == 0 else {
-            throw .system(call: "sigaction", .current)
-        }
-        return former
+    /// In a process that fork(2) has made, takes away what its parent watched.
+    private static func takeInherited(_ watches: inout Watches) -> [Int: Body] {
+        guard watches.process != 0, watches.process != getpid() else { return [:] }
+        let bodies = watches.bodies
+        for number in Set(bodies.values.map(\.number)) { SignalHandler.restore(number) }
+        SystemCalls.close(watches.pipe.reader)
+        SystemCalls.close(watches.pipe.writer)
+        watches.bodies = [:]
+        watches.process = 0
+        return bodies
     }
 
     private static func startReading(_ watches: inout Watches) throws(TransportError) {
-        guard !watches.isReading else { return }
-        guard signalPipe.reading >= 0 else { throw .system(call: "pipe", .current) }
-        try SystemCalls.setCloseOnExec(signalPipe.reading)
-        try SystemCalls.setCloseOnExec(signalPipe.writing)
-        try SystemCalls.setNonBlocking(signalPipe.writing)
-        try Threads.start {
-            var byte: UInt8 = 0
-            while case .success(1) = SystemCalls.retrying({ read(signalPipe.reading, &byte, 1) }) {
-                let bodies = Self.watches.withLock { watches in
-                    watches.bodies.sorted { $0.key < $1.key }.map(\.value)
-                }
-                for (number, body) in bodies where number == Int32(byte) { body() }
-            }
+        guard watches.process == 0 else { return }
+        let pipe = try SystemCalls.makePipe()
+        do throws(TransportError) {
+            try SystemCalls.setNonBlocking(pipe.writer)
+            try Threads.start { read(from: pipe.reader) }
+        } catch {
+            SystemCalls.close(pipe.reader)
+            SystemCalls.close(pipe.writer)
+            throw error
         }
-        watches.isReading = true
+        watches.pipe = pipe
+        watches.process = getpid()
+        SignalHandler.write(to: pipe.writer)
+    }
+
+    private static func read(from descriptor: Int32) {
+        var byte: UInt8 = 0
+        while case .success(1) = SystemCalls.retrying({ systemRead(descriptor, &byte, 1) }) {
+            let bodies = watches.withLock { watches in
+                watches.bodies.sorted { $0.key < $1.key }.map(\.value)
+            }
+            for (number, body) in bodies where number == Int32(byte) { body() }
+        }
     }
 }
 
-/// From the handler to the thread; made before the first handler is installed.
-private let signalPipe: (reading: Int32, writing: Int32) = {
-    var ends: [Int32] = [-1, -1]
-    guard pipe(&ends) == 0 else { return (-1, -1) }
-    return (ends[0], ends[1])
-}()
+/// What is installed as a signal's handler, and what that reads: a handler can't take a lock, so
+/// everything is written before the handler is installed.
+private enum SignalHandler {
+    private struct Facts {
+        /// Where to write.
+        var writer: Int32 = -1
+        /// The process that the pipe belongs to.
+        var process: pid_t = 0
+    }
+
+    // Unchecked, as a handler may run on any thread at any time: the facts change before a process
+    // installs its first handler, what a signal did before only while that has no handler here.
+    nonisolated(unsafe) private static let facts: UnsafeMutablePointer<Facts> = {
+        let facts = UnsafeMutablePointer<Facts>.allocate(capacity: 1)
+        facts.initialize(to: Facts())
+        return facts
+    }()
+    nonisolated(unsafe) private static let former: UnsafeMutablePointer<sigaction> = {
+        let former = UnsafeMutablePointer<sigaction>.allocate(capacity: signalCount)
+        former.initialize(repeating: sigaction(), count: signalCount)
+        return former
+    }()
+
+    private static let signalCount = 128
+
+    /// Lets the handlers write into this process's pipe.
+    static func write(to writer: Int32) {
+        facts.pointee = Facts(writer: writer, process: getpid())
+    }
+
+    static func install(_ number: Int32) throws(TransportError) {
+        guard (1..<Int32(signalCount)).contains(number) else {
+            throw .invalidArgument("There is no signal with the number \(number).")
+        }
+        var action = sigaction()
+        action.setHandler { number in
+            // Only what is safe in a signal handler.
+            let error = errno
+            if getpid() == SignalHandler.facts.pointee.process {
+                var byte = UInt8(truncatingIfNeeded: number)
+                _ = systemWrite(SignalHandler.facts.pointee.writer, &byte, 1)
+            } else {
+                // It has come to a child of fork(2): there it does again what it did before.
+                sigaction(number, SignalHandler.former + Int(number), nil)
+                raise(number)
+            }
+            errno = error
+        }
+        action.sa_flags = Int32(SA_RESTART)
+        guard sigaction(number, nil, former + Int(number)) == 0,
+            sigaction(number, &action, nil) == 0
+        else { throw .system(call: "sigaction", .current) }
+    }
+
+    static func restore(_ number: Int32) {
+        sigaction(number, former + Int(number), nil)
+    }
+}
+
+private func systemWrite(_ descriptor: Int32, _ bytes: UnsafeRawPointer, _ count: Int) -> Int {
+    write(descriptor, bytes, count)
+}
+
+private func systemRead(_ descriptor: Int32, _ bytes: UnsafeMutableRawPointer, _ count: Int) -> Int
+{
+    read(descriptor, bytes, count)
+}
 
 extension sigaction {
     fileprivate mutating func setHandler(_ handler: @escaping @convention(c) (Int32) -> Void) {

@@ -84,14 +84,24 @@ enum SystemCalls {
             guard descriptor >= 0 else { throw .system(call: "eventfd", .current) }
             return (descriptor, descriptor)
         #else
-            var ends: [Int32] = [-1, -1]
-            guard pipe(&ends) == 0 else { throw .system(call: "pipe", .current) }
-            for end in ends {
-                try setCloseOnExec(end)
-                try setNonBlocking(end)
-            }
-            return (ends[0], ends[1])
+            let ends = try makePipe()
+            try setNonBlocking(ends.reader)
+            try setNonBlocking(ends.writer)
+            return ends
         #endif
+    }
+
+    /// A pipe that no program inherits which another thread starts meanwhile, where the system has a
+    /// call for that.
+    static func makePipe() throws(TransportError) -> (reader: Int32, writer: Int32) {
+        var ends: [Int32] = [-1, -1]
+        #if os(Linux)
+            guard pipe2(&ends, O_CLOEXEC) == 0 else { throw .system(call: "pipe2", .current) }
+        #else
+            guard pipe(&ends) == 0 else { throw .system(call: "pipe", .current) }
+            for end in ends { try setCloseOnExec(end) }
+        #endif
+        return (ends[0], ends[1])
     }
 
     static func signalEvent(_ writer: Int32) {
