@@ -2,9 +2,13 @@
 ///
 /// An announced length is never trusted with an allocation: buffers grow with what arrived.
 public struct Limits: Sendable, Hashable {
-    /// The largest payload of one frame, in bytes. Default: 64 MiB.
+    /// The largest payload of one frame, in bytes as they arrive: compressed, if the message is.
+    /// Default: 64 MiB.
     public var maximumFrameBytes = 64 << 20
     /// The largest message, in bytes after inflating. Default: 64 MiB.
+    ///
+    /// A compressed message may be a little larger than this as it arrives, for data that can't be
+    /// compressed grows: by an eighth and 16 bytes a fragment at most.
     public var maximumMessageBytes = 64 << 20
     /// The largest number of fragments of one message. Default: 131,072.
     public var maximumFragments = 131_072

@@ -129,8 +129,10 @@ package struct Deflater: ~Copyable, Sendable {
 
     /// The most bytes that a message of `count` bytes compresses to, for sizing an output.
     package static func maximumCompressedBytes(_ count: Int) -> Int {
-        // deflateBound's formula for any window and memory level, and the end of a message.
-        count + (count + 7) >> 3 + (count + 63) >> 6 + 16
+        // deflateBound's formula for any window and memory level, and the end of a message. Beyond
+        // 2^61 bytes, which no memory holds, there is no bound.
+        guard count <= 1 << 61 else { return .max }
+        return count + (count + 7) >> 3 + (count + 63) >> 6 + 16
     }
 
     private mutating func beginInput() {

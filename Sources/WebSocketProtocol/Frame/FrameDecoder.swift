@@ -5,6 +5,8 @@ import WebSocketAccel
 // 2. Control frames may stand between fragments; they come whole (§5.5).
 // 3. Reserved bits are zero unless an extension gave them a meaning (§5.2): RSV1 on the first frame
 //    of a compressed message, and nowhere else (RFC 7692 §6).
+// 4. The message limit counts bytes after inflating. A compressed message may take more bytes than
+//    that on the wire, as data that can't be compressed grows a little; `wireLimit` bounds that.
 
 /// A part of a frame's payload, pointing into the bytes it was decoded from.
 package struct FramePiece {
@@ -56,11 +58,18 @@ package struct FrameDecoder: ~Copyable, Sendable {
     private var isInsideMessage = false
     private var fragments = 0
     private var messageBytes = 0
+    private var isCompressed = false
+    /// The most bytes that a compressed message within the limit takes on the wire, without those of
+    /// flushes at the ends of fragments.
+    private let compressedLimit: Int
+    /// What a flush adds at most: an empty block, and the rest of the byte before it.
+    private static let flushBytes = 16
 
     package init(role: Role, limits: Limits, allowsCompression: Bool) {
         self.role = role
         self.limits = limits
         self.allowsCompression = allowsCompression
+        compressedLimit = Deflater.maximumCompressedBytes(max(0, limits.maximumMessageBytes))
         takesSmallMessages =
             role == .client && limits.maximumFragments > 0
             && min(limits.maximumFrameBytes, limits.maximumMessageBytes) > 125
@@ -103,12 +112,13 @@ package struct FrameDecoder: ~Copyable, Sendable {
             return takePayload(from: &window, atMost: limit, startsFrame: false)
         }
         let bytes = window.bytes
+        guard let first = bytes.first else { return nil }
+        try check(first: first)
         guard
             let (header, length) = try FrameHeader.decode(UnsafeRawBufferPointer(bytes), role: role)
         else { return nil }
 
         if header.opcode.isControl {
-            guard header.reservedBits == 0 else { throw ProtocolViolation(.reservedBits) }
             guard bytes.count >= length + header.payloadLength else { return nil }
             window.consume(length)
             return takeWhole(header, from: &window)
@@ -134,20 +144,33 @@ package struct FrameDecoder: ~Copyable, Sendable {
         return piece(of: header, bytes: bytes, startsFrame: false)
     }
 
-    /// Holds a data frame's header against the rules and limits of its message.
-    private mutating func begin(_ header: FrameHeader) throws(ProtocolViolation) {
-        if header.opcode == .continuation {
+    /// Holds a frame's first byte against the rules: all but the limits depends on it alone.
+    @inline(__always)
+    private func check(first byte: UInt8) throws(ProtocolViolation) {
+        let opcode = try FrameHeader.decodeFirst(byte).opcode
+        let reservedBits = byte >> 4 & 0x7
+        if opcode.isControl {
+            guard reservedBits == 0 else { throw ProtocolViolation(.reservedBits) }
+        } else if opcode == .continuation {
             guard isInsideMessage else { throw ProtocolViolation(.unexpectedContinuation) }
-            guard header.reservedBits == 0 else { throw ProtocolViolation(.reservedBits) }
-            fragments += 1
+            guard reservedBits == 0 else { throw ProtocolViolation(.reservedBits) }
         } else {
             guard !isInsideMessage else { throw ProtocolViolation(.expectedContinuation) }
-            guard header.reservedBits == 0 || (header.reservedBits == 4 && allowsCompression) else {
+            guard reservedBits == 0 || (reservedBits == 4 && allowsCompression) else {
                 throw ProtocolViolation(.reservedBits)
             }
+        }
+    }
+
+    /// Holds a data frame against the limits of its message.
+    private mutating func begin(_ header: FrameHeader) throws(ProtocolViolation) {
+        if header.opcode == .continuation {
+            fragments += 1
+        } else {
             isInsideMessage = true
             fragments = 1
             messageBytes = 0
+            isCompressed = header.reservedBits == 4
         }
         guard fragments <= limits.maximumFragments else {
             throw ProtocolViolation(.tooManyFragments(maximum: limits.maximumFragments))
@@ -156,10 +179,18 @@ package struct FrameDecoder: ~Copyable, Sendable {
             throw ProtocolViolation(.frameTooBig(maximum: limits.maximumFrameBytes))
         }
         let (sum, overflow) = messageBytes.addingReportingOverflow(header.payloadLength)
-        guard !overflow, sum <= limits.maximumMessageBytes else {
+        guard !overflow, sum <= wireLimit else {
             throw ProtocolViolation(.messageTooBig(maximum: limits.maximumMessageBytes))
         }
         messageBytes = sum
+    }
+
+    /// The most bytes of payload that the current message may have so far, in all its frames.
+    private var wireLimit: Int {
+        guard isCompressed else { return limits.maximumMessageBytes }
+        let (flushes, isTooMany) = fragments.multipliedReportingOverflow(by: Self.flushBytes)
+        let (sum, overflow) = compressedLimit.addingReportingOverflow(flushes)
+        return isTooMany || overflow ? .max : sum
     }
 
     private func takeWhole(_ header: FrameHeader, from window: inout ByteWindow) -> FramePiece {

@@ -70,20 +70,34 @@ package struct FrameHeader: Sendable, Hashable {
         return length
     }
 
+    /// Reads what a frame's first byte says, and throws if no frame may begin with it.
+    @inline(__always)
+    static func decodeFirst(
+        _ byte: UInt8
+    ) throws(ProtocolViolation) -> (opcode: Opcode, isFinal: Bool) {
+        guard let opcode = Opcode(rawValue: byte & 0x0F) else {
+            throw ProtocolViolation(.reservedOpcode(byte & 0x0F))
+        }
+        let isFinal = byte & 0x80 != 0
+        guard isFinal || !opcode.isControl else {
+            throw ProtocolViolation(.fragmentedControlFrame)
+        }
+        return (opcode, isFinal)
+    }
+
     /// Reads a header from the front of `bytes`; `nil` while it isn't all there.
     ///
-    /// `role` is this end's: a client refuses masked frames, a server unmasked ones. A rule broken
-    /// by the first bytes is reported without waiting for the rest.
+    /// `role` is this end's: a client refuses masked frames, a server unmasked ones. A rule that the
+    /// first bytes break is reported without waiting for the rest. Whether the reserved bits are
+    /// allowed is for ``FrameDecoder`` to say.
     package static func decode(
         _ bytes: UnsafeRawBufferPointer,
         role: Role
     ) throws(ProtocolViolation) -> (header: FrameHeader, length: Int)? {
+        guard let first = bytes.first else { return nil }
+        let (opcode, isFinal) = try decodeFirst(first)
         guard bytes.count >= 2 else { return nil }
-        let first = bytes[0]
         let second = bytes[1]
-        guard let opcode = Opcode(rawValue: first & 0x0F) else {
-            throw ProtocolViolation(.reservedOpcode(first & 0x0F))
-        }
         let isMasked = second & 0x80 != 0
         switch role {
         case .client where isMasked: throw ProtocolViolation(.maskedFrame)
@@ -91,12 +105,8 @@ package struct FrameHeader: Sendable, Hashable {
         default: break
         }
         let shortLength = Int(second & 0x7F)
-        let isFinal = first & 0x80 != 0
-        if opcode.isControl {
-            guard isFinal else { throw ProtocolViolation(.fragmentedControlFrame) }
-            guard shortLength <= maximumControlPayload else {
-                throw ProtocolViolation(.controlFrameTooLong)
-            }
+        if opcode.isControl, shortLength > maximumControlPayload {
+            throw ProtocolViolation(.controlFrameTooLong)
         }
 
         var length = shortLength < 126 ? 2 : shortLength == 126 ? 4 : 10

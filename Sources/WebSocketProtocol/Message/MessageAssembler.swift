@@ -3,6 +3,8 @@ import WebSocketAccel
 /// Joins the pieces of a message, inflates it, and checks text as it arrives (RFC 6455 §5.4, §8.1).
 package struct MessageAssembler: ~Copyable, Sendable {
     private let validatesUTF8: Bool
+    /// The message limit, which storage never outgrows by more than the byte that shows a breach.
+    private let maximumBytes: Int
 
     private var storage: [UInt8] = []
     /// Lent storage for text: a String is a copy, and what it was copied from can serve again.
@@ -24,8 +26,13 @@ package struct MessageAssembler: ~Copyable, Sendable {
     /// What is inflated at once: it is still in cache when it is checked.
     private static let inflationStride = 64 << 10
 
-    package init(validatesUTF8: Bool, inflater: consuming Inflater?) {
+    package init(
+        validatesUTF8: Bool,
+        maximumBytes: Int = .max,
+        inflater: consuming Inflater?
+    ) {
         self.validatesUTF8 = validatesUTF8
+        self.maximumBytes = min(max(0, maximumBytes), .max - 1)
         self.inflater = inflater
     }
 
@@ -83,7 +90,17 @@ package struct MessageAssembler: ~Copyable, Sendable {
         let growth = max(Self.trustedCapacity, storage.count, needed)
         let exact = storage.count + min(announced, growth)
         // Twice as much each time, or many fragments would be copied as many times.
-        storage.reserveCapacity(storage.isEmpty ? exact : max(exact, 2 * storage.capacity))
+        storage.reserveCapacity(
+            storage.isEmpty ? exact : max(exact, grown(to: 2 * storage.capacity))
+        )
+    }
+
+    /// A capacity that storage may grow to: beyond half the limit, the limit at once.
+    ///
+    /// For as long as storage is copied there are two; a copy from beyond half the limit would take
+    /// more than the limit.
+    private func grown(to capacity: Int) -> Int {
+        capacity > maximumBytes / 2 ? maximumBytes + 1 : capacity
     }
 
     /// Completes ``appendDirectly(upTo:read:)``: accounts for the `count` bytes that it stored.
@@ -218,7 +235,8 @@ package struct MessageAssembler: ~Copyable, Sendable {
         repeat {
             let start = storage.count
             if storage.capacity == start {
-                storage.reserveCapacity(max(2 * start, min(4 * input.count, 1 << 20), 256))
+                let doubled = max(2 * start, min(4 * input.count, 1 << 20), 256)
+                storage.reserveCapacity(max(start + 1, grown(to: doubled)))
             }
             let room = min(storage.capacity - start, Self.inflationStride)
             do throws(DeflateFailure) {

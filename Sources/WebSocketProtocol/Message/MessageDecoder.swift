@@ -38,7 +38,11 @@ package struct MessageDecoder: ~Copyable, Sendable {
         inflater: consuming Inflater? = nil
     ) {
         frames = FrameDecoder(role: role, limits: limits, allowsCompression: inflater != nil)
-        assembler = MessageAssembler(validatesUTF8: validatesUTF8, inflater: inflater)
+        assembler = MessageAssembler(
+            validatesUTF8: validatesUTF8,
+            maximumBytes: limits.maximumMessageBytes,
+            inflater: inflater
+        )
     }
 
     /// Decodes up to the next message or control frame.

@@ -207,6 +207,38 @@ struct InflaterTests {
         }
     }
 
+    @Test("A ratio is allowed exactly, and no lower one")
+    func exactRatio() throws {
+        // Beyond a megabyte, where ratios count, a size that is a multiple of its compressed size but for
+        // less than that.
+        for count in stride(from: 1_048_577, to: 1_070_000, by: 997) {
+            var deflater = DeflaterTests.deflater()
+            let message = [UInt8](repeating: 0, count: count)
+            let payload = try deflater.compress(message, room: 1 << 16)
+            let ratio = count / payload.count
+            guard count / ratio == payload.count else { continue }
+            for (maximum, isAllowed) in [(ratio, true), (ratio - 2, false)] {
+                var inflater = Inflater(ratio: maximum)
+                let result = Result { try inflater.inflate(payload, room: count + 1) }
+                #expect(((try? result.get().count) == count) == isAllowed, "\(maximum)")
+            }
+            return
+        }
+        Issue.record("no such size")
+    }
+
+    @Test("A message that ends inside a byte is refused, though a block ends there")
+    func endInsideByte() {
+        // A block with codes of its own: one zero bit is a letter, fifteen one bits end the block.
+        // The four bytes that a receiver adds are sixteen letters, the block's end, and a bit too many.
+        let payload: [UInt8] = [
+            0x04, 0xE0, 0x01, 0x92, 0x24, 0x49, 0x92, 0x24, 0xCB, 0x9E, 0x15, 0x89,
+            0x45, 0xCD, 0x23, 0xAB, 0x67, 0xDF, 0xBF, 0x3F, 0x00, 0x00, 0xC0, 0x07,
+        ]
+        var inflater = Inflater()
+        #expect(throws: DeflateFailure.corruptData) { try inflater.inflate(payload) }
+    }
+
     @Test("Random messages arrive whole whatever was agreed", arguments: 0..<16)
     func roundTrip(seed: Int) throws {
         var random = SeededGenerator(state: UInt64(seed))

@@ -345,6 +345,39 @@ struct MessageDecoderTests {
         )
     }
 
+    @Test(
+        "Messages of a limit that fits a short header pass, longer ones don't",
+        arguments: 99...127
+    )
+    func limitOfShortMessages(limit: Int) {
+        var limits = Limits()
+        for limitsFrames in [false, true] {
+            limits.maximumMessageBytes = limitsFrames ? 1000 : limit
+            limits.maximumFrameBytes = limitsFrames ? limit : 1000
+            let exact = [UInt8](repeating: 1, count: limit)
+            let stream = WireFrame(.binary, exact).bytes + WireFrame(.binary, exact + [1]).bytes
+            let made = TestSupport.events(of: stream, limits: limits)
+            let rule: ProtocolViolation.Rule =
+                limitsFrames ? .frameTooBig(maximum: limit) : .messageTooBig(maximum: limit)
+            #expect(made == [.message(.binary, exact), .violation(rule)])
+        }
+    }
+
+    @Test(
+        "What the first byte of a frame breaks is reported with that byte",
+        arguments: [
+            (0x83, false, .reservedOpcode(3)), (0x8F, false, .reservedOpcode(15)),
+            (0xA2, false, .reservedBits), (0xC1, false, .reservedBits),
+            (0xD9, false, .reservedBits),
+            (0x09, false, .fragmentedControlFrame), (0x80, false, .unexpectedContinuation),
+            (0x81, true, .expectedContinuation), (0xC0, true, .reservedBits),
+        ] as [(UInt8, Bool, ProtocolViolation.Rule)]
+    )
+    func firstByte(byte: UInt8, isInsideMessage: Bool, rule: ProtocolViolation.Rule) {
+        let before = isInsideMessage ? WireFrame(.binary, [1], isFinal: false).bytes : []
+        #expect(TestSupport.events(of: before + [byte]) == [.violation(rule)])
+    }
+
     @Test("Text is joined in lent storage, which comes back when the text has been taken")
     func lentStorage() throws {
         var lender: [UInt8] = []
