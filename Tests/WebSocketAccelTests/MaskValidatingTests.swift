@@ -47,6 +47,34 @@ struct MaskValidatingTests {
         }
     }
 
+    @Test(
+        "Beyond the size that fits the first-level cache, all is masked and every fault found",
+        arguments: KernelSet.all
+    )
+    func longPieces(kernels: KernelSet) {
+        let repeats = 30_000 / Self.text.count
+        var data = Array(repeatElement(Self.text, count: repeats).joined())
+        var output = [UInt8](repeating: 0, count: data.count)
+        for keyOffset in 0..<4 {
+            var key = Self.word(offset: keyOffset)
+            var state = boundary
+            #expect(kernels.maskValidating(&output, data, data.count, &key, &state) == -1)
+            #expect(key == Self.word(offset: keyOffset + data.count))
+            #expect(output == Reference.masked(data, key: Self.key, offset: keyOffset))
+        }
+        let borders = [8191, 8192, 8193, 16383, 16384, 16385, 24575, 24576, data.count - 1]
+        for place in borders {
+            let byte = data[place]
+            data[place] = 0xFF
+            let expected = Reference.check(data).failure
+            var key = Self.word(offset: 0)
+            var state = boundary
+            #expect(kernels.maskValidating(&output, data, data.count, &key, &state) == expected)
+            #expect(state == rejected)
+            data[place] = byte
+        }
+    }
+
     @Test("Random pieces with random faults: as one after the other", arguments: KernelSet.all)
     func randomPieces(kernels: KernelSet) {
         var random = SeededGenerator(state: 5)

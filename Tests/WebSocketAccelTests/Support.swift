@@ -181,3 +181,27 @@ final class GuardedBuffer {
                 && memcmp(storage + start, storage + start + 1, end - start - 1) == 0
     }
 }
+
+/// A few hundred bytes between two pages that nobody may touch.
+final class GuardPages {
+    /// The bytes between the guards.
+    let count = 600
+    /// The first byte behind the guard page at the front.
+    let start: UnsafeMutablePointer<UInt8>
+    /// The first byte of the guard page at the end.
+    let end: UnsafeMutablePointer<UInt8>
+    private static let pageSize = Int(sysconf(Int32(_SC_PAGESIZE)))
+
+    init() {
+        let size = Self.pageSize
+        let pages = mmap(nil, 3 * size, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0)
+        guard let pages, pages != MAP_FAILED else { preconditionFailure("no memory") }
+        guard mprotect(pages + size, size, PROT_READ | PROT_WRITE) == 0 else {
+            preconditionFailure("mprotect: \(errno)")
+        }
+        start = (pages + size).assumingMemoryBound(to: UInt8.self)
+        end = start + size
+    }
+
+    deinit { munmap(start - Self.pageSize, 3 * Self.pageSize) }
+}
