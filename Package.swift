@@ -92,7 +92,7 @@ let package = Package(
         .executableTarget(
             name: "wsdump",
             dependencies: [
-                "WebSocketClient", "LoopbackServer", "CWebSocketZlib",
+                "WebSocketClient", "LoopbackServer",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
                 .product(name: "Logging", package: "swift-log"),
             ],
@@ -108,7 +108,10 @@ let package = Package(
         ),
         .executableTarget(
             name: "loopback-server",
-            dependencies: ["LoopbackServer"],
+            dependencies: [
+                "LoopbackServer", "WebSocketClient",
+                .product(name: "ArgumentParser", package: "swift-argument-parser"),
+            ],
             swiftSettings: strict
         ),
 
@@ -215,7 +218,8 @@ let package = Package(
         .testTarget(
             name: "WSDumpTests",
             dependencies: [
-                "wsdump", "WebSocketClient", "LoopbackServer", "TestSupport", "CWebSocketZlib",
+                "wsdump", "loopback-server", "WebSocketClient", "LoopbackServer", "TestSupport",
+                "CWebSocketZlib",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
             ],
             swiftSettings: strict

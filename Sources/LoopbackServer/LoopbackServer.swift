@@ -72,14 +72,21 @@ public final class LoopbackServer: Sendable {
 
     private func acceptConnections() {
         while !isStopped.load(ordering: .sequentiallyConsistent) {
+            // It throws after `stop()` only: a shortage of descriptors it waits out.
             guard let stream = try? listener.accept(until: .never) else { return }
             let key = ObjectIdentifier(stream)
             streams.withLock { $0[key] = stream }
-            try? Threads.start { [self] in
-                // A client that breaks off is the client's business: the next one gets served.
-                try? serve(stream)
-                stream.finishWriting()
+            do {
+                try Threads.start { [self] in
+                    // A client that breaks off is the client's business: the next one gets served.
+                    try? serve(stream)
+                    stream.finishWriting()
+                    streams.withLock { $0[key] = nil }
+                }
+            } catch {
+                // Without a thread for it, this client is turned away.
                 streams.withLock { $0[key] = nil }
+                stream.abort()
             }
         }
     }

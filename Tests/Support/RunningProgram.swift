@@ -58,9 +58,12 @@ package final class RunningProgram {
         return "/" + tests.split(separator: "/").dropLast().joined(separator: "/") + "/" + name
     }
 
-    /// Writes to its input, as who types.
-    package func type(_ text: String) throws {
-        var bytes = Array(text.utf8)[...]
+    /// Writes to its input, as a person types.
+    package func type(_ text: String) throws { try type(bytes: Array(text.utf8)) }
+
+    /// Writes bytes to its input.
+    package func type(bytes: [UInt8]) throws {
+        var bytes = bytes[...]
         while !bytes.isEmpty {
             let count = bytes.withUnsafeBytes { write(input, $0.baseAddress, $0.count) }
             guard count > 0 else { throw SupportError("write: \(errno)") }
@@ -73,6 +76,21 @@ package final class RunningProgram {
         guard isInputOpen else { return }
         isInputOpen = false
         close(input)
+    }
+
+    /// How many seconds the program has spent on a processor so far.
+    package func processorTime() throws -> Double {
+        let text = try String(contentsOfFile: "/proc/\(process)/stat", encoding: .utf8)
+        // proc(5): the name, which may have blanks, is in parentheses; then come fields 3 and up.
+        let fields = text[(text.lastIndex(of: ")") ?? text.startIndex)...].split(separator: " ")
+        guard fields.count > 13, let user = Double(fields[12]), let system = Double(fields[13])
+        else { throw SupportError("/proc/\(process)/stat: \(text)") }
+        return (user + system) / Double(sysconf(Int32(_SC_CLK_TCK)))
+    }
+
+    /// How many descriptors the program has open.
+    package func openDescriptors() throws -> Int {
+        try FileManager.default.contentsOfDirectory(atPath: "/proc/\(process)/fd").count
     }
 
     package func send(signal number: Int32) { Glibc.kill(process, number) }

@@ -62,7 +62,8 @@ package final class Listener: Sendable {
 
     /// Waits for a client.
     ///
-    /// Throws `.timedOut`, and `.aborted` after `close()`.
+    /// While the process or the system has no descriptor left, clients wait in the listener's queue,
+    /// and this looks again every now and then. Throws `.timedOut`, and `.aborted` after `close()`.
     package func accept(until deadline: Deadline) throws(TransportError) -> any ByteStream {
         while true {
             let ready = try Poll.wait(
@@ -72,12 +73,38 @@ package final class Listener: Sendable {
                 until: deadline
             )
             guard ready != nil else { throw .timedOut(.connecting) }
-            let descriptor = systemAccept(socket.descriptor)
-            guard descriptor >= 0 else { continue }
-            let accepted = try Socket(accepted: descriptor)
-            if !address.isUnix { try accepted.set(.noDelay(true)) }
-            return SocketStream(accepted, wakeUp: try WakeUp())
+            do throws(TransportError) {
+                if let stream = try acceptNow() { return stream }
+            } catch .system(_, let error) where error.isShortage {
+                try pause(until: deadline)
+            }
         }
+    }
+
+    /// Accepts a client that waits; `nil` if it has gone.
+    private func acceptNow() throws(TransportError) -> SocketStream? {
+        // First, so that a shortage leaves the client in the queue.
+        let wakeUp = try WakeUp()
+        switch SystemCalls.retrying({ systemAccept(socket.descriptor) }) {
+        case .success(let descriptor):
+            let accepted = try Socket(accepted: descriptor)
+            // A client that has gone again has no options; its stream says so.
+            if !address.isUnix { try? accepted.set(.noDelay(true)) }
+            return SocketStream(accepted, wakeUp: wakeUp)
+        case .failure(let error) where error.isFaultOfListener || error.isShortage:
+            throw .system(call: "accept", error)
+        case .failure:
+            // accept(2) also reports what befell the client's connection meanwhile.
+            return nil
+        }
+    }
+
+    /// Waits a moment, or until the deadline.
+    private func pause(until deadline: Deadline) throws(TransportError) {
+        var nothing: [PollEntry] = []
+        let moment = Deadline.after(.milliseconds(50))
+        let isFirst = moment.nanoseconds < deadline.nanoseconds
+        _ = try Poll.wait(for: &nothing, wakeUp: wakeUp, until: isFirst ? moment : deadline)
     }
 
     /// Stops accepting, now and later; connections that were accepted stay.
@@ -89,6 +116,13 @@ package final class Listener: Sendable {
 
 private func systemAccept(_ descriptor: Int32) -> Int32 {
     accept(descriptor, nil, nil)
+}
+
+extension ErrorNumber {
+    /// Whether no later accept(2) can do better.
+    fileprivate var isFaultOfListener: Bool {
+        [EBADF, EFAULT, EINVAL, ENOTSOCK, EOPNOTSUPP].contains(rawValue)
+    }
 }
 
 extension SocketOption {

@@ -26,6 +26,9 @@ package struct ErrorNumber: RawRepresentable, Error, Sendable, Hashable {
 
     /// Whether the call would have had to wait.
     var isWouldBlock: Bool { rawValue == EAGAIN || rawValue == EWOULDBLOCK }
+
+    /// Whether descriptors or memory have run out for now.
+    var isShortage: Bool { [EMFILE, ENFILE, ENOBUFS, ENOMEM].contains(rawValue) }
 }
 
 extension ErrorNumber: CustomStringConvertible {
