@@ -30,28 +30,48 @@ struct ConnectingArguments: ParsableArguments {
     @Option(name: .shortAndLong, help: ArgumentHelp("The Origin field.", valueName: "origin"))
     var origin: String?
 
+    @Flag(help: "Send no Origin field.")
+    var noOrigin = false
+
+    @Option(
+        name: [.customShort("H"), .long],
+        help: ArgumentHelp(
+            "A further header field, \"Name: value\", in which commas may stand; may be repeated.",
+            valueName: "field"
+        )
+    )
+    var header: [String] = []
+
     @Option(
         help: ArgumentHelp(
-            "Further header fields: \"Name: value, Other: value\".",
+            "Further header fields, \"Name: value, Other: value\"; may be repeated.",
             valueName: "list"
         )
     )
-    var headers: String?
+    var headers: [String] = []
+
+    @Option(
+        help: ArgumentHelp(
+            "The ciphers for TLS up to 1.2, in OpenSSL's notation.",
+            discussion: "DEFAULT@SECLEVEL=0 accepts what old servers offer.",
+            valueName: "list"
+        )
+    )
+    var ciphers: String?
 
     @Flag(help: "Offer compression of messages (permessage-deflate).")
     var compress = false
 
     @Option(
         help: ArgumentHelp(
-            "Send a ping after so many seconds, again and again; a server that is silent for as "
-                + "long after one is given up.",
+            "Send a ping every so often; a server that doesn't answer within that time is given up.",
             valueName: "seconds"
         )
     )
     var pingInterval: Seconds?
 
     @Option(
-        help: ArgumentHelp("Connect again so many seconds after each end.", valueName: "seconds")
+        help: ArgumentHelp("Connect again, that long after each end.", valueName: "seconds")
     )
     var reconnect: Seconds?
 
@@ -64,13 +84,13 @@ struct ConnectingArguments: ParsableArguments {
             options.proxy = try explained("--proxy") { .proxy(try Proxy(parsing: proxy)) }
         }
         if ignoresCertificate { options.tls = TLSOptions(verification: .none) }
+        options.tls.ciphers = ciphers
         if let origin { options.origin = .custom(origin) }
-        if let headers {
-            let lines = headers.split(separator: ",").map { String($0).trimmingBlanks }
-            options.headers = try explained("--headers") {
-                try HTTPFields(lines: lines.filter { !$0.isEmpty })
-            }
-        }
+        if noOrigin { options.origin = .omitted }
+        var lines = headers.flatMap { $0.split(separator: ",").map { String($0).trimmingBlanks } }
+        lines.removeAll { $0.isEmpty }
+        _ = try explained("--headers") { try HTTPFields(lines: lines) }
+        options.headers = try explained("--header") { try HTTPFields(lines: lines + header) }
         options.subprotocols = subprotocols
         if compress { options.compression = DeflateOptions() }
         return options
@@ -93,8 +113,16 @@ struct SendingArguments: ParsableArguments {
     )
     var file: [String] = []
 
-    @Flag(help: "Send everything as binary messages.")
+    @Flag(help: "Send everything as binary messages, byte for byte.")
     var binary = false
+
+    @Option(
+        help: ArgumentHelp(
+            "Send messages in frames of at most this size, such as 4096 or 64KiB.",
+            valueName: "size"
+        )
+    )
+    var fragment: ByteCount?
 
     @Option(
         help: ArgumentHelp("How long to stay after the end of the input.", valueName: "seconds")
@@ -121,13 +149,16 @@ struct ShowingArguments: ParsableArguments {
 
     @Flag(help: "Show each frame as a JSON object on one line.")
     var json = false
+
+    @Flag(help: "Show messages whole, not fragment by fragment.")
+    var join = false
 }
 
 /// What to measure.
 struct MeasuringArguments: ParsableArguments {
     @Option(
         help: ArgumentHelp(
-            "Send so many messages of that size to an echo server, and show rates and round trip "
+            "Send that many messages of that size to an echo server, and show rates and round trip "
                 + "times.",
             discussion: "For example 64KiBx10000.",
             valueName: "size-x-count"
@@ -154,7 +185,7 @@ struct MeasuringArguments: ParsableArguments {
     }
 }
 
-/// A time on the command line, in seconds, fractions too.
+/// A time on the command line, in seconds and fractions of them.
 struct Seconds: ExpressibleByArgument, CustomStringConvertible {
     static let zero = Seconds(duration: .zero)
 

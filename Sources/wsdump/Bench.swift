@@ -18,27 +18,15 @@ struct Bench {
         var count: Int
         var window: Int
 
-        /// Reads a text such as "64KiBx10000"; `nil` if it is none.
+        /// Reads a text such as "64KiBx10000"; `nil` if it isn't a size and a count.
         init?(_ text: String, window: Int) {
             let parts = text.lowercased().split { "x*×".contains($0) }
-            guard parts.count == 2, let size = Self.bytes(parts[0]), let count = Int(parts[1]),
-                count > 0, window > 0
+            guard parts.count == 2, let size = ByteCount(argument: String(parts[0])),
+                let count = Int(parts[1]), count > 0, window > 0
             else { return nil }
-            self.size = size
+            self.size = size.bytes
             self.count = count
             self.window = window
-        }
-
-        private static func bytes(_ text: Substring) -> Int? {
-            let digits = text.prefix { $0.isNumber }
-            let units = [
-                "": 1, "b": 1, "k": 1 << 10, "kib": 1 << 10, "kb": 1000, "m": 1 << 20,
-                "mib": 1 << 20, "mb": 1_000_000, "g": 1 << 30, "gib": 1 << 30,
-            ]
-            guard let number = Int(digits), let unit = units[String(text[digits.endIndex...])]
-            else { return nil }
-            let (size, overflow) = number.multipliedReportingOverflow(by: unit)
-            return overflow || size > 1 << 30 ? nil : size
         }
     }
 
@@ -57,7 +45,7 @@ struct Bench {
 
         var count: Int { roundTrips.count }
 
-        /// The smallest time that so many per cent of the messages didn't exceed.
+        /// The smallest time that `percent` per cent of the messages didn't exceed.
         func percentile(_ percent: Double) -> Duration {
             guard !roundTrips.isEmpty else { return .zero }
             let rank = (Double(count) * percent / 100).rounded(.up)
@@ -78,7 +66,7 @@ struct Bench {
     func run() -> Int32 {
         do {
             let result = try measure()
-            Terminal.write(Report.text(result, isJSON: isJSON) + "\n")
+            Terminal.write(try Report.text(result, isJSON: isJSON) + "\n")
             guard result.count < load.count else { return 0 }
             console.note("wsdump: interrupted after \(result.count) of \(load.count) messages")
             return 130
@@ -121,18 +109,20 @@ struct Bench {
         for index in 0..<load.count {
             let (_, payload) = try socket.receiveData()
             let now = ContinuousClock.now
-            guard payload.count == load.size, let start = sender.takeStart(of: index) else {
-                throw BenchError.notAnEcho(expected: load.size, received: payload.count)
+            guard payload.count == load.size else {
+                throw BenchError.otherSize(expected: load.size, received: payload.count)
             }
+            guard payload == sender.payload else { throw BenchError.otherBytes }
+            guard let start = sender.takeStart(of: index) else { throw BenchError.tooEarly }
             roundTrips.append(start.duration(to: now))
             progress.advance(to: index + 1, bytes: (index + 1) * load.size, at: now)
         }
     }
 }
 
-/// The sending half of a ``Bench``: on a thread of its own, so many messages ahead of the receiver.
-private final class BenchSender: Sendable {
-    private let payload: [UInt8]
+/// The sending half of a ``Bench``, on a thread of its own, some messages ahead of the receiver.
+final class BenchSender: Sendable {
+    let payload: [UInt8]
     private let count: Int
     private let starts = Locked<[ContinuousClock.Instant]>([])
     private let isStopped = Atomic<Bool>(false)
@@ -153,7 +143,7 @@ private final class BenchSender: Sendable {
             do {
                 try socket.send(binary: payload)
             } catch {
-                // The receiver hears of it too, and tells.
+                // The receiver gets the same error, and reports it.
                 return
             }
         }
@@ -171,13 +161,18 @@ private final class BenchSender: Sendable {
     }
 }
 
+/// How a server shows that it doesn't echo.
 enum BenchError: Error, CustomStringConvertible {
-    case notAnEcho(expected: Int, received: Int)
+    case otherSize(expected: Int, received: Int)
+    case otherBytes
+    case tooEarly
 
     var description: String {
         switch self {
-        case .notAnEcho(let expected, let received):
+        case .otherSize(let expected, let received):
             "the server doesn't echo: \(received) bytes came back for \(expected)"
+        case .otherBytes: "the server doesn't echo: other bytes came back"
+        case .tooEarly: "the server doesn't echo: it sent a message before it got one"
         }
     }
 }

@@ -16,10 +16,12 @@ final class Console: Sendable {
     struct Style: Equatable {
         /// Whether lines are edited behind a prompt: both ends are a terminal.
         var prompts = false
-        /// Whether `< ` stands in front of what was received: standard output is a terminal.
+        /// Whether each row of what was received is marked: standard output is a terminal.
         var marksReceived = false
         /// Whether what was received is blue.
         var isColoured = false
+        /// Whether the terminal can be kept from beginning rows by itself.
+        var controlsWrapping = false
 
         static let plain = Style()
 
@@ -30,14 +32,16 @@ final class Console: Sendable {
             return Style(
                 prompts: Terminal.hasInput && isCapable,
                 marksReceived: true,
-                isColoured: isCapable && Terminal.allowsColour
+                isColoured: isCapable && Terminal.allowsColour,
+                controlsWrapping: isCapable
             )
         }
     }
 
-    /// What was typed.
+    /// What was typed, or piped in.
     enum Input: Equatable {
-        case line(String)
+        /// A line without the line feed at its end.
+        case line([UInt8])
         case end
         case interrupt
     }
@@ -50,13 +54,18 @@ final class Console: Sendable {
         /// Bytes of a line that isn't complete, without a prompt.
         var partial: [UInt8] = []
         var isPrompting = false
-        var former: termios?
+        /// Where the prompt was drawn: the terminal's width, and the cursor's column.
+        var drawnWidth = 0
+        var drawnColumn = 0
     }
 
     let style: Style
     private static let prompt = "> "
     private static let eraseLine = "\r\u{1B}[K"
+    private static let bell = "\u{7}"
     private let state = Locked(State())
+    /// The terminal as it was; by itself, as `state` is locked for as long as output blocks.
+    private let former = Locked<termios?>(nil)
 
     init(_ style: Style) {
         self.style = style
@@ -66,7 +75,8 @@ final class Console: Sendable {
     func start() {
         guard style.prompts else { return }
         state.withLock { state in
-            state.former = Terminal.enterRawMode()
+            let mode = Terminal.enterRawMode()
+            former.withLock { $0 = mode }
             state.isPrompting = true
             draw(&state)
         }
@@ -75,43 +85,61 @@ final class Console: Sendable {
     /// Leaves the terminal as it was, until ``start()``.
     func stop() {
         state.withLock { state in
-            if state.isPrompting { Terminal.write(Self.eraseLine) }
+            if state.isPrompting { erase(&state) }
             state.isPrompting = false
-            if let former = state.former { Terminal.restore(former) }
-            state.former = nil
+        }
+        restoreTerminal()
+    }
+
+    /// Leaves the terminal for good; a line that was being typed stays on the screen.
+    func finish() {
+        stop()
+        let line = state.withLock { $0.buffer.take() }
+        if !line.isEmpty { say("Not sent: \(line)") }
+    }
+
+    /// Gives the terminal its mode back, whatever else is going on.
+    func restoreTerminal() {
+        former.withLock { former in
+            if let mode = former { Terminal.restore(mode) }
+            former = nil
         }
     }
 
     /// Draws the prompt again, for a terminal that has another size now.
     func redraw() { above {} }
 
-    /// Shows something received on a line of its own.
+    /// Shows something received on rows of its own.
     func show(_ text: String) {
-        var line = text
-        if style.marksReceived {
-            // What goes on in further lines is indented, so that a peer can't pass its text off as
-            // the prompt or as a message of its own.
-            let lines = text.split(separator: "\n", omittingEmptySubsequences: false)
-            line = "< " + lines.joined(separator: "\n  ")
+        guard style.marksReceived else { return above { Terminal.write(text + "\n") } }
+        var rows = Rows.received(width: Terminal.width()).text(text)
+        // How wide the terminal makes a letter isn't known for sure, but for those of ASCII.
+        if style.controlsWrapping, !rows.utf8.allSatisfy({ $0 < 0x80 }) {
+            rows = "\u{1B}[?7l\(rows)\u{1B}[?7h"
         }
-        if style.isColoured { line = "\u{1B}[34m" + line + "\u{1B}[39m" }
-        above { Terminal.write(line + "\n") }
+        if style.isColoured { rows = "\u{1B}[34m\(rows)\u{1B}[39m" }
+        above { Terminal.write(rows + "\n") }
     }
 
-    /// Says something about the program to who sits in front of it.
+    /// Says something about the program to the person at the prompt.
     func say(_ line: String) {
         guard style.prompts else { return }
-        above { Terminal.write(Legible.text(line) + "\n") }
+        let rows = Rows.said(width: Terminal.width()).text(Legible.text(line))
+        above { Terminal.write(rows + "\n") }
     }
 
     /// Says something about the connection, on standard error.
     func note(_ line: String) {
-        above { Terminal.write(Legible.text(line) + "\n", to: Terminal.errorOutput) }
+        var text = Legible.text(line)
+        if Terminal.hasErrorOutput {
+            text = Rows.said(width: Terminal.width(of: Terminal.errorOutput)).text(text)
+        }
+        above { Terminal.write(text + "\n", to: Terminal.errorOutput) }
     }
 
     private func above(_ write: () -> Void) {
         state.withLock { state in
-            if state.isPrompting { Terminal.write(Self.eraseLine) }
+            if state.isPrompting { erase(&state) }
             write()
             if state.isPrompting { draw(&state) }
         }
@@ -129,7 +157,7 @@ final class Console: Sendable {
     private func collect(_ bytes: [UInt8]?, _ state: inout State) -> [Input] {
         guard let bytes else {
             defer { state.partial = [] }
-            return (state.partial.isEmpty ? [] : [line(state.partial)]) + [.end]
+            return (state.partial.isEmpty ? [] : [.line(state.partial)]) + [.end]
         }
         // Only what is new can have the end of a line: a long one is not searched again and again.
         guard bytes.contains(0x0A) else {
@@ -139,13 +167,7 @@ final class Console: Sendable {
         var lines = (state.partial + bytes)
             .split(separator: 0x0A, omittingEmptySubsequences: false)
         state.partial = lines.popLast().map { Array($0) } ?? []
-        return lines.map { line($0) }
-    }
-
-    private func line(_ bytes: some Collection<UInt8>) -> Input {
-        var bytes = Array(bytes)
-        if bytes.last == 0x0D { bytes.removeLast() }
-        return .line(String(decoding: bytes, as: UTF8.self))
+        return lines.map { .line(Array($0)) }
     }
 
     private func edit(_ bytes: [UInt8]?, _ state: inout State) -> [Input] {
@@ -156,12 +178,14 @@ final class Console: Sendable {
             switch key {
             case .enter:
                 // The line as a whole, though only a part of it may have been in view.
-                Terminal.write(Self.eraseLine + Self.prompt + state.buffer.text + "\n")
-                inputs.append(.line(state.buffer.take()))
+                erase(&state)
+                Terminal.write(Self.prompt + PromptView.whole(state.buffer.characters) + "\n")
+                inputs.append(.line(Array(state.buffer.take().utf8)))
             case .interrupt: inputs.append(.interrupt)
             case .endOfInput where state.buffer.isEmpty: inputs.append(.end)
             case .endOfInput: state.buffer.press(.delete)
             case .clearScreen: Terminal.write("\u{1B}[H\u{1B}[2J")
+            case .unknown: Terminal.write(Self.bell)
             default: state.buffer.press(key)
             }
         }
@@ -169,28 +193,32 @@ final class Console: Sendable {
         return inputs
     }
 
-    /// Draws the prompt and as much of the line as fits on one row, the cursor in view.
-    private func draw(_ state: inout State) {
-        let room = max(10, Terminal.width - Self.prompt.count - 1)
-        let characters = state.buffer.characters
-        let cursor = state.buffer.cursor
-        state.firstShown = min(state.firstShown, cursor)
-        var column = columns(characters[state.firstShown..<cursor])
-        while column > room {
-            column -= characters[state.firstShown].columns
-            state.firstShown += 1
-        }
-        var (end, used) = (cursor, column)
-        while end < characters.count, used + characters[end].columns <= room {
-            used += characters[end].columns
-            end += 1
-        }
-        let shown = String(characters[state.firstShown..<end].map { $0 == "\t" ? " " : $0 })
-        Terminal.write(Self.eraseLine + Self.prompt + shown)
-        Terminal.write("\r\u{1B}[\(Self.prompt.count + column)C")
+    /// Erases the prompt and the line behind it.
+    private func erase(_ state: inout State) { Terminal.write(eraseRows(&state)) }
+
+    /// What erases the rows that were drawn last, for a terminal as wide as it is now.
+    private func eraseRows(_ state: inout State) -> String {
+        let width = Terminal.width()
+        defer { (state.drawnWidth, state.drawnColumn) = (width, 0) }
+        guard state.drawnWidth > width else { return Self.eraseLine }
+        // A terminal that became narrower has broken the row into several; the cursor is on the one
+        // with its character.
+        let above = state.drawnColumn / width
+        return "\r" + (above > 0 ? "\u{1B}[\(above)A" : "") + "\u{1B}[J"
     }
 
-    private func columns(_ characters: ArraySlice<Character>) -> Int {
-        characters.reduce(0) { $0 + $1.columns }
+    /// Draws the prompt and as much of the line as fits on one row, the cursor in view.
+    private func draw(_ state: inout State) {
+        let width = Terminal.width()
+        let view = PromptView(
+            state.buffer.characters,
+            cursor: state.buffer.cursor,
+            first: &state.firstShown,
+            room: max(1, width - Self.prompt.count - 1)
+        )
+        let column = Self.prompt.count + view.cursorColumn
+        let rows = eraseRows(&state) + Self.prompt + view.text
+        Terminal.write(rows + "\r\u{1B}[\(column)C")
+        (state.drawnWidth, state.drawnColumn) = (width, column)
     }
 }

@@ -1,44 +1,60 @@
 import WebSocketClient
 
-/// JSON, as far as it is needed.
-enum JSON {
-    /// One object on one line: text as `data`, all else as `base64`.
-    static func line(_ event: Event, seconds: Double) -> String {
-        var members = ["\"seconds\":\(seconds)"]
-        switch event {
-        case .frame(let opcode, let payload, let isFinal):
-            members.append("\"type\":\"\(Transcript.name(opcode))\"")
-            if !isFinal { members.append("\"final\":false") }
-            if opcode == .text, let text = String(validating: payload, as: UTF8.self) {
-                members.append("\"data\":\(string(text))")
-            } else {
-                members.append("\"base64\":\"\(Base64.encode(payload))\"")
-            }
-        case .close(let code, let reason):
-            members.append("\"type\":\"close\"")
-            members.append("\"code\":\(code)")
-            members.append("\"reason\":\(string(reason))")
-        }
-        return "{" + members.joined(separator: ",") + "}"
-    }
+#if canImport(FoundationEssentials)
+    import FoundationEssentials
+#else
+    import Foundation
+#endif
 
-    /// A string literal (RFC 8259 §7); whatever would do a terminal harm is escaped.
-    static func string(_ text: String) -> String {
-        var result = "\""
+/// JSON (RFC 8259) on one line, safe to show on a terminal.
+enum JSON {
+    /// A value's members in alphabetical order.
+    static func line(_ value: some Encodable) throws -> String {
+        let encoder = JSONEncoder()
+        encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]
+        let text = String(decoding: try encoder.encode(value), as: UTF8.self)
+        guard text.unicodeScalars.contains(where: Legible.isHarmful) else { return text }
+        // Outside of strings JSON is ASCII, so what is left to escape stands inside of them.
+        var result = ""
         for scalar in text.unicodeScalars {
-            switch scalar {
-            case "\"": result += "\\\""
-            case "\\": result += "\\\\"
-            case "\n": result += "\\n"
-            case "\r": result += "\\r"
-            case "\t": result += "\\t"
-            case _ where Legible.isHarmful(scalar):
+            if Legible.isHarmful(scalar) {
                 // All of them are below U+10000.
                 let digits = String(scalar.value, radix: 16)
                 result += "\\u" + String(repeating: "0", count: 4 - digits.count) + digits
-            default: result.unicodeScalars.append(scalar)
+            } else {
+                result.unicodeScalars.append(scalar)
             }
         }
-        return result + "\""
+        return result
     }
+
+    /// What `--json` says about an event: text as `data`, all else as `base64`.
+    static func line(_ event: Event, seconds: Double) throws -> String {
+        var line = EventLine(seconds: seconds)
+        switch event {
+        case .frame(let frame):
+            line.type = Transcript.name(frame.opcode)
+            if !frame.isFinal { line.final = false }
+            if frame.isText, let text = String(validating: frame.payload, as: UTF8.self) {
+                line.data = text
+            } else {
+                line.base64 = Base64.encode(frame.payload)
+            }
+        case .close(let code, let reason):
+            line.type = "close"
+            line.code = code.rawValue
+            line.reason = reason
+        }
+        return try self.line(line)
+    }
+}
+
+private struct EventLine: Encodable {
+    var seconds: Double
+    var type = ""
+    var final: Bool?
+    var data: String?
+    var base64: String?
+    var code: UInt16?
+    var reason: String?
 }

@@ -10,10 +10,21 @@ enum Key: Equatable {
 /// Makes keys of the bytes that a terminal sends for them (ECMA-48, and what xterm added).
 struct KeyDecoder {
     private var sequence: [UInt8] = []
+    /// Whether the next byte stands for itself: Ctrl-V came before it.
+    private var isQuoting = false
     private static let maximumSequence = 16
+    /// Ctrl-V.
+    private static let quote: UInt8 = 0x16
 
     /// The key that the byte completes, if it does.
     mutating func decode(_ byte: UInt8) -> Key? {
+        if isQuoting {
+            isQuoting = false
+            if byte < 0x20 || byte == 0x7F { return .scalar(Unicode.Scalar(byte)) }
+        } else if sequence.isEmpty, byte == Self.quote {
+            isQuoting = true
+            return nil
+        }
         // A character that is cut short must not swallow the key after it.
         if let first = sequence.first, first >= 0x80, byte & 0xC0 != 0x80 { sequence = [] }
         sequence.append(byte)
@@ -49,7 +60,8 @@ struct KeyDecoder {
         case 0x15: .killToStart  // Ctrl-U
         case 0x17: .killWord  // Ctrl-W
         case 0x19: .yank  // Ctrl-Y
-        default: .unknown
+        // One that edits nothing is a character like any other: protocols separate what they send by them.
+        default: .scalar(Unicode.Scalar(byte))
         }
     }
 

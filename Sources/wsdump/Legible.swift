@@ -41,19 +41,33 @@ enum Legible {
     /// Binary data: what has been compressed as text, or else the bytes.
     static func data(_ payload: [UInt8]) -> String {
         if payload.starts(with: [0x1F, 0x8B]) {
-            if let text = Inflation.text(of: payload, format: .gzip) {
-                return "[gzip] " + self.text(text)
-            }
-        } else if let text = Inflation.text(of: payload, format: .deflate) {
+            if let text = inflatedText(payload, .gzip) { return "[gzip] " + self.text(text) }
+        } else if let text = inflatedText(payload, .deflate) {
             return "[zlib] " + self.text(text)
         }
         return bytes(payload)
     }
 
+    /// More than this is not shown: a small message can inflate to a thousand times its size.
+    private static let maximumInflatedBytes = 16 << 20
+
+    private static func inflatedText(
+        _ payload: [UInt8],
+        _ format: CompressedData.Format
+    ) -> String? {
+        let bytes = CompressedData.inflate(
+            payload,
+            format: format,
+            maximumBytes: maximumInflatedBytes
+        )
+        return bytes.flatMap { String(validating: $0, as: UTF8.self) }
+    }
+
     /// What is harmful anywhere, but for the line feed.
     static func isHarmful(_ scalar: Unicode.Scalar) -> Bool { scalar.isHarmful && scalar != "\n" }
 
-    private static func escape(_ value: UInt32) -> String {
+    /// A character by its number, as in `\x1b`.
+    static func escape(_ value: UInt32) -> String {
         let digits = String(value, radix: 16)
         return value < 0x100
             ? "\\x" + (digits.count < 2 ? "0" : "") + digits : "\\u{" + digits + "}"

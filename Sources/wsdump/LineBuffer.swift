@@ -15,7 +15,7 @@ struct LineBuffer {
     var text: String { String(characters) }
     var isEmpty: Bool { characters.isEmpty }
 
-    /// Does what a key says; what is none of the line's business does nothing.
+    /// Does what a key says; keys that don't edit the line are ignored.
     mutating func press(_ key: Key) {
         switch key {
         case .scalar(let scalar): insert(scalar)
@@ -101,18 +101,4 @@ struct LineBuffer {
 
 extension Character {
     fileprivate var isWord: Bool { isLetter || isNumber || self == "_" }
-
-    /// How many columns a terminal gives it, near enough: two for East Asian wide ones and emoji.
-    var columns: Int {
-        guard let scalar = unicodeScalars.first else { return 0 }
-        if scalar.properties.isEmojiPresentation { return 2 }
-        switch scalar.value {
-        case 0x1100...0x115F, 0x2E80...0x303E, 0x3041...0xA4CF, 0xA960...0xA97F, 0xAC00...0xD7A3,
-            0xF900...0xFAFF, 0xFE30...0xFE6F, 0xFF00...0xFF60, 0xFFE0...0xFFE6,
-            0x20000...0x3FFFD:
-            return 2
-        default:
-            return 1
-        }
-    }
 }

@@ -19,7 +19,7 @@ struct ProgressBar {
             total: total,
             messagesPerSecond: Double(count) / seconds,
             bytesPerSecond: Double(bytes) / seconds,
-            width: Terminal.width
+            width: Terminal.width(of: Terminal.errorOutput)
         )
         Terminal.write("\r\(line)\u{1B}[K", to: Terminal.errorOutput)
     }

@@ -1,7 +1,7 @@
 /// Figures in words.
 enum Report {
-    static func text(_ result: Bench.Result, isJSON: Bool) -> String {
-        isJSON ? json(result) : table(result)
+    static func text(_ result: Bench.Result, isJSON: Bool) throws -> String {
+        isJSON ? try JSON.line(Figures(result)) : table(result)
     }
 
     private static let percentiles: [(name: String, percent: Double)] = [
@@ -20,15 +20,22 @@ enum Report {
             """
     }
 
-    private static func json(_ result: Bench.Result) -> String {
-        let times = percentiles.map {
-            "\"\($0.name)\":\(result.percentile($0.percent) / .seconds(1))"
+    /// The figures as `--json` gives them.
+    private struct Figures: Encodable {
+        let size, count, window: Int
+        let seconds, messagesPerSecond, bytesPerSecond: Double
+        let roundTrip: [String: Double]
+
+        init(_ result: Bench.Result) {
+            size = result.load.size
+            count = result.count
+            window = result.load.window
+            seconds = result.duration / .seconds(1)
+            messagesPerSecond = result.messagesPerSecond
+            bytesPerSecond = result.bytesPerSecond
+            let times = percentiles.map { ($0.name, result.percentile($0.percent) / .seconds(1)) }
+            roundTrip = Dictionary(uniqueKeysWithValues: times)
         }
-        return "{\"size\":\(result.load.size),\"count\":\(result.count),"
-            + "\"window\":\(result.load.window),\"seconds\":\(result.duration / .seconds(1)),"
-            + "\"messagesPerSecond\":\(result.messagesPerSecond),"
-            + "\"bytesPerSecond\":\(result.bytesPerSecond),"
-            + "\"roundTrip\":{\(times.joined(separator: ","))}}"
     }
 
     /// A number of bytes with the unit that fits it.
@@ -63,7 +70,7 @@ enum Report {
         return String(digits)
     }
 
-    /// A number that is not negative, with so many digits behind the point.
+    /// A number that is not negative, with `digits` digits behind the point.
     static func decimal(_ value: Double, digits: Int) -> String {
         var scale = 1
         for _ in 0..<digits { scale *= 10 }

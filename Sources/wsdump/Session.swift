@@ -16,13 +16,16 @@ final class Session: Sendable {
     private final class Progress: Sendable {
         /// Whether there is a connection at present.
         let isOpen = Atomic<Bool>(false)
-        /// Whether something that was to be sent was not, or the connection ended out of order.
+        /// Whether something wasn't sent that should have been, or the connection ended abnormally.
         let hasFailed = Atomic<Bool>(false)
         let isEndedByUser = Atomic<Bool>(false)
+        /// Whether the message that fragments are arriving of is text.
+        let isText = Atomic<Bool>(false)
     }
 
     private let sending: SendingArguments
     private let connecting: ConnectingArguments
+    private let joinsFragments: Bool
     private let console: Console
     private let transcript: Transcript
     private let target: Target
@@ -38,6 +41,7 @@ final class Session: Sendable {
         sending = arguments.sending
         connecting = arguments.connecting
         let showing = arguments.showing
+        joinsFragments = showing.join
         console = Console(showing.raw || showing.json ? .plain : .ofTerminal)
         transcript = Transcript(
             isVerbose: showing.verbose >= 1,
@@ -66,12 +70,22 @@ final class Session: Sendable {
             console.say("Connected again")
         }
         app.onData = { _, payload, opcode, isFinal in
-            show(.frame(opcode, payload, isFinal: isFinal))
+            if opcode != .continuation {
+                progress.isText.store(opcode == .text, ordering: .relaxed)
+            }
+            let isText = progress.isText.load(ordering: .relaxed)
+            let frame = ReceivedFrame(
+                opcode: opcode,
+                payload: payload,
+                isFinal: isFinal,
+                isText: isText
+            )
+            show(.frame(frame))
         }
         // With this set, fragments come one by one.
-        app.onContinuation = { _, _, _ in }
-        app.onPing = { _, payload in show(.frame(.ping, payload, isFinal: true)) }
-        app.onPong = { _, payload in show(.frame(.pong, payload, isFinal: true)) }
+        if !joinsFragments { app.onContinuation = { _, _, _ in } }
+        app.onPing = { _, payload in show(.frame(ReceivedFrame(opcode: .ping, payload: payload))) }
+        app.onPong = { _, payload in show(.frame(ReceivedFrame(opcode: .pong, payload: payload))) }
         app.onError = { _, error in console.note("wsdump: \(error)") }
         app.onClose = { _, code, reason in
             // Attempts that failed have no end to be shown.
@@ -83,7 +97,7 @@ final class Session: Sendable {
         }
     }
 
-    /// Runs until the connection has ended; false if it ended out of order.
+    /// Runs until the connection has ended; false if it ended abnormally.
     func run() -> Bool {
         let signals = watchSignals()
         defer { withExtendedLifetime(signals) {} }
@@ -96,7 +110,7 @@ final class Session: Sendable {
         app.close()
         var nothing: [PollEntry] = []
         _ = try? Poll.wait(for: &nothing, wakeUp: ended, until: .after(.seconds(10)))
-        console.stop()
+        console.finish()
         return !progress.hasFailed.load(ordering: .relaxed)
     }
 
@@ -126,14 +140,17 @@ final class Session: Sendable {
         _ = try Poll.wait(for: &entries, wakeUp: ended, until: .never)
         console.say("Press Ctrl+C to quit")
         console.start()
-        if let text = sending.text { send(text) }
+        if let text = sending.text {
+            send(Array(text.utf8)[...], as: sending.binary ? .binary : .text)
+        }
         for path in sending.file { send(file: path) }
         while true {
             entries = [PollEntry(STDIN_FILENO, for: .read)]
             _ = try Poll.wait(for: &entries, wakeUp: ended, until: .never)
-            for input in console.type(Terminal.read()) {
+            guard let inputs = readInputs() else { continue }
+            for input in inputs {
                 switch input {
-                case .line(let line): send(line)
+                case .line(let line): send(line: line)
                 case .interrupt: return interrupt()
                 case .end:
                     entries = []
@@ -146,13 +163,43 @@ final class Session: Sendable {
         }
     }
 
-    private func send(_ line: String) {
-        do {
-            if sending.binary {
-                try app.send(binary: Array(line.utf8))
-            } else {
-                try app.send(line)
+    /// What standard input gives now; `nil` for nothing yet.
+    private func readInputs() -> [Console.Input]? {
+        do throws(ErrorNumber) {
+            switch try StandardStreams.read(atMost: 64 << 10) {
+            case .bytes(let bytes): return console.type(bytes)
+            case .nothing: return nil
+            case .end: return console.type(nil)
             }
+        } catch {
+            failed("standard input can't be read: \(error)")
+            return console.type(nil)
+        }
+    }
+
+    private func send(line: [UInt8]) {
+        var line = line[...]
+        if sending.binary { return send(line, as: .binary) }
+        // Files from elsewhere have it; at the prompt it was typed on purpose.
+        if !console.style.prompts, line.last == 0x0D { line.removeLast() }
+        guard String(validating: line, as: UTF8.self) != nil else {
+            return failed("a line was not sent: it is not UTF-8; --binary sends it all the same")
+        }
+        send(line, as: .text)
+    }
+
+    private func send(_ bytes: ArraySlice<UInt8>, as opcode: Opcode) {
+        do {
+            guard let size = sending.fragment?.bytes, bytes.count > size else {
+                try app.send(Array(bytes), opcode: opcode)
+                return
+            }
+            guard let socket = app.socket else {
+                return failed("a line was not sent: the connection is closed")
+            }
+            let starts = stride(from: bytes.startIndex, to: bytes.endIndex, by: size)
+            let fragments = starts.map { Array(bytes[$0..<min($0 + size, bytes.endIndex)]) }
+            try socket.send(fragments: fragments, as: opcode)
         } catch {
             failed("a line was not sent: \(error)")
         }
@@ -163,7 +210,10 @@ final class Session: Sendable {
             guard let socket = app.socket else {
                 return failed("\(path) was not sent: the connection is closed")
             }
-            try socket.send(contentsOf: path, as: sending.binary ? .binary : .text)
+            let framing: FileFraming =
+                sending.fragment.map { .oneMessage(fragmentBytes: $0.bytes) } ?? .oneMessage()
+            let opcode: Opcode = sending.binary ? .binary : .text
+            try socket.send(contentsOf: path, as: opcode, framing: framing)
         } catch WebSocketError.invalidPayload {
             failed("\(path) was not sent: it is not UTF-8; --binary sends it all the same")
         } catch {
@@ -179,9 +229,11 @@ final class Session: Sendable {
     // MARK: Signals
 
     private func watchSignals() -> [SignalWatch] {
-        var watches = [SIGINT, SIGTERM, SIGHUP, SIGQUIT].compactMap { number in
-            try? SignalWatch(number) { [self] in interrupt() }
+        let interruption = try? SignalWatch(SIGINT) { [self] in interrupt() }
+        let terminations = [SIGTERM, SIGHUP, SIGQUIT].map { number in
+            try? SignalWatch(number) { [self] in terminate(by: number) }
         }
+        var watches = ([interruption] + terminations).compactMap { $0 }
         guard console.style.prompts else { return watches }
         let console = console
         // Ctrl-Z: the shell gets its terminal as it was, and fg finds a prompt again.
@@ -196,12 +248,33 @@ final class Session: Sendable {
         return watches
     }
 
-    /// The first time closes in order, the second at once.
+    /// The first time closes cleanly, the second time ends the program at once.
     private func interrupt() {
-        if progress.isEndedByUser.exchange(true, ordering: .relaxed) {
-            console.stop()
-            exit(130)
-        }
+        if progress.isEndedByUser.exchange(true, ordering: .relaxed) { endNow(status: 130) }
         app.close()
+    }
+
+    /// Closes cleanly if the server answers soon, and ends the program within a second.
+    ///
+    /// Output that nobody reads, a line that the server doesn't take, and whatever else keeps a thread
+    /// can't prevent that.
+    private func terminate(by number: Int32) {
+        progress.isEndedByUser.store(true, ordering: .relaxed)
+        app.close(timeout: .milliseconds(500))
+        do {
+            try Threads.start { [self] in
+                var nothing: [PollEntry] = []
+                _ = try? Poll.wait(for: &nothing, wakeUp: nil, until: .after(.milliseconds(800)))
+                endNow(status: 128 + number)
+            }
+        } catch {
+            endNow(status: 128 + number)
+        }
+    }
+
+    /// Ends the program without waiting for any other thread.
+    private func endNow(status: Int32) -> Never {
+        console.restoreTerminal()
+        _exit(status)
     }
 }

@@ -16,7 +16,7 @@ enum Terminal {
     static var hasOutput: Bool { isatty(STDOUT_FILENO) == 1 }
     static var hasErrorOutput: Bool { isatty(errorOutput) == 1 }
 
-    /// Whether it moves the cursor as it is told.
+    /// Whether it obeys escape sequences.
     static var isCapable: Bool { variable("TERM") != "dumb" }
 
     /// Whether to use colours (https://no-color.org).
@@ -29,50 +29,19 @@ enum Terminal {
     /// Whether a file can be read.
     static func canRead(_ path: String) -> Bool { access(path, R_OK) == 0 }
 
-    /// How many columns fit on a line.
-    static var width: Int {
+    /// How many columns fit on a row of standard output, or of another descriptor.
+    static func width(of descriptor: Int32 = STDOUT_FILENO) -> Int {
         var size = winsize()
-        guard ioctl(STDOUT_FILENO, UInt(TIOCGWINSZ), &size) == 0, size.ws_col > 0 else { return 80 }
+        guard ioctl(descriptor, UInt(TIOCGWINSZ), &size) == 0, size.ws_col > 0 else { return 80 }
         return Int(size.ws_col)
     }
 
-    /// Writes all of it; what nobody can read any more is dropped.
+    /// Writes all of it; output that can't be written, as its reader has gone, is dropped.
     static func write(_ text: String, to descriptor: Int32 = STDOUT_FILENO) {
         var text = text
         text.withUTF8 { bytes in
-            var position = 0
-            while position < bytes.count {
-                let count = systemWrite(
-                    descriptor,
-                    bytes.baseAddress.map { $0 + position },
-                    bytes.count - position
-                )
-                if count >= 0 {
-                    position += count
-                } else if errno == EAGAIN {
-                    // Another program has made the terminal, which is shared, non-blocking.
-                    var entries = [PollEntry(descriptor, for: .write)]
-                    _ = try? Poll.wait(for: &entries, wakeUp: nil, until: .never)
-                } else if errno != EINTR {
-                    return
-                }
-            }
+            try? StandardStreams.write(UnsafeRawBufferPointer(bytes), to: descriptor)
         }
-    }
-
-    /// Takes what standard input has; `nil` at its end.
-    static func read() -> [UInt8]? {
-        var failure = false
-        let bytes = [UInt8](unsafeUninitializedCapacity: 4096) { buffer, count in
-            while true {
-                let result = systemRead(STDIN_FILENO, buffer.baseAddress, buffer.count)
-                if result < 0, errno == EINTR || errno == EAGAIN { continue }
-                failure = result < 0
-                count = max(0, result)
-                return
-            }
-        }
-        return failure || bytes.isEmpty ? nil : bytes
     }
 
     /// Gets keys one by one and unechoed, until ``restore(_:)``.
@@ -86,20 +55,9 @@ enum Terminal {
         return former
     }
 
+    /// At once: output may be stopped, and then never drains.
     static func restore(_ former: termios) {
         var former = former
-        tcsetattr(STDIN_FILENO, TCSADRAIN, &former)
+        tcsetattr(STDIN_FILENO, TCSANOW, &former)
     }
-}
-
-private func systemWrite(_ descriptor: Int32, _ bytes: UnsafePointer<UInt8>?, _ count: Int) -> Int {
-    write(descriptor, bytes, count)
-}
-
-private func systemRead(
-    _ descriptor: Int32,
-    _ bytes: UnsafeMutablePointer<UInt8>?,
-    _ count: Int
-) -> Int {
-    read(descriptor, bytes, count)
 }

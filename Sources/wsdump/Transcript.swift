@@ -2,9 +2,18 @@ import WebSocketClient
 
 /// Something that is shown: a frame that has arrived, or the end.
 enum Event {
-    case frame(Opcode, [UInt8], isFinal: Bool)
+    case frame(ReceivedFrame)
     /// The peer's close frame.
     case close(CloseCode, reason: String)
+}
+
+/// A frame that has arrived, or a message in place of its fragments.
+struct ReceivedFrame {
+    var opcode: Opcode
+    var payload: [UInt8]
+    var isFinal = true
+    /// Whether it is text, or a continuation of text.
+    var isText = false
 }
 
 /// Turns what happens into lines.
@@ -17,21 +26,27 @@ struct Transcript: Sendable {
     /// The line for an event; `nil` if it is not shown.
     func line(_ event: Event, at now: ContinuousClock.Instant = .now) -> String? {
         let seconds = start.duration(to: now) / .seconds(1)
-        if isJSON { return JSON.line(event, seconds: seconds) }
+        // Encoding fails for numbers that JSON hasn't got; there are none.
+        if isJSON { return try? JSON.line(event, seconds: seconds) }
         guard let text = text(event) else { return nil }
         return showsTimings ? "\(seconds): \(text)" : text
     }
 
     private func text(_ event: Event) -> String? {
         switch event {
-        case .frame(let opcode, let payload, _):
-            let data =
-                opcode == .text
-                ? Legible.text(String(decoding: payload, as: UTF8.self)) : Legible.data(payload)
-            return isVerbose ? "\(Self.name(opcode)): \(data)" : data
+        case .frame(let frame):
+            let data = data(frame)
+            return isVerbose ? "\(Self.name(frame.opcode)): \(data)" : data
         case .close(let code, let reason):
             return isVerbose ? "close: \(Self.words(code, reason))" : nil
         }
+    }
+
+    private func data(_ frame: ReceivedFrame) -> String {
+        guard frame.isText else { return Legible.data(frame.payload) }
+        // What isn't UTF-8 by itself, as a character's beginning, keeps its bytes.
+        return String(validating: frame.payload, as: UTF8.self).map(Legible.text)
+            ?? Legible.bytes(frame.payload)
     }
 
     /// A close code and what the peer said to it.

@@ -18,13 +18,18 @@ struct WSDump: ParsableCommand {
             readline edit the line and go through its history. Ctrl-C or Ctrl-D ends, and so does \
             the server.
 
-            Frames are shown as they arrive, fragments one by one. Binary data is shown as text if \
-            it is text that gzip or deflate compressed, with [gzip] or [zlib] in front, else as \
-            printable characters and \\x escapes. Control characters in what the peer sends are \
-            escaped, so that they can't reach the terminal.
+            Control characters that edit nothing, such as Ctrl-@ (NUL) and Ctrl-^ (0x1E), are typed \
+            as such and shown escaped; Ctrl-V takes the next one as it is, whatever it does \
+            otherwise.
 
-            If standard input or output is no terminal, there is no prompt; if standard output is \
-            none, there is no colour either, nor if the environment has NO_COLOR.
+            Frames are shown as they arrive, fragments one by one without --join. Binary data is \
+            shown as text if it is text that gzip or deflate compressed, with [gzip] or [zlib] in \
+            front, else as printable characters and \\x escapes. Control characters in what the \
+            peer sends are escaped, so that they can't reach the terminal, and on a terminal each \
+            row of it begins with "< " or "| ".
+
+            There is no prompt unless standard input and output are a terminal, and no colour \
+            unless standard output is one, nor if the environment has NO_COLOR.
 
             EXAMPLES
               wsdump --echo-server
@@ -35,16 +40,19 @@ struct WSDump: ParsableCommand {
                   one message, and what comes back within two seconds
               wsdump --json wss://example.com/feed | jq .data
                   one JSON object a frame
+              wsdump -H "Cookie: a=1; b=2, 3" wss://example.com/
+                  with a header field
               wsdump -p socks5h://user:password@proxy:1080 wss://example.com/
                   through a proxy
               wsdump --bench 1KiBx100000 --echo-server
                   rates and round trip times
 
             EXIT STATUS
-              0    ended by the user, by the end of the input, or by the server in order
-              1    the connection failed or ended out of order, or something was not sent
+              0    ended by the user, by the end of the input, or cleanly by the server
+              1    the connection failed or ended abnormally, or something was not sent
               64   the arguments can't be used
               130  a second Ctrl-C cut the end short, or one ended --bench
+              143  SIGTERM ended it before the connection could be closed
 
             ENVIRONMENT
               http_proxy, https_proxy, all_proxy, no_proxy
@@ -77,6 +85,15 @@ struct WSDump: ParsableCommand {
 
     /// Understands `-v 2` too, which a flag can't.
     static func main() {
+        StandardStreams.openMissing()
+        // What isn't UTF-8 has been repaired in the strings, and would be sent so.
+        for index in 1..<max(1, Int(CommandLine.argc)) {
+            guard let argument = CommandLine.unsafeArgv[index] else { break }
+            if String(validatingCString: argument) == nil {
+                let message = "Argument \(index) is not UTF-8; standard input takes any bytes."
+                exit(withError: ValidationError(message))
+            }
+        }
         main(Verbosity.spellOut(Array(CommandLine.arguments.dropFirst())))
     }
 
@@ -100,6 +117,12 @@ struct WSDump: ParsableCommand {
             }
         } else if !connecting.echoServer {
             throw ValidationError("Missing expected argument 'ws_url' (or --echo-server)")
+        }
+        guard connecting.origin == nil || !connecting.noOrigin else {
+            throw ValidationError("--origin and --no-origin exclude each other.")
+        }
+        if let size = sending.fragment, size.bytes < 1 {
+            throw ValidationError("--fragment must be at least 1.")
         }
         if let interval = connecting.pingInterval, interval.duration <= .zero {
             throw ValidationError("--ping-interval must be greater than 0.")

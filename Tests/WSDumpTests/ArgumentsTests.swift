@@ -23,6 +23,10 @@ struct ArgumentsTests {
             ([url, "--ping-interval", "0"], "--ping-interval must be greater than 0."),
             ([url, "--ping-interval", "nan"], "The value 'nan' is invalid for '--ping-interval"),
             ([url, "--eof-wait", "1e300"], "The value '1e300' is invalid for '--eof-wait"),
+            ([url, "--header", "no colon"], "--header: "),
+            ([url, "-o", "x", "--no-origin"], "--origin and --no-origin exclude each other."),
+            ([url, "--fragment", "0"], "--fragment must be at least 1."),
+            ([url, "--fragment", "much"], "The value 'much' is invalid for '--fragment"),
             ([url, "--reconnect=-1"], "The value '-1' is invalid for '--reconnect"),
             ([url, "--file", "/no/such"], "--file: /no/such can't be read."),
             ([url, "--bench", "fast"], "--bench takes a size and a count, such as"),
@@ -40,7 +44,7 @@ struct ArgumentsTests {
         }
     }
 
-    @Test("-h and --help tell everything within 80 columns", arguments: ["-h", "--help"])
+    @Test("-h and --help say everything within 80 columns", arguments: ["-h", "--help"])
     func help(flag: String) throws {
         let program = try RunningProgram.wsdump(flag)
         let help = try program.output.takeAll()
@@ -55,6 +59,7 @@ struct ArgumentsTests {
             "-h,", "-p,", "-v,", "-n,", "-r,", "-s,", "-o,", "--eof-wait", "-t,",
             "--timings", "--headers", "--compress", "--binary", "--file", "--json",
             "--ping-interval", "--reconnect", "--echo-server", "--bench", "--bench-window",
+            "-H,", "--no-origin", "--ciphers", "--fragment", "--join",
         ]
         for flag in flags { #expect(help.contains("  \(flag) "), "\(flag)") }
         for line in help.split(separator: "\n") { #expect(line.count <= 80, "\(line)") }
@@ -102,6 +107,49 @@ struct ArgumentsTests {
                 == .socks5(host: "::1", port: 1080, credentials: credentials)
         )
         #expect(try proxy("socks4a://h:1")?.kind == .socks4a)
+    }
+
+    @Test("Header fields are collected from all options, with commas where one option is one field")
+    func headers() throws {
+        let options = try parse(
+            "--headers",
+            "X-A: 1, X-B: 2",
+            "-H",
+            "Accept-Language: en, de;q=0.5",
+            "--headers",
+            "X-C: 3",
+            "--header",
+            "X-D: a,b",
+            "ws://h/"
+        ).connecting.options()
+        #expect(options.headers["X-A"] == "1" && options.headers["X-B"] == "2")
+        #expect(options.headers["X-C"] == "3" && options.headers["X-D"] == "a,b")
+        #expect(options.headers["Accept-Language"] == "en, de;q=0.5")
+    }
+
+    @Test("Origin, ciphers and the size of fragments reach the library")
+    func passedOn() throws {
+        let command = try parse(
+            "--no-origin",
+            "--ciphers",
+            "DEFAULT@SECLEVEL=0",
+            "--fragment",
+            "64KiB",
+            "wss://h/"
+        )
+        let options = try command.connecting.options()
+        #expect(options.origin == .omitted)
+        #expect(options.tls.ciphers == "DEFAULT@SECLEVEL=0")
+        #expect(command.sending.fragment?.bytes == 65536)
+    }
+
+    @Test("An argument that isn't UTF-8 is refused, not changed")
+    func bytesInArguments() throws {
+        let path = try RunningProgram.built("wsdump")
+        let shell = "exec \(path) --binary -t \"$(printf 'caf\\351')\" ws://127.0.0.1:1/"
+        let program = try RunningProgram("/bin/sh", ["-c", shell], on: .pipes)
+        #expect(try program.errors.takeAll().hasPrefix("Error: Argument 3 is not UTF-8"))
+        #expect(try program.waitForExit() == 64)
     }
 
     @Test("-n turns verification off, --compress offers compression")

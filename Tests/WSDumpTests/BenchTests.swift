@@ -2,6 +2,7 @@ import Foundation
 import LoopbackServer
 import TestSupport
 import Testing
+import WebSocketClient
 
 @testable import wsdump
 
@@ -18,7 +19,7 @@ struct BenchTests {
         #expect(try program.errors.takeAll().isEmpty)
     }
 
-    @Test("With --json, the figures are numbers of which all is consistent")
+    @Test("With --json, the figures are numbers that agree with each other")
     func json() throws {
         let program = try RunningProgram.wsdump(
             "--bench",
@@ -89,16 +90,34 @@ struct BenchTests {
         }
     }
 
-    @Test("A server that answers before anything was sent is no echo either")
-    func tooEarly() throws {
+    @Test("A server that sends other bytes of the same length is not taken for an echo")
+    func otherBytes() throws {
         try withServer { connection in
             for _ in 0..<200 { try connection.send(text: "x") }
             try connection.flush()
             while true { _ = try connection.nextPiece() }
         } run: { server in
             let program = try RunningProgram.wsdump("--bench", "1x200", server.url())
-            #expect(try program.waitForExit() <= 1)
+            #expect(
+                try program.errors.takeAll()
+                    == "wsdump: the server doesn't echo: other bytes came back\n"
+            )
+            #expect(try program.waitForExit() == 1)
         }
+    }
+
+    @Test("A message that comes back before it was sent has no time of departure")
+    func tooEarly() throws {
+        let load = try #require(Bench.Load("1x2", window: 2))
+        let server = try LoopbackServer()
+        defer { server.stop() }
+        let sender = BenchSender(load)
+        #expect(sender.takeStart(of: 0) == nil)
+        let socket = try WebSocket.connect(to: server.url())
+        sender.send(to: socket)
+        #expect(sender.takeStart(of: 0) != nil && sender.takeStart(of: 1) != nil)
+        #expect(sender.takeStart(of: 2) == nil)
+        socket.abort()
     }
 
     @Test("Loads are read with their units")
@@ -116,7 +135,7 @@ struct BenchTests {
         #expect(Bench.Load("1x1", window: 0) == nil)
     }
 
-    @Test("A percentile is the smallest time that so many didn't exceed")
+    @Test("A percentile is the smallest time that as many per cent didn't exceed")
     func percentiles() throws {
         let load = try #require(Bench.Load("1x100", window: 1))
         let result = Bench.Result(
@@ -133,7 +152,7 @@ struct BenchTests {
         #expect(empty.percentile(50) == .zero)
     }
 
-    @Test("Figures are told with the unit that fits")
+    @Test("Figures have the unit that fits")
     func figures() {
         #expect(Report.size(1023) == "1023 B" && Report.size(1536) == "1.5 KiB")
         #expect(Report.size(65536) == "64 KiB" && Report.size(3e12) == "2.7 TiB")

@@ -39,7 +39,17 @@ struct KeyTests {
         #expect(
             keys([0x17, 0x19, 0x0C, 0x10, 0x0E]) == [.killWord, .yank, .clearScreen, .up, .down]
         )
-        #expect(keys([0x00, 0x07, 0x1F]) == [.unknown, .unknown, .unknown])
+        // What edits nothing is typed as such.
+        #expect(keys([0x00, 0x07, 0x1E]) == [.scalar("\0"), .scalar("\u{7}"), .scalar("\u{1E}")])
+    }
+
+    @Test("Ctrl-V takes the next control character as it is")
+    func quoting() {
+        #expect(keys([0x16, 0x0D, 0x0D]) == [.scalar("\r"), .enter])
+        #expect(keys([0x16, 0x16, 0x61]) == [.scalar("\u{16}"), .scalar("a")])
+        #expect(keys([0x16, 0x1B, 0x5B]) == [.scalar("\u{1B}"), .scalar("[")])
+        #expect(keys([0x16, 0x7F, 0x16, 0x61]) == [.scalar("\u{7F}"), .scalar("a")])
+        #expect(keys([0x16, 0xC3, 0xA9]) == [.scalar("é")])
     }
 
     @Test("Escape sequences are one key each, in all the forms that terminals send")
@@ -136,12 +146,114 @@ struct LineBufferTests {
         press(.down, .down, .down, into: &buffer)
         #expect(buffer.text == "draft" && buffer.cursor == 5)
     }
+}
 
-    @Test("Columns are two for what is wide")
+@Suite("The line in view")
+struct PromptViewTests {
+    private let cutAtStart = "\(escape)[7m<\(escape)[27m"
+    private let cutAtEnd = "\(escape)[7m>\(escape)[27m"
+
+    private func view(
+        _ text: String,
+        cursor: Int? = nil,
+        first: Int = 0,
+        room: Int
+    ) -> (text: String, column: Int, first: Int) {
+        var first = first
+        let characters = Array(text)
+        let view = PromptView(
+            characters,
+            cursor: cursor ?? characters.count,
+            first: &first,
+            room: room
+        )
+        return (view.text, view.cursorColumn, first)
+    }
+
+    @Test("A line that fits is shown whole, wherever the view was before")
+    func whole() {
+        for first in 0...25 {
+            #expect(view("0123456789abcdefghijklmno!", first: first, room: 37).first == 0)
+            let shown = view("0123456789abcdefghijklmno!", first: first, room: 37)
+            #expect(shown.text == "0123456789abcdefghijklmno!" && shown.column == 26)
+        }
+        #expect(view("", room: 5).text == "")
+        #expect(view("12345", room: 5).text == "12345")
+    }
+
+    @Test("Marks say on which side more of the line is")
+    func marks() {
+        let line = "abcdefghij"
+        #expect(view(line, room: 5).text == cutAtStart + "ghij")
+        #expect(view(line, cursor: 0, room: 5).text == "abcd" + cutAtEnd)
+        let middle = view(line, cursor: 5, first: 4, room: 5)
+        #expect(middle.text == cutAtStart + "efg" + cutAtEnd)
+        #expect(middle.column == 2)
+    }
+
+    @Test("The cursor is in view and the row is never exceeded, at any width and place")
+    func everyWidth() {
+        for line in ["abcdefghij", "日本語テキスト", "a\u{1E}b\u{0}c日\t", "e\u{301}\u{200B}x"] {
+            let count = line.count
+            for room in 1...20 {
+                for cursor in 0...count {
+                    for first in 0...count {
+                        let shown = view(line, cursor: cursor, first: first, room: room)
+                        let plain = shown.text.replacing(cutAtStart, with: "<")
+                            .replacing(cutAtEnd, with: ">")
+                            .replacing("\(escape)[7m", with: "").replacing(
+                                "\(escape)[27m",
+                                with: ""
+                            )
+                        let columns = plain.unicodeScalars.reduce(0) { $0 + $1.columns }
+                        // A mark on each side is shown on the narrowest row too.
+                        #expect(columns <= max(room, 2), "\(plain), \(room)")
+                        #expect(shown.column <= max(room, 2))
+                    }
+                }
+            }
+        }
+    }
+
+    @Test("What can't be seen is shown escaped")
+    func invisible() {
+        #expect(view("a\u{1E}b", room: 20).text == "a\(escape)[7m\\x1e\(escape)[27mb")
+        #expect(view("\0", room: 20).column == 4)
+        #expect(view("\u{202E}", room: 20).text.contains("\\u{202e}"))
+        #expect(view("\u{200B}", room: 20).text.contains("\\u{200b}"))
+        #expect(PromptView.whole(Array("a\t")) == "a\(escape)[7m\\x09\(escape)[27m")
+    }
+}
+
+@Suite("Rows of what a peer sends")
+struct RowsTests {
+    @Test("Every row has its mark, those that a terminal would begin itself too")
+    func marks() {
+        let rows = Rows.received(width: 10)
+        #expect(rows.text("") == "< ")
+        #expect(rows.text("12345678") == "< 12345678")
+        #expect(rows.text("123456789") == "< 12345678\n| 9")
+        #expect(rows.text("        > fake") == "<         \n| > fake")
+        #expect(rows.text("a\n> b\n\n") == "< a\n| > b\n| \n| ")
+        #expect(Rows.said(width: 4).text("123456") == "1234\n  56")
+    }
+
+    @Test("Wide letters, marks and tabs are counted as a terminal does")
     func columns() {
-        #expect(Character("a").columns == 1 && Character("é").columns == 1)
-        #expect(Character("日").columns == 2 && Character("🎈").columns == 2)
-        #expect(Character("ア").columns == 2 && Character("ｱ").columns == 1)
+        let rows = Rows.received(width: 6)
+        #expect(rows.text("日本語") == "< 日本\n| 語")
+        #expect(
+            rows.text("e\u{301}e\u{301}e\u{301}e\u{301}e")
+                == "< e\u{301}e\u{301}e\u{301}e\u{301}\n| e"
+        )
+        #expect(Rows.received(width: 12).text("ab\tcdef") == "< ab\tcdef")
+        #expect(Rows.received(width: 12).text("ab\tcdefg") == "< ab\tcdef\n| g")
+    }
+
+    @Test("A terminal of no width gets a letter a row, and no endless loop", arguments: 0...3)
+    func narrow(width: Int) {
+        #expect(Rows.received(width: width).text("日ab").contains("日"))
+        #expect(Rows.received(width: width).text("ab").hasSuffix("\n| b") || width > 3)
     }
 }
 
@@ -192,15 +304,20 @@ struct LegibleTests {
         }
         #expect(Legible.data(Samples.gzip + [0]).hasPrefix("b'\\x1f\\x8b"))
         #expect(Legible.data(Samples.deflate + [0]).hasPrefix("b"))
-        #expect(Inflation.text(of: [0xFB, 0xFF, 0x0F, 0x00], format: .deflate) == nil)
-        #expect(Inflation.bytes(of: [0xFB, 0xFF, 0x0F, 0x00], format: .deflate) == [0xFF, 0xFE])
+        let noText: [UInt8] = [0xFB, 0xFF, 0x0F, 0x00]
+        #expect(Legible.data(noText) == #"b'\xfb\xff\x0f\x00'"#)
+        #expect(
+            CompressedData.inflate(noText, format: .deflate, maximumBytes: 100) == [0xFF, 0xFE]
+        )
     }
 
     @Test("A bomb is not inflated beyond its limit")
     func bomb() {
-        for (count, isShown) in [(16 << 20, true), (16 << 20 + 1, false)] {
-            let text = [UInt8](repeating: 0x20, count: count)
-            #expect((Inflation.bytes(of: deflated(text), format: .deflate) != nil) == isShown)
+        let limit = 1 << 20
+        for (count, isInflated) in [(limit, true), (limit + 1, false), (50 * limit, false)] {
+            let data = deflated([UInt8](repeating: 0x20, count: count))
+            let bytes = CompressedData.inflate(data, format: .deflate, maximumBytes: limit)
+            #expect((bytes != nil) == isInflated)
         }
     }
 

@@ -102,17 +102,95 @@ struct PromptTests {
     @Test("A line longer than the terminal moves sideways, and is sent whole")
     func longLine() throws {
         try atPrompt(columns: 20) { program in
-            // 20 columns, less the prompt and the cursor's own place.
+            let (before, after) = ("\(escape)[7m<\(escape)[27m", "\(escape)[7m>\(escape)[27m")
+            // 20 columns, less the prompt, the mark and the cursor's own place.
             let line = "abcdefghijklmnopqrstuvwxyz"
             for letter in line { try program.type(String(letter)) }
-            try program.output.take(through: prompt(String(line.suffix(17))))
+            let end = before + line.suffix(16)
+            try program.output.take(through: prompt(end, cursor: 17))
             try program.type("\u{01}")
-            try program.output.expect(prompt(String(line.prefix(17)), cursor: 0))
+            let start = line.prefix(16) + after
+            try program.output.expect(prompt(String(start), cursor: 0))
             program.resize(columns: 40)
             try program.output.expect("\(eraseLine)\(prompt(line, cursor: 0))")
             try program.type("\r")
             try program.output.expect("\(eraseLine)> \(line)\r\n\(prompt())\(received(line))")
             #expect(try program.end() == 0)
+        }
+    }
+
+    @Test("On a terminal that became narrower, the rows that it made of the line go")
+    func narrowed() throws {
+        try atPrompt(columns: 60) { program in
+            let line = "abcdefghijklmnopqrstuvwxyz0123456789"
+            try program.type(line)
+            try program.output.take(through: prompt(line))
+            program.resize(columns: 30)
+            // The cursor was in column 38, which is on the second row of 30 now.
+            let view = "\(escape)[7m<\(escape)[27m" + line.suffix(26)
+            try program.output.expect(
+                "\r\(escape)[1A\(escape)[J\(prompt(view, cursor: 27))"
+            )
+            #expect(try program.end() == 0)
+        }
+    }
+
+    @Test("The prompt shows what is sent, also after most of a long line was deleted")
+    func shortened() throws {
+        try atPrompt(columns: 40) { program in
+            let line = "0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
+            try program.type(line + String(repeating: "\u{7F}", count: 37) + "!")
+            let rest = line.prefix(25) + "!"
+            try program.output.take(through: prompt(String(rest)))
+            try program.type("\r")
+            try program.output.take(through: received(String(rest)))
+            #expect(try program.end() == 0)
+        }
+    }
+
+    @Test("Control characters can be typed, are shown escaped, and are sent")
+    func controlCharacters() throws {
+        let got = Promise<[UInt8]>()
+        try withServer { connection in
+            got.fulfil(try connection.receive().payload)
+            _ = try connection.receive()
+        } run: { server in
+            let program = try RunningProgram.wsdump(server.url(), on: .terminal())
+            try program.expectStart()
+            try program.type("a\u{0}\u{1E}\u{16}\u{0D}")
+            let shown = ["00", "1e", "0d"].map { "\(escape)[7m\\x\($0)\(escape)[27m" }.joined()
+            try program.output.take(through: prompt("a\(shown)", cursor: 13))
+            try program.type("\r")
+            try program.output.expect("\(eraseLine)> a\(shown)\r\n")
+            #expect(try got.value() == [0x61, 0x00, 0x1E, 0x0D])
+            #expect(try program.end() == 0)
+        }
+    }
+
+    @Test("A key without a meaning rings the bell")
+    func bell() throws {
+        try atPrompt { program in
+            try program.type("\(escape)[15~")
+            try program.output.expect("\u{7}\(prompt())")
+            #expect(try program.end() == 0)
+        }
+    }
+
+    @Test("A line that was being typed when the server closes stays on the screen")
+    func halfTyped() throws {
+        let release = Promise<Void>()
+        try withServer { connection in
+            try release.value()
+            try connection.sendClose(code: 1001)
+        } run: { server in
+            let program = try RunningProgram.wsdump(server.url(), on: .terminal())
+            try program.expectStart()
+            try program.type("half a line")
+            try program.output.take(through: prompt("half a line"))
+            release.fulfil()
+            try program.output.take(through: "Connection closed: 1001\r\n")
+            try program.output.take(through: "\(eraseLine)Not sent: half a line\r\n")
+            #expect(try program.waitForExit() == 0)
         }
     }
 
@@ -131,7 +209,7 @@ struct PromptTests {
         }
     }
 
-    @Test("Ctrl-C closes in order: the server gets a close frame with 1000")
+    @Test("Ctrl-C closes cleanly: the server gets a close frame with 1000")
     func interrupt() throws {
         let code = Promise<[UInt8]>()
         try withServer { connection in
@@ -182,7 +260,7 @@ struct PromptTests {
         }
     }
 
-    @Test("The server's end is told, and ends the program")
+    @Test("The server's close is reported, and ends the program")
     func serverEnds() throws {
         try withServer { connection in
             try connection.sendClose(code: 1001, reason: "bye\u{1B}[2J")
@@ -204,7 +282,7 @@ struct PromptTests {
             let program = try RunningProgram.wsdump(server.url(), on: .terminal())
             try program.output.take(through: "\(escape)[34m< ")
             let shown = #"\x1b]52;c;eA==\x07\x9b2J\x0d\u{202e}x"#
-            try program.output.expect("\(shown)\r\n  > y\\u{61c}\(escape)[39m\r\n")
+            try program.output.expect("\(shown)\r\n| > y\\u{61c}\(escape)[39m\r\n")
             try program.output.take(through: #"< b'\x1bc'"#)
             #expect(try program.end() == 0)
         }

@@ -76,8 +76,30 @@ struct TmuxTests {
         lines[3] = "> world again"
         lines += ["< world again", ">"]
         try screen.expect(lines)
-        try screen.type("half", "C-c")
-        lines[5] = "Connection closed: 1000"
+        try screen.type("half")
+        lines[5] = "> half"
         try screen.expect(lines)
+        try screen.type("C-c")
+        lines[5] = "Connection closed: 1000"
+        lines.append("Not sent: half")
+        try screen.expect(lines)
+    }
+
+    @Test("Every row of a long message is marked")
+    func longMessage() throws {
+        try withServer { connection in
+            let padding = String(repeating: " ", count: 58)
+            try connection.send(text: padding + "> not typed" + padding + "日本語")
+            try connection.flush()
+            _ = try connection.receive()
+        } run: { server in
+            let path = try RunningProgram.built("wsdump")
+            let screen = try Screen(running: "\(path) \(server.url())")
+            let rest = "| > not typed" + String(repeating: " ", count: 47)
+            try screen.expect([
+                "Press Ctrl+C to quit", "<", rest.trimmingCharacters(in: .whitespaces),
+                "|            日本語", ">",
+            ])
+        }
     }
 }

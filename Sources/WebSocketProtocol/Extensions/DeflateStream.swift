@@ -1,7 +1,7 @@
 // The only file that knows zlib.
 import CWebSocketZlib
 
-/// A raw DEFLATE stream of zlib's, made when it is first needed.
+/// A DEFLATE stream, made when it is first needed; raw (RFC 1951) but for ``Kind/gzipDecompressor``.
 ///
 /// The `z_stream` has a place of its own in memory because zlib keeps a pointer to it.
 struct DeflateStream: ~Copyable, @unchecked Sendable {
@@ -20,6 +20,8 @@ struct DeflateStream: ~Copyable, @unchecked Sendable {
     enum Kind {
         case compressor(level: Int, windowBits: Int, memoryLevel: Int, DeflateOptions.Strategy)
         case decompressor(windowBits: Int)
+        /// Of gzip files (RFC 1952).
+        case gzipDecompressor
     }
 
     enum Flush {
@@ -61,6 +63,9 @@ struct DeflateStream: ~Copyable, @unchecked Sendable {
             )
         case .decompressor(let windowBits):
             code = czlib_inflate_init(new, -Int32(windowBits))
+        case .gzipDecompressor:
+            // zlib's windowBits: 16 more for gzip.
+            code = czlib_inflate_init(new, 15 + 16)
         }
         guard code == Z_OK else {
             new.deallocate()
@@ -74,7 +79,7 @@ struct DeflateStream: ~Copyable, @unchecked Sendable {
         guard let stream else { return }
         switch kind {
         case .compressor: deflateReset(stream)
-        case .decompressor: inflateReset(stream)
+        case .decompressor, .gzipDecompressor: inflateReset(stream)
         }
         isBetweenBlocks = true
     }
@@ -150,7 +155,7 @@ struct DeflateStream: ~Copyable, @unchecked Sendable {
         guard let stream else { return }
         switch kind {
         case .compressor: deflateEnd(stream)
-        case .decompressor: inflateEnd(stream)
+        case .decompressor, .gzipDecompressor: inflateEnd(stream)
         }
         stream.deallocate()
     }
