@@ -11,7 +11,7 @@ import enum WebSocketClient.WebSocketError
 
 func greet(_ url: String) throws -> Message {
     var options = ConnectOptions(timeout: .seconds(5))
-    options.headers["Authorization"] = "Bearer token"
+    options.headers[.authorization] = "Bearer token"
     let socket = try WebSocket.connect(to: url, options: options)
     defer { socket.abort() }
     try socket.send("hello")
