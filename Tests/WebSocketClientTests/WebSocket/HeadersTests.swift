@@ -3,7 +3,7 @@ import TestSupport
 import Testing
 import WebSocketClient
 
-@Suite("Header fields that a caller gives", .serialized, .timeLimit(.minutes(1)))
+@Suite("Header fields that a caller gives", .serialized, .blocking)
 struct HeadersTests {
     /// The fields that a server sees of a request with these.
     private func seen(_ headers: RequestHeaders) throws -> HTTPFields {

@@ -5,7 +5,7 @@ import Testing
 
 @testable import WebSocketClient
 
-@Suite("Sockets that the caller brings", .blocking, .timeLimit(.minutes(3)))
+@Suite("Sockets that the caller brings", .blocking)
 struct AdoptedSocketTests {
     private struct Settings: Equatable {
         var flags: Int32

@@ -4,7 +4,7 @@ import Testing
 
 @testable import WebSocketClient
 
-@Suite("The process as a whole", .timeLimit(.minutes(10)))
+@Suite("The process as a whole", .blocking)
 struct ProcessTests {
     /// How often a program exits; the environment asks for more.
     private static let rounds =

@@ -5,7 +5,7 @@ import Testing
 @testable import WebSocketClient
 
 /// Each test runs in a process of its own: these change the environment.
-@Suite("The system's certificate authorities", .timeLimit(.minutes(3)))
+@Suite("The system's certificate authorities", .blocking)
 struct SystemAuthoritiesTests {
     @Test("A bundle that is changed while the program runs is read again")
     func changedBundle() async throws {

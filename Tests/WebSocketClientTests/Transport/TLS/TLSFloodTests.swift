@@ -6,7 +6,7 @@ import Testing
 @testable import WebSocketClient
 
 /// Peers that keep sending what holds no data, as fast as they can.
-@Suite("TLS records without data", .blocking, .timeLimit(.minutes(5)))
+@Suite("TLS records without data", .blocking)
 struct TLSFloodTests {
     private let certificates: Certificates
 
