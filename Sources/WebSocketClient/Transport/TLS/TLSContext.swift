@@ -15,10 +15,7 @@ final class TLSContext: @unchecked Sendable {
 
     /// A client's context.
     init(_ options: TLSOptions) throws(TransportError) {
-        ERR_clear_error()
-        guard OpenSSL.isReady, let pointer = SSL_CTX_new(TLS_client_method()) else {
-            throw .tls(TLSFailure(.configuration, reason: OpenSSLError.take().text))
-        }
+        let pointer = try TLSContext.makePointer(TLS_client_method)
         self.pointer = pointer
         self.options = options
         let keyLogPath = options.keyLogFile ?? SystemCalls.environmentVariable("SSLKEYLOGFILE")
@@ -34,10 +31,7 @@ final class TLSContext: @unchecked Sendable {
 
     /// A server's context; its certificate stands where a client has its own.
     init(server options: TLSOptions) throws(TransportError) {
-        ERR_clear_error()
-        guard OpenSSL.isReady, let pointer = SSL_CTX_new(TLS_server_method()) else {
-            throw .tls(TLSFailure(.configuration, reason: OpenSSLError.take().text))
-        }
+        let pointer = try TLSContext.makePointer(TLS_server_method)
         self.pointer = pointer
         self.options = options
         keyLog = nil
@@ -49,6 +43,18 @@ final class TLSContext: @unchecked Sendable {
 
     deinit {
         SSL_CTX_free(pointer)
+    }
+
+    private static func makePointer(
+        _ method: () -> OpaquePointer?
+    ) throws(TransportError) -> OpaquePointer {
+        // Before all else: even a look at OpenSSL's error queue sets the library up for exit(3).
+        let isReady = OpenSSL.isReady
+        ERR_clear_error()
+        guard isReady, let pointer = SSL_CTX_new(method()) else {
+            throw .tls(TLSFailure(.configuration, reason: OpenSSLError.take().text))
+        }
+        return pointer
     }
 
     /// The key log helps to look into connections, so its lack doesn't stop one.
