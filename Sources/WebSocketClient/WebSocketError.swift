@@ -137,7 +137,9 @@ extension WebSocketError: CustomStringConvertible {
         case .proxy(let error): error.description
         case .tls(let error): error.description
         case .handshakeFailed(let failure): failure.description
-        case .badStatus(let response): "The server answered with status \(response)."
+        case .badStatus(let response):
+            "The server answered with status \(response)"
+                + (response.excerpt.map { ": \($0)" } ?? ".")
         case .protocolViolation(let violation): violation.description
         case .invalidPayload(let offset): "The text is not UTF-8 at byte \(offset)."
         case .connectionClosed(let end): end.description

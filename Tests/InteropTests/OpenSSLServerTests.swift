@@ -34,7 +34,10 @@ struct OpenSSLServerTests {
         _ options: TLSOptions,
         name: String = "localhost"
     ) throws -> any ByteStream {
-        var plan = ConnectPlan(target: .host("127.0.0.1", port: server.port), serverName: name)
+        var plan = ConnectPlan(
+            target: .host("127.0.0.1", port: server.port),
+            serverName: try Host(serverName: name)
+        )
         plan.tls = options
         plan.deadline = .ample
         return try Connector.connect(plan, wakeUp: WakeUp())

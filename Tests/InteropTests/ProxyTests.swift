@@ -23,6 +23,7 @@ struct ProxyTests {
         credentials: BasicCredentials? = nil,
         tls: TLSOptions? = nil
     ) throws -> any ByteStream {
+        let host = try Host(host)
         var plan = ConnectPlan(target: .host(host, port: port), serverName: host)
         plan.proxy = Proxy(kind, host: "127.0.0.1", port: server.port, credentials: credentials)
         plan.tls = tls

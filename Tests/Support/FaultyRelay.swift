@@ -31,7 +31,7 @@ package final class FaultyRelay: Sendable {
     private func relay(_ client: any ByteStream, _ plan: RelayPlan?) throws {
         let target = ConnectTarget.host("127.0.0.1", port: target)
         let server = try Connector.connect(
-            ConnectPlan(target: target, serverName: ""),
+            ConnectPlan(target: target, serverName: "127.0.0.1"),
             wakeUp: WakeUp()
         )
         let tunnel = Tunnel(client: client, server: server, plan: plan)

@@ -41,44 +41,45 @@ struct OpeningHandshake {
             allowsDowngrade: options.allowsInsecureRedirects
         )
         var url = url
-        var choices = options
+        var bound = OriginBound(options)
         var followed = 0
         while true {
-            let request = try makeRequest(url, choices)
-            let stream = try connect(url, choices.tls)
+            let request = try makeRequest(url, bound)
+            let stream = try connect(url, bound.tls)
             let limit = deadline.earlier(Deadline(options.timeouts.handshake))
-            let head = request.encode()
             if Tracing.isEnabled { Tracing.request(request, to: url) }
             do throws(TransportError) {
-                try write(head, to: stream, until: limit)
+                try write(request.encode(), to: stream, until: limit)
             } catch {
                 throw WebSocketError(error, during: .handshake)
             }
-            let (response, rest) = try readResponse(from: stream, until: limit)
-            if Tracing.isEnabled { Tracing.response(response) }
-            options.cookieJar?.store(response.headers, from: url)
+            let answer = try readHead(from: stream, until: limit)
+            if Tracing.isEnabled { Tracing.response(answer.response) }
+            options.cookieJar?.store(answer.response.headers, from: url)
             do throws(RedirectFailure) {
                 if let redirect = try policy.redirect(
                     from: url,
-                    by: response,
+                    by: answer.response,
                     followed: followed
                 ) {
                     url = redirect.url
                     followed += 1
-                    if redirect.crossesOrigin { choices.dropCredentials() }
+                    if redirect.crossesOrigin { bound.leaveOrigin() }
                     continue
                 }
             } catch {
                 throw .handshakeFailed(.redirect(error))
             }
-            guard response.statusCode == 101 else { throw .badStatus(response) }
+            guard answer.response.statusCode == 101 else {
+                throw .badStatus(try withBody(answer, from: stream, until: limit))
+            }
             do throws(HandshakeFailure) {
-                let negotiated = try request.negotiate(response, digest: SHA1.digest)
+                let negotiated = try request.negotiate(answer.response, digest: SHA1.digest)
                 return OpenedStream(
                     stream: stream,
-                    response: response,
+                    response: answer.response,
                     negotiated: negotiated,
-                    rest: rest
+                    rest: answer.rest
                 )
             } catch {
                 throw .handshakeFailed(error)
@@ -88,16 +89,16 @@ struct OpeningHandshake {
 
     private func makeRequest(
         _ url: WebSocketURL,
-        _ options: ConnectOptions
+        _ bound: OriginBound
     ) throws(WebSocketError) -> HandshakeRequest {
         var choices = HandshakeRequest.Options()
-        choices.host = options.host.fieldChoice
+        choices.host = bound.host.fieldChoice
         choices.origin = options.origin.fieldChoice
         choices.connection = options.connection
-        choices.subprotocols = options.subprotocols
+        choices.subprotocols = bound.subprotocols
         choices.requiresSubprotocol = options.requiresSubprotocol
-        choices.fields = options.headers
-        let cookies = [options.cookieJar?.cookieHeader(for: url), options.cookie].compactMap(\.self)
+        choices.fields = bound.headers
+        let cookies = [options.cookieJar?.cookieHeader(for: url), bound.cookie].compactMap(\.self)
         choices.cookie = cookies.isEmpty ? nil : cookies.joined(separator: "; ")
         choices.deflate = options.compression
         let key = try randomKey()
@@ -114,7 +115,7 @@ struct OpeningHandshake {
             return nil
         case .proxy(let proxy):
             let bypasses = ProxyEnvironment.bypasses(
-                host: url.host,
+                host: url.place,
                 port: url.port,
                 noProxy: options.noProxy
             )
@@ -123,7 +124,7 @@ struct OpeningHandshake {
             do throws(TransportError) {
                 return try ProxyEnvironment.proxy(
                     isSecure: url.isSecure,
-                    host: url.host,
+                    host: url.place,
                     port: url.port,
                     noProxy: options.noProxy
                 )
@@ -143,9 +144,9 @@ struct OpeningHandshake {
         } else if let path = options.unixSocketPath {
             target = .unix(path: path)
         } else {
-            target = .host(url.host, port: url.port)
+            target = .host(url.place, port: url.port)
         }
-        var plan = ConnectPlan(target: target, serverName: url.host)
+        var plan = ConnectPlan(target: target, serverName: url.place)
         if case .host = target { plan.proxy = try proxy(for: url) }
         if url.isSecure, ownSocket == nil { plan.tls = tls }
         plan.socketOptions = options.socketOptions
@@ -195,35 +196,55 @@ extension OpeningHandshake {
         try result.get()
     }
 
-    /// Reads the answer: of a refusal, as much of the body as arrives in time; what follows a 101 are
-    /// frames.
-    private func readResponse(
+    /// The head of an answer, with what has arrived behind it: a part of the body, or the first frames.
+    private struct Answer {
+        var response: HandshakeResponse
+        var decoder: HandshakeResponseDecoder
+        var rest: [UInt8]
+    }
+
+    private func readHead(
         from stream: any ByteStream,
         until deadline: Deadline
-    ) throws(WebSocketError) -> (HandshakeResponse, rest: [UInt8]) {
-        var decoder = HandshakeResponseDecoder()
-        var rest: [UInt8] = []
-        while !decoder.isComplete {
-            do throws(WebSocketError) {
+    ) throws(WebSocketError) -> Answer {
+        var decoder = HandshakeResponseDecoder(limits: HTTPLimits(options.limits))
+        while let bytes = try read(from: stream, until: deadline) {
+            let taken = try receive(bytes, &decoder)
+            if let response = decoder.response {
+                let rest = Array(bytes[taken...])
+                return Answer(response: response, decoder: decoder, rest: rest)
+            }
+            guard !deadline.isPast else { throw .timedOut(.handshake) }
+        }
+        throw .connectionClosed(
+            ConnectionEnd(cause: "the server ended it during the handshake")
+        )
+    }
+
+    /// How long the body of a refusal is waited for: it says why, but a server may keep the connection
+    /// open behind it and not say where it ends.
+    private static let bodyGrace = Duration.seconds(1)
+
+    /// The answer with as much of its body as arrives in time; half of the words are better than none.
+    private func withBody(
+        _ answer: Answer,
+        from stream: any ByteStream,
+        until deadline: Deadline
+    ) throws(WebSocketError) -> HandshakeResponse {
+        let deadline = deadline.earlier(.after(Self.bodyGrace))
+        var decoder = answer.decoder
+        do throws(WebSocketError) {
+            while !decoder.isComplete, !deadline.isPast {
                 guard let bytes = try read(from: stream, until: deadline) else {
                     try finish(&decoder)
                     break
                 }
-                let taken = try receive(bytes, &decoder)
-                rest = Array(bytes[taken...])
-            } catch {
-                // Half of the words of a refusal are better than none.
-                if case .aborted = error { throw error }
-                if let response = decoder.response { return (response, []) }
-                throw error
+                _ = try receive(bytes, &decoder)
             }
+        } catch {
+            if case .aborted = error { throw error }
         }
-        guard let response = decoder.response else {
-            throw .connectionClosed(
-                ConnectionEnd(cause: "the server ended it during the handshake")
-            )
-        }
-        return (response, rest)
+        return decoder.response ?? answer.response
     }
 
     private func receive(
@@ -274,16 +295,6 @@ extension OpeningHandshake {
         } catch {
             throw WebSocketError(error, during: .handshake)
         }
-    }
-}
-
-extension ConnectOptions {
-    /// What was meant for one origin stays there.
-    fileprivate mutating func dropCredentials() {
-        headers = headers.withoutCredentials
-        cookie = nil
-        host = .automatic
-        tls.clientCertificate = nil
     }
 }
 

@@ -45,6 +45,14 @@ public struct ConnectOptions: Sendable {
     public var subprotocols: [String] = []
     /// Whether the server must choose one of them. Default: no.
     public var requiresSubprotocol = false
+    /// Header fields that a redirect to another origin carries as well. Default: none.
+    ///
+    /// Another origin is another scheme, host or port. It gets the fields that are known to be harmless,
+    /// such as `Accept-Language` and `User-Agent`, and those listed here; nothing else of ``headers``. Nor
+    /// does it get ``cookie``, ``host``, ``subprotocols`` (in which some services take a token; list
+    /// `.secWebSocketProtocol` to offer them there too), the URL's user and password, and of ``tls`` the
+    /// server name, the client certificate, the pinned keys and the context hook.
+    public var headersForOtherOrigins: Set<HTTPField.Name> = []
     /// How many redirects are followed. Default: 3.
     public var redirectLimit = 3
     /// Whether a redirect may lead from wss to ws. Default: no.
@@ -52,7 +60,8 @@ public struct ConnectOptions: Sendable {
 
     /// Which way to the server. Default: as the environment says.
     public var proxy = ProxyChoice.environment
-    /// The hosts that are reached directly, in place of the environment's `no_proxy`.
+    /// The hosts that are reached directly, in place of the environment's `no_proxy`: names, which stand
+    /// for their subdomains as well, addresses, networks such as `10.0.0.0/8`, and `*` for all.
     public var noProxy: [String]?
     /// Socket options, set after ``SocketOption/defaults`` and before connecting.
     public var socketOptions: [SocketOption] = []
@@ -91,5 +100,28 @@ public struct ConnectOptions: Sendable {
     /// - Parameter timeout: The limit of each stage and call; `nil` waits without end.
     public init(timeout: Duration?) {
         timeouts = Timeouts(all: timeout)
+    }
+}
+
+extension ConnectOptions: CustomReflectable {
+    /// Everything but the values of header fields and cookies, which authorise, so that neither `print`
+    /// nor `dump` shows them.
+    public var customMirror: Mirror {
+        Mirror(
+            self,
+            children: [
+                "timeouts": timeouts, "headers": headers.map(\.name.rawName), "origin": origin,
+                "host": host, "connection": connection as Any, "hasCookie": cookie != nil,
+                "hasCookieJar": cookieJar != nil, "subprotocolCount": subprotocols.count,
+                "requiresSubprotocol": requiresSubprotocol,
+                "headersForOtherOrigins": headersForOtherOrigins.map(\.rawName),
+                "redirectLimit": redirectLimit, "allowsInsecureRedirects": allowsInsecureRedirects,
+                "proxy": proxy, "noProxy": noProxy as Any, "socketOptions": socketOptions,
+                "tls": tls,
+                "socket": socket as Any, "unixSocketPath": unixSocketPath as Any,
+                "compression": compression as Any, "limits": limits, "validatesUTF8": validatesUTF8,
+                "deliversFragments": deliversFragments, "hasMaskingKey": maskingKey != nil,
+            ]
+        )
     }
 }

@@ -24,7 +24,7 @@ public struct Proxy: Sendable, Hashable {
     /// The protocol that is spoken with the proxy.
     public var kind: Kind
 
-    /// Name or address of the proxy; an IPv6 address without brackets.
+    /// Name or address of the proxy; an IPv6 address with or without brackets.
     public var host: String
 
     /// TCP port of the proxy.
@@ -33,7 +33,8 @@ public struct Proxy: Sendable, Hashable {
     /// Sent as HTTP Basic, as SOCKS 5 user and password (RFC 1929), or as SOCKS 4 user alone.
     public var credentials: BasicCredentials?
 
-    /// Header fields to add to CONNECT.
+    /// Header fields to add to CONNECT. `Host`, `Content-Length` and `Transfer-Encoding` are refused, and
+    /// so is `Proxy-Authorization` beside ``credentials``.
     public var headers = HTTPFields()
 
     /// TLS to an `https` proxy; the connection through it has options of its own.
@@ -47,7 +48,7 @@ public struct Proxy: Sendable, Hashable {
         self.credentials = credentials
     }
 
-    /// Reads a URL such as `socks5h://user:password@proxy.example:1080`; `nil` if it is none.
+    /// Reads a URL such as `socks5h://user:password@proxy.example:1080`; `nil` if it isn't one.
     ///
     /// Without a scheme it is an HTTP proxy; without a port, that is 80, for `https` 443, and for
     /// SOCKS 1080. User and password are percent-decoded.
@@ -95,7 +96,7 @@ extension Proxy {
 extension Proxy: CustomStringConvertible, CustomReflectable {
     /// Kind, host and port, without credentials.
     public var description: String {
-        "\(kind.rawValue)://\(host.contains(":") ? "[\(host)]" : host):\(port)"
+        "\(kind.rawValue)://\((try? Host(host))?.inURL ?? host.legible):\(port)"
     }
 
     /// Hides the credentials and the values of the header fields from `dump`.
@@ -122,11 +123,11 @@ extension Proxy {
         do throws(InvalidURL) {
             authority = try Authority(Array(rest.prefix { $0 != UInt8(ascii: "/") }))
         } catch {
-            throw .invalidConfiguration("its URL is malformed: \(error.reason)")
+            throw .invalidConfiguration("its URL is malformed (\(error.reason))")
         }
         self.init(
             kind,
-            host: authority.host,
+            host: authority.host.text,
             port: authority.port ?? kind.defaultPort,
             credentials: authority.credentials
         )

@@ -39,7 +39,11 @@ public struct TLSOptions: Sendable, Hashable {
     /// redirect leads to.
     public var clientCertificate: ClientCertificate?
 
-    /// The name to send (SNI) and to verify in place of the URL's host.
+    /// The name to send (SNI) and to verify in place of the URL's host; not used for another origin that a
+    /// redirect leads to.
+    ///
+    /// A name or an address, an IPv6 address with or without brackets; what isn't one is refused with
+    /// ``WebSocketError/invalidArgument(_:)`` before anything is sent.
     public var serverName: String?
 
     /// The lowest version that is accepted.
@@ -71,13 +75,15 @@ public struct TLSOptions: Sendable, Hashable {
     /// trace (``enableTrace(_:logger:level:)``) says so, and the connection goes on.
     public var keyLogFile: String?
 
-    /// The only public keys that are accepted, anywhere in the peer's verified chain; empty for all.
+    /// The only public keys that are accepted, anywhere in the peer's verified chain; empty for all. They
+    /// don't hold for another origin that a redirect leads to.
     ///
     /// Pins are checked in addition to ``verification``, and with ``Verification/none`` against the
     /// peer's own certificate alone.
     public var pinnedPublicKeys: Set<PublicKeyPin> = []
 
-    /// Adjusts OpenSSL's context after all other options have been applied.
+    /// Adjusts OpenSSL's context after all other options have been applied; not for another origin that a
+    /// redirect leads to.
     public var contextHook: TLSContextHook?
 
     /// The defaults: everything is verified against the system's authorities.

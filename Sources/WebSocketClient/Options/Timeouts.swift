@@ -8,7 +8,7 @@ public struct Timeouts: Sendable, Hashable {
     public var proxy: Duration? = .seconds(10)
     /// The TLS handshake. Default: 10 s.
     public var tls: Duration? = .seconds(10)
-    /// The WebSocket handshake. Default: 10 s.
+    /// The WebSocket handshake. Default: 10 s. The body of a refusal is waited for 1 s at most.
     public var handshake: Duration? = .seconds(10)
     /// One call that sends. Default: 60 s, after which a peer that doesn't read is a failed one.
     public var send: Duration? = .seconds(60)

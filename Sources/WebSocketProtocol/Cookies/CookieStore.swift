@@ -7,11 +7,11 @@ package import HTTPTypes
 /// refused. The time is passed in, as seconds since 1970.
 package struct CookieStore: Sendable {
     private struct Cookie: Sendable {
-        var name: String
-        var value: String
-        var domain: String
+        var name: [UInt8]
+        var value: [UInt8]
+        var domain: Host
         var isHostOnly: Bool
-        var path: String
+        var path: [UInt8]
         var isSecure: Bool
         var expiry: Int64?
         /// Both count events, not time, so that no two are the same.
@@ -45,7 +45,7 @@ package struct CookieStore: Sendable {
         now: Int64
     ) -> Bool {
         guard let new = SetCookie(setCookie, now: now), url.isSecure || !new.isSecure,
-            let (domain, isHostOnly) = Self.scope(new.domain, host: url.host)
+            let (domain, isHostOnly) = Self.scope(new.domain, host: url.place)
         else { return false }
         events += 1
         var cookie = Cookie(
@@ -94,10 +94,9 @@ package struct CookieStore: Sendable {
             matches.append(cookies[index])
         }
         guard !matches.isEmpty else { return nil }
-        matches.sort {
-            ($1.path.utf8.count, $0.created) < ($0.path.utf8.count, $1.created)
-        }
-        return matches.map { "\($0.name)=\($0.value)" }.joined(separator: "; ")
+        matches.sort { ($1.path.count, $0.created) < ($0.path.count, $1.created) }
+        let pairs = matches.map { $0.name + [UInt8(ascii: "=")] + $0.value }
+        return String(decoding: Array(pairs.joined(separator: "; ".utf8)), as: UTF8.self)
     }
 
     /// Removes all cookies.
@@ -107,9 +106,12 @@ package struct CookieStore: Sendable {
         cookies.removeAll { ($0.expiry ?? .max) <= now }
     }
 
-    /// Makes room, RFC 6265 §5.3: expired cookies go first, then those not used for longest, first of
-    /// a domain with too many.
-    private mutating func evict(domain: String, now: Int64) {
+    /// Makes room, RFC 6265 §5.3: expired cookies go first, then those that aren't Secure, of these the
+    /// ones not used for longest, first of a domain with too many.
+    ///
+    /// That way a ws connection, whose cookies anybody on the way can set, never drives out a Secure one
+    /// (RFC 6265bis §5.7): the new cookie is one that isn't Secure itself.
+    private mutating func evict(domain: Host, now: Int64) {
         let ofDomain = cookies.count { $0.domain == domain }
         guard ofDomain > maximumPerDomain || cookies.count > maximumTotal else { return }
         let countBefore = cookies.count
@@ -118,62 +120,62 @@ package struct CookieStore: Sendable {
         let candidates = cookies.indices.filter {
             ofDomain <= maximumPerDomain || cookies[$0].domain == domain
         }
-        let oldest = candidates.min { cookies[$0].used < cookies[$1].used }
+        let oldest = candidates.min { left, right in
+            guard cookies[left].isSecure == cookies[right].isSecure else {
+                return !cookies[left].isSecure
+            }
+            return cookies[left].used < cookies[right].used
+        }
         if let oldest { cookies.remove(at: oldest) }
     }
 
-    /// The domain of a cookie and whether it is for that host alone; nil if the host may not set it.
-    private static func scope(_ domain: String?, host: String) -> (String, isHostOnly: Bool)? {
-        guard let domain, domain != host else {
-            // An address or a single label names one host, whatever the attribute says.
-            let isOneHost = domain == nil || isAddress(host) || isSingleLabel(host)
-            return (host, isHostOnly: isOneHost)
+    /// The domain of a cookie and whether it is for that host only; nil if the host may not set it.
+    private static func scope(_ attribute: String?, host: Host) -> (Host, isHostOnly: Bool)? {
+        guard let attribute else { return (host, isHostOnly: true) }
+        guard let domain = try? Host(attribute) else { return nil }
+        // An address or a single label names one host, whatever the attribute says.
+        guard domain != host || host.isAddress || isSingleLabel(host) else {
+            return (host, isHostOnly: false)
         }
-        guard !isSingleLabel(domain), domainMatches(host, domain) else { return nil }
+        guard domain != host else { return (host, isHostOnly: true) }
+        guard !isSingleLabel(domain), host.isAtOrBelow(domain) else { return nil }
         return (domain, isHostOnly: false)
     }
 
-    private static func isSingleLabel(_ domain: String) -> Bool {
-        domain.utf8.split(separator: UInt8(ascii: ".")).count < 2
-    }
-
-    private static func isAddress(_ host: String) -> Bool {
-        host.utf8.contains(UInt8(ascii: ":")) || IPAddress.isVersion4(host.utf8)
-    }
-
-    /// RFC 6265 §5.1.3.
-    private static func domainMatches(_ host: String, _ domain: String) -> Bool {
-        host == domain || (host.hasSuffix("." + domain) && !isAddress(host))
+    private static func isSingleLabel(_ domain: Host) -> Bool {
+        domain.text.utf8.split(separator: UInt8(ascii: ".")).count < 2
     }
 
     /// RFC 6265 §5.1.4.
-    private static func defaultPath(_ url: WebSocketURL) -> String {
-        let path = url.path
-        let end = path.lastIndex(of: "/") ?? path.startIndex
-        return end == path.startIndex ? "/" : String(path[..<end])
+    private static func defaultPath(_ url: WebSocketURL) -> [UInt8] {
+        let path = Array(url.path.utf8)
+        let end = path.lastIndex(of: UInt8(ascii: "/")) ?? 0
+        return end == 0 ? [UInt8(ascii: "/")] : Array(path[..<end])
     }
 
     /// RFC 6265 §5.1.4.
-    private static func pathMatches(_ path: String, _ cookiePath: String) -> Bool {
-        guard path.utf8.starts(with: cookiePath.utf8) else { return false }
-        return path.utf8.count == cookiePath.utf8.count || cookiePath.hasSuffix("/")
-            || path.utf8.dropFirst(cookiePath.utf8.count).first == UInt8(ascii: "/")
+    private static func pathMatches(_ path: some Collection<UInt8>, _ cookiePath: [UInt8]) -> Bool {
+        guard path.starts(with: cookiePath) else { return false }
+        return path.count == cookiePath.count || cookiePath.last == UInt8(ascii: "/")
+            || path.dropFirst(cookiePath.count).first == UInt8(ascii: "/")
     }
 
     private static func isMeant(_ cookie: Cookie, for url: WebSocketURL) -> Bool {
         let isForHost =
-            cookie.isHostOnly
-            ? cookie.domain == url.host : domainMatches(url.host, cookie.domain)
-        return isForHost && (url.isSecure || !cookie.isSecure) && pathMatches(url.path, cookie.path)
+            cookie.isHostOnly ? cookie.domain == url.place : url.place.isAtOrBelow(cookie.domain)
+        return isForHost && (url.isSecure || !cookie.isSecure)
+            && pathMatches(url.path.utf8, cookie.path)
     }
 
     /// What a name promises has to hold (RFC 6265bis §4.1.3), or its prefix would be worth nothing.
     private static func prefixIsTrue(_ cookie: Cookie, setDomain: String?) -> Bool {
-        let name = cookie.name.asciiLowercased
-        if name.hasPrefix("__host-") {
-            return cookie.isSecure && setDomain == nil && cookie.path == "/"
+        func begins(with prefix: String) -> Bool {
+            cookie.name.prefix(prefix.utf8.count).equalsIgnoringCase(prefix.utf8)
         }
-        return cookie.isSecure || !name.hasPrefix("__secure-")
+        if begins(with: "__Host-") {
+            return cookie.isSecure && setDomain == nil && cookie.path == [UInt8(ascii: "/")]
+        }
+        return cookie.isSecure || !begins(with: "__Secure-")
     }
 
     /// Whether a cookie from an open connection would get in the way of one from a secure connection
@@ -181,8 +183,8 @@ package struct CookieStore: Sendable {
     private func wouldHideSecureCookie(_ new: Cookie) -> Bool {
         cookies.contains { old in
             old.isSecure && old.name == new.name && Self.pathMatches(new.path, old.path)
-                && (Self.domainMatches(new.domain, old.domain)
-                    || Self.domainMatches(old.domain, new.domain))
+                && (new.domain == old.domain || new.domain.isAtOrBelow(old.domain)
+                    || old.domain.isAtOrBelow(new.domain))
         }
     }
 }

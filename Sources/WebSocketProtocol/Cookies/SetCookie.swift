@@ -1,9 +1,10 @@
-/// A cookie as a server set it, RFC 6265 §5.2.
+/// A cookie as a server set it, RFC 6265 §5.2. Names, values and paths are bytes, and are compared so.
 struct SetCookie {
-    var name: String
-    var value: String
+    var name: [UInt8]
+    var value: [UInt8]
+    /// What `Domain` says, without a dot in front; `nil` if there is none.
     var domain: String?
-    var path: String?
+    var path: [UInt8]?
     var isSecure = false
     /// Seconds since 1970; nil for as long as the program runs.
     var expiry: Int64?
@@ -19,24 +20,25 @@ struct SetCookie {
             .split(separator: UInt8(ascii: ";"), omittingEmptySubsequences: false)[...]
         guard let pair = parts.popFirst(), let equals = pair.firstIndex(of: UInt8(ascii: "="))
         else { return nil }
-        name = String(decoding: pair[..<equals].trimmingBlanks, as: UTF8.self)
-        value = String(decoding: pair[equals...].dropFirst().trimmingBlanks, as: UTF8.self)
-        guard !name.isEmpty, name.utf8.count + value.utf8.count <= Self.maximumPairBytes else {
-            return nil
-        }
+        name = Array(pair[..<equals].trimmingBlanks)
+        value = Array(pair[equals...].dropFirst().trimmingBlanks)
+        guard !name.isEmpty, name.count + value.count <= Self.maximumPairBytes else { return nil }
         var maximumAge: Int64?
         for part in parts {
             let name = part.prefix { $0 != UInt8(ascii: "=") }.trimmingBlanks
             let value = part.drop { $0 != UInt8(ascii: "=") }.dropFirst().trimmingBlanks
             guard value.count <= Self.maximumAttributeBytes else { continue }
             // The last of several attributes of a name counts.
-            switch String(decoding: name.map(\.lowercased), as: UTF8.self) {
-            case "expires": expiry = CookieDate.parse(value) ?? expiry
-            case "max-age": maximumAge = Self.seconds(value) ?? maximumAge
-            case "domain": domain = Self.domain(value)
-            case "path": path = value.first == UInt8(ascii: "/") ? Self.text(value) : nil
-            case "secure": isSecure = true
-            default: break
+            if name.equalsIgnoringCase("expires".utf8) {
+                expiry = CookieDate.parse(value) ?? expiry
+            } else if name.equalsIgnoringCase("max-age".utf8) {
+                maximumAge = Self.seconds(value) ?? maximumAge
+            } else if name.equalsIgnoringCase("domain".utf8) {
+                domain = Self.domain(value)
+            } else if name.equalsIgnoringCase("path".utf8) {
+                path = value.first == UInt8(ascii: "/") ? Array(value) : nil
+            } else if name.equalsIgnoringCase("secure".utf8) {
+                isSecure = true
             }
         }
         // RFC 6265 §5.3: Max-Age has precedence over Expires.
@@ -46,16 +48,12 @@ struct SetCookie {
         }
     }
 
-    private static func text(_ bytes: ArraySlice<UInt8>) -> String {
-        String(decoding: bytes, as: UTF8.self)
-    }
-
     private static func domain(_ value: ArraySlice<UInt8>) -> String? {
         let name = value.first == UInt8(ascii: ".") ? value.dropFirst() : value
-        return name.isEmpty ? nil : text(name).asciiLowercased
+        return name.isEmpty ? nil : String(decoding: name, as: UTF8.self)
     }
 
-    /// An optional minus and digits; what doesn't fit is as good as for ever.
+    /// An optional minus and digits; a number that doesn't fit never expires.
     private static func seconds(_ value: ArraySlice<UInt8>) -> Int64? {
         let isNegative = value.first == UInt8(ascii: "-")
         let digits = isNegative ? value.dropFirst() : value

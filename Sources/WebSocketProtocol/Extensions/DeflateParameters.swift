@@ -72,7 +72,8 @@ extension DeflateOptions {
     /// What a client's offers and the server's answer to them come to; nil if the answer fits none
     /// of the offers.
     func parameters(answer: ExtensionElement) -> DeflateParameters? {
-        guard answer.name == .permessageDeflate, let answer = SentParameters(answer) else {
+        guard answer.name.hasSameBytes(as: .permessageDeflate), let answer = SentParameters(answer)
+        else {
             return nil
         }
         for offer in offers {
@@ -111,7 +112,8 @@ extension DeflateOffer {
     /// What a server that wants this of its own accord makes of one of a client's offers; nil if it
     /// has to decline it.
     private func accept(_ offer: ExtensionElement) -> DeflateAnswer? {
-        guard offer.name == .permessageDeflate, let offer = SentParameters(offer) else {
+        guard offer.name.hasSameBytes(as: .permessageDeflate), let offer = SentParameters(offer)
+        else {
             return nil
         }
         var answer = DeflateOffer()

@@ -77,6 +77,13 @@ extension BidirectionalCollection<UInt8> {
     }
 }
 
+extension String {
+    /// Whether both are the same bytes.
+    ///
+    /// `==` compares by canonical equivalence: to it, U+212A is a K. Names of a protocol are bytes.
+    package func hasSameBytes(as other: String) -> Bool { utf8.elementsEqual(other.utf8) }
+}
+
 extension StringProtocol {
     func equalsIgnoringCase(_ other: some StringProtocol) -> Bool {
         utf8.equalsIgnoringCase(other.utf8)

@@ -61,7 +61,7 @@ package struct HTTPBodyDecoder: Sendable {
         bytes.withUnsafeBytes { receive($0) }
     }
 
-    /// Tells that the stream has ended, which is the end of a body without a length.
+    /// Notes that the stream has ended, which is the end of a body without a length.
     package mutating func finish() {
         guard !hasEnded else { return }
         if case .untilEnd = framing { end(isComplete: true) } else { end(isComplete: false) }
@@ -69,9 +69,9 @@ package struct HTTPBodyDecoder: Sendable {
 
     /// The length, unless there is none or several that differ.
     private static func contentLength(_ fields: HTTPFields) -> Int? {
-        let lengths = Set(fields[values: .contentLength].flatMap(tokenList))
-        guard lengths.count == 1 else { return nil }
-        return lengths.first?.utf8.decimalValue
+        let lengths = fields[values: .contentLength].flatMap(tokenList).map(\.utf8.decimalValue)
+        guard let first = lengths.first, lengths.allSatisfy({ $0 == first }) else { return nil }
+        return first
     }
 
     private mutating func take(_ bytes: UnsafeRawBufferPointer) -> Int {

@@ -15,6 +15,9 @@ package protocol HTTPStartLine: Sendable {
     /// Whether a lone LF ends a line as CR LF does (RFC 9112 §2.2: "a recipient MAY recognize").
     static var acceptsBareLineFeed: Bool { get }
 
+    /// Whether a field may go on in a line that begins with a blank (RFC 9112 §5.2).
+    static var acceptsFolds: Bool { get }
+
     /// Parses a line without its end.
     init?(_ line: ArraySlice<UInt8>)
 }
@@ -28,6 +31,7 @@ package struct StatusLine: HTTPStartLine, Hashable {
     package static let beginning = Array("HTTP/1.".utf8)
     // Small servers send it, and no one after us could read the bytes in another way.
     package static let acceptsBareLineFeed = true
+    package static let acceptsFolds = true
 
     package init?(_ line: ArraySlice<UInt8>) {
         // RFC 9112 §4 wants a space before an empty reason too; many servers leave it out.
@@ -56,6 +60,7 @@ package struct RequestLine: HTTPStartLine, Hashable {
     package static let beginning: [UInt8] = []
     // Behind a proxy that reads them otherwise, two readings of one request are two requests.
     package static let acceptsBareLineFeed = false
+    package static let acceptsFolds = false
 
     package init?(_ line: ArraySlice<UInt8>) {
         let parts = line.split(

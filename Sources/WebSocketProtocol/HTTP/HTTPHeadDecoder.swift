@@ -15,6 +15,10 @@ package struct HTTPHeadDecoder<StartLine: HTTPStartLine>: Sendable {
     private var line: [UInt8] = []
     private var startLine: StartLine?
     private var fields = HTTPFields()
+    /// The last field so far, which the next line may continue.
+    private var openField: (name: HTTPField.Name, value: [UInt8])?
+    /// The number of the line that is read, from 1 for the first one after the start line.
+    private var lineNumber = 0
 
     package init(limits: HTTPLimits = HTTPLimits()) { self.limits = limits }
 
@@ -63,8 +67,12 @@ package struct HTTPHeadDecoder<StartLine: HTTPStartLine>: Sendable {
             throw .bareLineFeed
         }
         if let startLine {
+            lineNumber += 1
             if text.isEmpty {
+                closeField()
                 head = HTTPHead(startLine: startLine, fields: fields)
+            } else if let first = text.first, first.isBlank {
+                try foldIn(text.trimmingBlanks)
             } else {
                 try addField(text)
             }
@@ -76,18 +84,38 @@ package struct HTTPHeadDecoder<StartLine: HTTPStartLine>: Sendable {
     }
 
     private mutating func addField(_ text: ArraySlice<UInt8>) throws(MalformedHTTP) {
-        let number = fields.count + 1
-        guard number <= min(limits.maximumFieldCount, HTTPFields.maximumCount) else {
-            throw .tooManyFields(maximum: limits.maximumFieldCount)
-        }
-        if let first = text.first, first.isBlank { throw .foldedLine(number) }
+        closeField()
+        let maximum = min(limits.maximumFieldCount, HTTPFields.maximumCount)
+        guard fields.count < maximum else { throw .tooManyFields(maximum: maximum) }
         let name = text.prefix { $0 != UInt8(ascii: ":") }
         let value = text.dropFirst(name.count + 1).trimmingBlanks
         // RFC 9112 §5.1: "No whitespace is allowed between the field name and colon."
         guard name.count < text.count,
             let name = HTTPField.Name(String(decoding: name, as: UTF8.self)),
             value.allSatisfy(\.isFieldValueCharacter)
-        else { throw .fieldLine(number) }
+        else { throw .fieldLine(lineNumber) }
+        openField = (name, Array(value))
+    }
+
+    /// A line that continues the one before (`obs-fold`): a user agent "MUST replace each received
+    /// obs-fold with one or more SP octets" (RFC 9112 §5.2), a server may refuse it.
+    private mutating func foldIn(_ text: ArraySlice<UInt8>) throws(MalformedHTTP) {
+        guard StartLine.acceptsFolds else { throw .foldedLine(max(1, lineNumber - 1)) }
+        // Nothing that could be continued: RFC 9112 §2.2.
+        // The lengths alone: a second reference to the value would make each append copy it.
+        guard let nameLength = openField?.name.rawName.utf8.count,
+            let valueLength = openField?.value.count, text.allSatisfy(\.isFieldValueCharacter)
+        else { throw .fieldLine(lineNumber) }
+        guard nameLength + 2 + valueLength + 1 + text.count <= limits.maximumLineBytes else {
+            throw .lineTooLong(maximum: limits.maximumLineBytes)
+        }
+        guard !text.isEmpty else { return }
+        if valueLength > 0 { openField?.value.append(UInt8(ascii: " ")) }
+        openField?.value += text
+    }
+
+    private mutating func closeField() {
+        guard let (name, value) = openField.take() else { return }
         // The bytes as they are, which needn't be UTF-8.
         fields.append(HTTPField(name: name, value: value))
     }

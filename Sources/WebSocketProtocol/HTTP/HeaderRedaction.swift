@@ -1,32 +1,56 @@
 package import HTTPTypes
 
-// What a trace shows of header fields.
+// What a trace shows of header fields. It hides more than it must: a trace ends up in logs and reports.
 
 extension HTTPFields {
-    /// A line for each field, without what authorises: three asterisks stand for cookies, for
-    /// credentials, tokens and keys as far as the field's name tells them, and for the query and the
-    /// credentials of a `Location`.
+    /// A line for each field, with three asterisks for what may authorise: values of fields whose names
+    /// speak of it, subprotocols that carry a token, and the query and the credentials of a `Location`.
     package var redactedLines: String {
-        map { field in
-            let value =
-                if Self.isSecret(name: field.name) {
-                    "***"
-                } else if field.name == .location {
-                    field.value.contains("@") ? "***" : field.value.hidingQuery.legible
-                } else {
-                    field.value.legible
-                }
-            return "\(field.name): \(value)"
-        }.joined(separator: "\n")
+        map { "\($0.name): \(Self.redactedValue($0))" }.joined(separator: "\n")
     }
 
-    /// Whether the value of a field of that name is for one origin's eyes only.
+    private static func redactedValue(_ field: HTTPField) -> String {
+        switch field.name {
+        case .secWebSocketKey, .secWebSocketAccept: field.value.legible
+        case .secWebSocketProtocol: redactedSubprotocols(field.value).legible
+        case .location, .contentLocation, .referer, .origin:
+            field.value.utf8.contains(UInt8(ascii: "@")) ? "***" : field.value.hidingQuery.legible
+        default: isSecret(name: field.name) ? "***" : field.value.legible
+        }
+    }
+
+    /// Whether a field's name speaks of something that authorises.
     package static func isSecret(name: HTTPField.Name) -> Bool {
-        secretWords.contains { name.canonicalName.contains($0) }
+        hasSecretWord(name.canonicalName)
+    }
+
+    /// Subprotocols as they are, up to the first one that announces or looks like a token: some services
+    /// take theirs there, as a browser can set nothing else.
+    private static func redactedSubprotocols(_ value: String) -> String {
+        var shown: [String] = []
+        for name in tokenList(value) {
+            guard name.utf8.count <= 40, !hasSecretWord(name.asciiLowercased) else {
+                shown.append("***")
+                break
+            }
+            shown.append(name)
+        }
+        return shown.joined(separator: ", ")
+    }
+
+    private static func hasSecretWord(_ text: String) -> Bool {
+        let bytes = Array(text.utf8)
+        return secretWords.contains { word in
+            bytes.indices.contains { bytes[$0...].starts(with: word.utf8) }
+        }
     }
 
     private static let secretWords = [
-        "authorization", "cookie", "token", "secret", "password", "api-key", "apikey", "auth-key",
+        "auth", "cookie", "token", "secret", "passw", "pwd", "key", "session", "jwt", "bearer",
+        "sign",
+        "credential", "csrf", "xsrf", "sid", "api", "assertion", "otp", "nonce", "challenge",
+        "ticket",
+        "digest", "cert",
     ]
 }
 
@@ -34,9 +58,8 @@ extension String {
     /// A URL, or the target of a request, with three asterisks for the query and the fragment, which
     /// often hold a token.
     package var hidingQuery: String {
-        guard let mark = unicodeScalars.firstIndex(where: { $0 == "?" || $0 == "#" }) else {
-            return self
-        }
-        return String(unicodeScalars[...mark]) + "***"
+        let isMark = { (byte: UInt8) in byte == UInt8(ascii: "?") || byte == UInt8(ascii: "#") }
+        guard let mark = utf8.firstIndex(where: isMark) else { return self }
+        return String(decoding: utf8[...mark], as: UTF8.self) + "***"
     }
 }

@@ -1,4 +1,4 @@
-/// Why bytes that should be the head of an HTTP message are none.
+/// Why bytes aren't the head of an HTTP message.
 #if hasAttribute(nonexhaustive)
     @nonexhaustive
 #endif
@@ -9,7 +9,7 @@ public enum MalformedHTTP: Error, Sendable, Hashable {
     case startLine
     /// The field line of that number, from 1, is malformed.
     case fieldLine(Int)
-    /// The field line of that number goes on in the next line, which RFC 9112 §5.2 deprecates.
+    /// The field line of that number goes on in the next line, which RFC 9112 §5.2 forbids in a request.
     case foldedLine(Int)
     /// A line ends in LF alone where CR LF is demanded.
     case bareLineFeed
@@ -42,25 +42,4 @@ extension MalformedHTTP: CustomStringConvertible {
         case .incomplete(let bytes): "The peer closed the connection after \(bytes) header bytes."
         }
     }
-}
-
-/// What an HTTP head or body may take, whatever the peer sends.
-package struct HTTPLimits: Sendable, Hashable {
-    /// All bytes of the head, interim responses included.
-    ///
-    /// Precedents: 16 KiB in Node.js, 64 KiB in Python's http.client, 300 KiB in curl.
-    package var maximumHeadBytes = 64 << 10
-    /// One line of the head.
-    ///
-    /// Precedents: 8 KiB in nginx and Python's websockets, 64 KiB in
-    /// http.client; cookies and security policies do get longer than 8 KiB.
-    package var maximumLineBytes = 16 << 10
-    /// The number of fields.
-    ///
-    /// Precedents: 100 in Apache and http.client, 128 in Python's websockets.
-    package var maximumFieldCount = 128
-    /// What is kept of the body of a refusal: enough for a page that explains it.
-    package var maximumBodyBytes = 64 << 10
-
-    package init() {}
 }

@@ -46,7 +46,9 @@ extension HandshakeRequest {
             if requiresSubprotocol { throw .noSubprotocol }
             return nil
         }
-        guard subprotocols.contains(chosen) else { throw .unofferedSubprotocol(chosen) }
+        guard subprotocols.contains(where: { $0.hasSameBytes(as: chosen) }) else {
+            throw .unofferedSubprotocol(chosen)
+        }
         return chosen
     }
 
@@ -58,7 +60,7 @@ extension HandshakeRequest {
             throw .malformedExtensions
         }
         guard let first = chosen.first else { return nil }
-        guard let deflate, first.name == .permessageDeflate else {
+        guard let deflate, first.name.hasSameBytes(as: .permessageDeflate) else {
             throw .unofferedExtension(first.name)
         }
         if chosen.count > 1 { throw .unofferedExtension(chosen[1].name) }

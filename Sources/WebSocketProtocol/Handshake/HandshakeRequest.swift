@@ -128,17 +128,58 @@ extension HandshakeRequest {
             guard !origin.isEmpty, isValidValue(origin) else { throw .origin }
         }
         guard isValidValue(options.connection ?? "") else { throw .connection }
+        if let connection = options.connection {
+            guard tokenList(connectionValue(connection)).contains(where: isUpgrade) else {
+                throw .contradiction("Connection")
+            }
+        }
         guard isValidValue(options.cookie ?? "") else { throw .cookie }
         for (index, name) in options.subprotocols.enumerated() {
             // RFC 6455 §4.1: "The elements that comprise this value MUST be non-empty strings …
             // and MUST all be unique strings."
-            guard name.utf8.isToken, !options.subprotocols[..<index].contains(name) else {
+            let isRepeated = options.subprotocols[..<index].contains { $0.hasSameBytes(as: name) }
+            guard name.utf8.isToken, !isRepeated else {
                 throw .subprotocol(index: index)
             }
         }
         try options.deflate?.validate()
         for field in options.fields { try validate(field) }
+        for name in singleNames where options.fields[values: name].count > 1 {
+            throw .contradiction(name.rawName)
+        }
+        try validateGeneratedFields(options.fields)
     }
+
+    /// Refuses fields of the caller's that say something else than the handshake that they are part of.
+    private static func validateGeneratedFields(
+        _ fields: HTTPFields
+    ) throws(InvalidHandshakeRequest) {
+        let upgrades = fields[values: .upgrade]
+        let connections = fields[values: .connection]
+        let versions = fields[values: .secWebSocketVersion]
+        let keys = fields[values: .secWebSocketKey]
+        guard upgrades.allSatisfy({ $0.equalsIgnoringCase("websocket") }) else {
+            throw .contradiction("Upgrade")
+        }
+        guard connections.isEmpty || connections.flatMap(tokenList).contains(where: isUpgrade)
+        else {
+            throw .contradiction("Connection")
+        }
+        guard versions.allSatisfy({ $0.hasSameBytes(as: "13") }) else {
+            throw .contradiction("Sec-WebSocket-Version")
+        }
+        // RFC 6455 §4.1: 16 bytes in base64.
+        guard keys.allSatisfy({ Base64.decode($0)?.count == 16 }) else {
+            throw .contradiction("Sec-WebSocket-Key")
+        }
+    }
+
+    private static func isUpgrade(_ token: String) -> Bool { token.equalsIgnoringCase("upgrade") }
+
+    /// Fields of which a request has one.
+    private static let singleNames: [HTTPField.Name] = [
+        .hostField, .origin, .upgrade, .secWebSocketKey, .secWebSocketVersion, .authorization,
+    ]
 
     private static func validate(_ field: HTTPField) throws(InvalidHandshakeRequest) {
         let name = field.name.rawName

@@ -29,6 +29,28 @@ public struct HandshakeResponse: Sendable, Hashable {
     }
 }
 
+extension HandshakeResponse {
+    /// The beginning of the body, quoted and escaped, if it is text that says something.
+    package var excerpt: String? {
+        let type = headers[.contentType]?.asciiLowercased ?? "text/plain"
+        guard Self.textTypes.contains(where: { type.utf8.starts(with: $0.utf8) }) else {
+            return nil
+        }
+        let beginning = body.prefix(Self.excerptBytes)
+        // A character that the cut has split is left out.
+        let text = (0..<4).lazy.filter { $0 <= beginning.count }
+            .compactMap { String(validating: beginning.dropLast($0), as: UTF8.self) }.first
+        guard let text, !text.utf8.allSatisfy({ $0 <= 0x20 }) else { return nil }
+        return text.quoted + (body.count > Self.excerptBytes || !isBodyComplete ? "…" : "")
+    }
+
+    private static let excerptBytes = 200
+
+    private static let textTypes = [
+        "text/", "application/json", "application/problem+", "application/xml",
+    ]
+}
+
 extension HandshakeResponse: CustomStringConvertible {
     /// The status and its words, such as `403 Forbidden`.
     public var description: String {

@@ -1,16 +1,16 @@
-/// Why a handshake can't be made of what the caller gave: nothing of it has been sent.
+/// Why a handshake can't be made of what the caller gave; nothing has been sent.
 ///
 /// Each case names the item, none carries its value, which may be a secret.
-#if hasAttribute(nonexhaustive)
-    @nonexhaustive
-#endif
-public enum InvalidHandshakeRequest: Error, Sendable, Hashable {
-    /// A field's name is no token (RFC 9110 §5.1); carries its beginning, as far as it is one.
+package enum InvalidHandshakeRequest: Error, Sendable, Hashable {
+    /// A field's name isn't a token (RFC 9110 §5.1); carries the beginning that is one.
     case fieldName(String)
     /// The value of the field of that name has a CR, LF, NUL or another control character.
     case fieldValue(name: String)
     /// That field is not the caller's to set: the connection would not mean what it says.
     case reservedField(String)
+    /// The fields of that name contradict the handshake: there are several of what there can be one, or
+    /// the value isn't one that opens a WebSocket.
+    case contradiction(String)
     /// The `Host` value has characters that no host and port have.
     case host
     /// The `Origin` value is empty or has a control character.
@@ -37,7 +37,7 @@ public enum InvalidHandshakeRequest: Error, Sendable, Hashable {
 
 extension InvalidHandshakeRequest: CustomStringConvertible {
     /// One sentence that names the item and the rule.
-    public var description: String {
+    package var description: String {
         switch self {
         case .fieldName(let name):
             "The header field name that begins with \"\(name)\" is not a token."
@@ -45,6 +45,8 @@ extension InvalidHandshakeRequest: CustomStringConvertible {
             "The value of the header field \(name) has a control character."
         case .reservedField(let name):
             "The header field \(name) can't be set by hand."
+        case .contradiction(let name):
+            "The header field \(name) contradicts the handshake, or stands there more than once."
         case .host: "The Host value is not a host and port."
         case .origin: "The Origin value is empty or has a control character."
         case .connection: "The Connection value has a control character."

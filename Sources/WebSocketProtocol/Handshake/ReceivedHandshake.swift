@@ -13,7 +13,7 @@ package struct ReceivedHandshake: Sendable {
     /// Checks a request; throws the response that says what is wrong with it.
     package init(_ head: HTTPHead<RequestLine>) throws(HandshakeRejection) {
         let fields = head.fields
-        guard head.startLine.method == "GET" else {
+        guard head.startLine.method.hasSameBytes(as: "GET") else {
             throw HandshakeRejection(405, "Method Not Allowed", [.allow: "GET"])
         }
         guard head.startLine.minorVersion >= 1 else {
@@ -32,7 +32,7 @@ package struct ReceivedHandshake: Sendable {
             )
         }
         // RFC 6455 §4.4: the answer names the version that the server speaks.
-        guard fields[.secWebSocketVersion] == "13" else {
+        guard fields[.secWebSocketVersion]?.hasSameBytes(as: "13") == true else {
             throw HandshakeRejection(426, "Upgrade Required", [.secWebSocketVersion: "13"])
         }
         guard let key = fields[.secWebSocketKey], Base64.decode(key)?.count == 16

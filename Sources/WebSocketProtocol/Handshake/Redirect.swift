@@ -3,8 +3,8 @@ package import HTTPTypes
 /// Where a client goes next.
 package struct Redirect: Sendable, Hashable {
     package var url: WebSocketURL
-    /// Whether it is another origin, which gets none of the first one's credentials and cookies:
-    /// neither those of the URL, which are gone already, nor `HTTPFields.withoutCredentials`' ones.
+    /// Whether it is another origin: then whatever is bound to the first one must be dropped. The
+    /// credentials of the URL are gone already.
     package var crossesOrigin: Bool
 }
 
@@ -49,9 +49,18 @@ package struct RedirectPolicy: Sendable, Hashable {
 }
 
 extension HTTPFields {
-    /// These fields without what is meant for one origin alone: the host, cookies, and credentials,
-    /// tokens and keys as far as the field's name tells them.
-    package var withoutCredentials: HTTPFields {
-        HTTPFields(filter { $0.name != .hostField && !Self.isSecret(name: $0.name) })
+    /// The fields that another origin may see as well: those that are known to be harmless, and those
+    /// that the caller has marked.
+    ///
+    /// What isn't listed stays: no list of words tells a token from a preference by its field's name.
+    package func forOtherOrigin(marked: Set<HTTPField.Name>) -> HTTPFields {
+        HTTPFields(filter { marked.contains($0.name) || Self.harmlessNames.contains($0.name) })
     }
+
+    /// Preferences of a user agent, and what the handshake itself says. `Origin` names where the request
+    /// comes from, which is the same wherever it goes.
+    private static let harmlessNames: Set<HTTPField.Name> = [
+        .accept, .acceptEncoding, .acceptLanguage, .cacheControl, .userAgent, .origin, .upgrade,
+        .connection, .secWebSocketVersion, .priority,
+    ]
 }

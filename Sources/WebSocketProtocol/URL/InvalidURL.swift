@@ -1,4 +1,4 @@
-/// Why a text is no WebSocket URL.
+/// Why a text isn't a valid WebSocket URL.
 ///
 /// The text itself is not repeated: it may hold a password.
 public struct InvalidURL: Error, Sendable, Hashable {
@@ -10,13 +10,18 @@ public struct InvalidURL: Error, Sendable, Hashable {
         case unsupportedScheme(String)
         /// There is no host.
         case missingHost
-        /// The host has a character that no host has, is longer than 255 bytes, or its brackets
-        /// hold no IPv6 address. Names beyond ASCII go in their `xn--` form.
+        /// The host has a character that hosts don't have, an empty label or more than 255 bytes, or
+        /// there isn't an IPv6 address in its brackets.
         case invalidHost
-        /// The port is no number from 1 to 65535.
+        /// The host's last label is a number, but the host isn't an IPv4 address of four decimal numbers
+        /// from 0 to 255, such as 127.0.0.1.
+        case numericHost
+        /// The host has characters beyond ASCII; it must be written with `xn--` labels (RFC 5891).
+        case internationalHost
+        /// The port isn't a number from 1 to 65535.
         case invalidPort
-        /// The user name or password is malformed: a bare `@`, a bad percent-encoding, a control
-        /// character, or a colon in the name.
+        /// The user name or password is malformed: a second `@`, a backslash, a bracket, a blank, a bad
+        /// percent-encoding, a control character, or a colon in the name.
         case invalidUserInfo
         /// The path or the query has a blank or a control character.
         case invalidResource
@@ -37,9 +42,17 @@ extension InvalidURL: CustomStringConvertible {
         case .unsupportedScheme(let scheme):
             "The URL's scheme is \(scheme); ws and wss are supported."
         case .missingHost: "The URL has no host."
-        case .invalidHost: "The URL's host is neither a name in ASCII nor an IP address."
-        case .invalidPort: "The URL's port is no number from 1 to 65535."
-        case .invalidUserInfo: "The URL's user name or password is malformed."
+        case .invalidHost: "The URL's host is neither a name nor an IP address."
+        case .numericHost:
+            "The URL's host ends in a number; an IPv4 address must be four decimal numbers from 0 to "
+                + "255, such as 127.0.0.1."
+        case .internationalHost:
+            "The URL's host has characters beyond ASCII; write it with xn-- labels, for example "
+                + "xn--bcher-kva.example for b\u{FC}cher.example."
+        case .invalidPort: "The URL's port must be a number from 1 to 65535."
+        case .invalidUserInfo:
+            "The URL's user name or password is malformed; percent-encode all but letters, digits and "
+                + "-._~!$&'()*+,;= in it."
         case .invalidResource: "The URL's path or query has a blank or a control character."
         }
     }

@@ -10,8 +10,11 @@
 public struct WebSocketURL: Sendable, Hashable {
     /// Whether the scheme is `wss`.
     public let isSecure: Bool
-    /// The host in lower case, an IPv6 address without its brackets, its zone after a `%`.
-    public let host: String
+    /// The host in lower case, an IPv6 address without its brackets and in the form of RFC 5952, its
+    /// zone after a `%`.
+    public var host: String { place.text }
+    /// The host as what it is: a name or an address.
+    package let place: Host
     /// The port; the scheme's default, 80 or 443, if the URL has none.
     public let port: UInt16
     /// What the request asks for: the path, `/` at least, and the query.
@@ -37,7 +40,7 @@ public struct WebSocketURL: Sendable, Hashable {
 
     init(authority: Authority, isSecure: Bool, resource: String) {
         self.isSecure = isSecure
-        self.host = authority.host
+        place = authority.host
         self.port = authority.port ?? Self.defaultPort(isSecure: isSecure)
         self.credentials = authority.credentials
         self.resource = resource
@@ -45,7 +48,7 @@ public struct WebSocketURL: Sendable, Hashable {
 
     private init(_ url: WebSocketURL, resource: String, credentials: BasicCredentials?) {
         isSecure = url.isSecure
-        host = url.host
+        place = url.place
         port = url.port
         self.resource = resource
         self.credentials = credentials
@@ -62,11 +65,13 @@ public struct WebSocketURL: Sendable, Hashable {
     }
 
     /// The path without the query.
-    package var path: String { String(resource.prefix { $0 != "?" }) }
+    package var path: String {
+        String(decoding: resource.utf8.prefix { $0 != UInt8(ascii: "?") }, as: UTF8.self)
+    }
 
     /// The value of the `Host` field: the port is left out only if it is the scheme's default, an
     /// IPv6 address stands in brackets and without its zone (RFC 6874 §4).
-    public var hostHeader: String { authority(host.prefix { $0 != "%" }) }
+    public var hostHeader: String { withPort(place.hostField) }
 
     /// The origin that websocket-client claims to come from: the server's own, `http://` for ws and
     /// `https://` for wss.
@@ -75,22 +80,20 @@ public struct WebSocketURL: Sendable, Hashable {
     /// Whether scheme, host and port are the same (RFC 6454 §5): only then are credentials and
     /// cookies of the one meant for the other.
     package func isSameOrigin(as other: WebSocketURL) -> Bool {
-        isSecure == other.isSecure && host == other.host && port == other.port
+        isSecure == other.isSecure && place == other.place && port == other.port
     }
 
     static func defaultPort(isSecure: Bool) -> UInt16 { isSecure ? 443 : 80 }
 
-    private func authority(_ host: Substring) -> String {
-        let name = host.contains(":") ? "[\(host)]" : String(host)
-        return port == Self.defaultPort(isSecure: isSecure) ? name : "\(name):\(port)"
+    private func withPort(_ host: String) -> String {
+        port == Self.defaultPort(isSecure: isSecure) ? host : "\(host):\(port)"
     }
 }
 
 extension WebSocketURL: CustomStringConvertible {
     /// The URL; three asterisks stand for the user name and password.
     public var description: String {
-        let zoned = host.split(separator: "%", maxSplits: 1).joined(separator: "%25")
         let credentials = credentials == nil ? "" : "***@"
-        return "\(isSecure ? "wss" : "ws")://\(credentials)\(authority(zoned[...]))\(resource)"
+        return "\(isSecure ? "wss" : "ws")://\(credentials)\(withPort(place.inURL))\(resource)"
     }
 }

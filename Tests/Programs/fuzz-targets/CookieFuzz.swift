@@ -12,8 +12,8 @@ enum CookieFuzz {
         "wss://example.com/x/y/z?q", "wss://[::1]/x",
     ]
     private static let strangers = [
-        "wss://example.org/x/y", "wss://com/x/y", "wss://xexample.com/x", "wss://1.127.0.0.1/x",
-        "wss://example.com.evil.test/x/y", "wss://0.0.1/",
+        "wss://example.org/x/y", "wss://com/x/y", "wss://xexample.com/x", "wss://127.0.0.2/x",
+        "wss://example.com.evil.test/x/y", "wss://[::2]/",
     ]
 
     static func run(_ input: inout Input) throws(Finding) {

@@ -3,7 +3,9 @@
 /// A target takes any bytes. What it tries ends in "accepted" or in a documented error; it throws a
 /// ``Finding`` when the results contradict each other, and anything that traps is a finding too.
 public enum FuzzTarget: String, CaseIterable, Sendable {
-    case body, close, cookies, deflate, extensions, frames, handshake, inflate, kernels, proxy, url
+    case body, close, cookies, deflate, extensions, folds, frames, handshake, hosts, inflate,
+        kernels
+    case location, proxy, url
 
     /// Tries one input.
     public func run(_ bytes: UnsafeRawBufferPointer) throws(Finding) {
@@ -14,10 +16,13 @@ public enum FuzzTarget: String, CaseIterable, Sendable {
         case .cookies: try CookieFuzz.run(&input)
         case .deflate: try DeflateFuzz.run(&input)
         case .extensions: try ExtensionFuzz.run(&input)
+        case .folds: try FoldFuzz.run(&input)
         case .frames: try FrameFuzz.run(&input)
         case .handshake: try HandshakeFuzz.run(&input)
+        case .hosts: try HostFuzz.run(&input)
         case .inflate: try InflateFuzz.run(&input)
         case .kernels: try KernelFuzz.run(bytes)
+        case .location: try LocationFuzz.run(&input)
         case .proxy: try ProxyFuzz.run(&input)
         case .url: try URLFuzz.run(&input)
         }

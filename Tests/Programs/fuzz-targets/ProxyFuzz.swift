@@ -13,7 +13,9 @@ enum ProxyFuzz {
         if choices & 8 != 0 { proxy.credentials = BasicCredentials(user: "u", password: "p") }
         // Those that have names resolved here get an address: nothing shall be looked up.
         let needsAddress = kind == .socks4 || kind == .socks5
-        let host = needsAddress || choices & 16 != 0 ? "192.0.2.1" : "www.example.com"
+        let host = try Sample.host(
+            needsAddress || choices & 16 != 0 ? "192.0.2.1" : "www.example.com"
+        )
         let bytes = input.rest
         let whole = try outcome(bytes, .whole, proxy, host)
         let split = try outcome(bytes, sizes, proxy, host)
@@ -38,11 +40,11 @@ enum ProxyFuzz {
         _ bytes: [UInt8],
         _ sizes: PieceSizes,
         _ proxy: Proxy,
-        _ host: String
+        _ host: Host
     ) throws(Finding) -> Outcome {
         let stream = ScriptedStream(sizes.pieces(of: bytes))
         do throws(TransportError) {
-            try ProxyTunnel.check(proxy, host: host)
+            _ = try ProxyTunnel.check(proxy)
             let tunnel = ProxyTunnel(
                 proxy: proxy,
                 host: host,

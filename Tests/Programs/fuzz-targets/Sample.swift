@@ -18,6 +18,14 @@ enum Sample {
         }
     }
 
+    static func host(_ text: String) throws(Finding) -> Host {
+        do throws(InvalidURL) {
+            return try Host(text)
+        } catch {
+            throw Finding(description: "\(text): \(error)")
+        }
+    }
+
     static func request(
         to text: String = "wss://user:password@www.example.com/a/b?c",
         _ options: HandshakeRequest.Options

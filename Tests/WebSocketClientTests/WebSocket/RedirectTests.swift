@@ -11,6 +11,11 @@ struct RedirectTests {
         options.proxy = .none
         options.tls.minimumVersion = .tls13
         options.tls.clientCertificate = .init(certificateFile: "/own/client.pem")
+        options.tls.serverName = "name.test"
+        options.tls.pinnedPublicKeys = Set(
+            [TLSOptions.PublicKeyPin(sha256: Array(0..<32))].compactMap(\.self)
+        )
+        options.tls.contextHook = TLSContextHook { _ in }
         let (stream, server) = try makeStreamPair()
         defer { server.abort() }
         try server.writeAll(
@@ -35,18 +40,21 @@ struct RedirectTests {
     }
 
     @Test(
-        "A client certificate stays with its origin",
+        "Client certificate, server name, pins and context hook stay with their origin",
         arguments: ["wss://second.test/", "//first.test:444/"]
     )
     func otherOrigin(location: String) throws {
         let options = try #require(try optionsAfterRedirect(to: location))
-        #expect(options.clientCertificate == nil)
+        #expect(options.clientCertificate == nil && options.serverName == nil)
+        #expect(options.pinnedPublicKeys.isEmpty && options.contextHook == nil)
         #expect(options.minimumVersion == .tls13)
     }
 
-    @Test("Within an origin the client certificate is presented again")
+    @Test("Within an origin they are used again")
     func sameOrigin() throws {
         let options = try #require(try optionsAfterRedirect(to: "/elsewhere"))
         #expect(options.clientCertificate?.certificateFile == "/own/client.pem")
+        #expect(options.serverName == "name.test" && options.contextHook != nil)
+        #expect(options.pinnedPublicKeys.count == 1)
     }
 }

@@ -61,7 +61,7 @@ struct CookieStoreTests {
         arguments: [
             ("ws://127.0.0.1/", "a=b;Domain=127.0.0.1", "ws://127.0.0.1/", true),
             ("ws://127.0.0.1/", "a=b;Domain=0.0.1", "ws://127.0.0.1/", false),
-            ("ws://127.0.0.1/", "a=b", "ws://x.127.0.0.1/", false),
+            ("ws://127.0.0.1/", "a=b", "ws://127.0.0.2/", false),
             ("ws://[::1]/", "a=b", "ws://[::1]/", true),
             ("ws://localhost/", "a=b;Domain=localhost", "ws://localhost/", true),
             ("ws://localhost/", "a=b;Domain=localhost", "ws://x.localhost/", false),
@@ -167,6 +167,27 @@ struct CookieStoreTests {
         #expect(
             store.cookieHeader(for: try WebSocketURL("ws://a.example/p2"), now: 0) == "n2=v; last=v"
         )
+    }
+
+    @Test("Cookies from ws never drive out a Secure one, of the host or of another")
+    func evictionFromWS() throws {
+        var store = CookieStore(maximumPerDomain: 5, maximumTotal: 8)
+        let secure = try WebSocketURL("wss://a.example/")
+        for index in 0..<5 { store.store("s\(index)=v;Secure", from: secure, now: 0) }
+        for index in 0..<60 {
+            store.store("n\(index)=v", from: try WebSocketURL("ws://a.example/"), now: 0)
+            store.store("n=v", from: try WebSocketURL("ws://h\(index).example/"), now: 0)
+        }
+        #expect(store.count == 8)
+        #expect(
+            store.cookieHeader(for: secure, now: 0) == "s0=v; s1=v; s2=v; s3=v; s4=v"
+        )
+    }
+
+    @Test("Cookies are told apart by the bytes of name and path")
+    func bytes() throws {
+        let cookies = ["K=1", "\u{212A}=2", "\u{E9}=3", "e\u{301}=4"]
+        #expect(try Self.sent(cookies) == "K=1; \u{212A}=2; \u{E9}=3; e\u{301}=4")
     }
 
     @Test("Expired cookies go before any other")

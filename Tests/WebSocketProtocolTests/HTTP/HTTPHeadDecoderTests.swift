@@ -124,8 +124,8 @@ struct HTTPHeadDecoderTests {
             ("A B: x\r\n", .fieldLine(1)), ("A: x\0\r\n", .fieldLine(1)),
             ("A: x\ry\r\n", .fieldLine(1)), ("A: x\r\r\n", .fieldLine(1)),
             ("Ä: x\r\n", .fieldLine(1)), ("A: \u{1B}[2J\r\n", .fieldLine(1)),
-            ("A: 1\r\n 2\r\n", .foldedLine(2)), (" A: 1\r\n", .foldedLine(1)),
-            ("A: 1\r\n\t\r\n", .foldedLine(2)),
+            (" A: 1\r\n", .fieldLine(1)), ("A: 1\r\n 2\r\nB\r\n", .fieldLine(3)),
+            ("A: 1\r\n \u{1B}\r\n", .fieldLine(2)),
         ] as [(String, MalformedHTTP)]
     )
     func malformedField(lines: String, failure: MalformedHTTP) {
@@ -134,6 +134,46 @@ struct HTTPHeadDecoderTests {
         }
         #expect(throws: failure) {
             try Self.decode("HTTP/1.1 200 OK\r\n" + lines + "\r\n", as: StatusLine.self, pieces: 1)
+        }
+    }
+
+    @Test(
+        "A folded field of a response is one value, with a space for each fold",
+        arguments: [
+            ("A: 1\r\n 2\r\n", "1 2"), ("A: 1\r\n\t 2 \r\n  3\r\n", "1 2 3"), ("A:\r\n 2\r\n", "2"),
+            ("A: 1\r\n \r\n 3\r\n", "1 3"), ("A: 1\n 2\n", "1 2"), ("A: 1\r\n \r\n", "1"),
+        ],
+        [1, 1000]
+    )
+    func folds(example: (lines: String, value: String), pieces: Int) throws {
+        let text = "HTTP/1.1 200 OK\r\n" + example.lines + "B: x\r\n\r\n"
+        let (decoder, _) = try Self.decode(text, as: StatusLine.self, pieces: pieces)
+        #expect(decoder.head?.fields["A"] == example.value)
+        #expect(decoder.head?.fields["B"] == "x" && decoder.head?.fields.count == 2)
+    }
+
+    @Test("A folded field of a request is refused with the number of its line")
+    func foldedRequest() {
+        for (lines, number) in [("A: 1\r\n 2\r\n", 1), ("A: 1\r\nB: 2\r\n\t3\r\n", 2)] {
+            #expect(throws: MalformedHTTP.foldedLine(number)) {
+                try Self.decode("GET / HTTP/1.1\r\n\(lines)\r\n", as: RequestLine.self)
+            }
+        }
+    }
+
+    @Test("A field folded many times is as long as a line may be, and costs no more")
+    func manyFolds() throws {
+        let folds = String(repeating: " x\r\n", count: 8000)
+        let (decoder, _) = try Self.decode(
+            "HTTP/1.1 200 OK\r\nA: 1\r\n\(folds)\r\n",
+            as: StatusLine.self
+        )
+        #expect(decoder.head?.fields["A"]?.utf8.count == 16_001)
+        #expect(throws: MalformedHTTP.lineTooLong(maximum: 16384)) {
+            try Self.decode(
+                "HTTP/1.1 200 OK\r\nA: 1\r\n\(folds)\(folds)\r\n",
+                as: StatusLine.self
+            )
         }
     }
 

@@ -105,6 +105,20 @@ struct HandshakeNegotiationTests {
         }
     }
 
+    @Test("A digest that failed proves nothing", arguments: ["", "="])
+    func failedDigest(accept: String) throws {
+        let request = try HandshakeRequest(
+            url: WebSocketURL("ws://server.example/chat"),
+            key: Array("the sample nonce".utf8)
+        )
+        var fields = Self.accept
+        fields["Sec-WebSocket-Accept"] = accept
+        let response = HandshakeResponse(statusCode: 101, headers: fields)
+        #expect(throws: HandshakeFailure.wrongAccept) {
+            try request.negotiate(response, digest: { _ in [] })
+        }
+    }
+
     @Test("A subprotocol is one of those offered, in its case, or none")
     func subprotocol() throws {
         let name: HTTPField.Name = "Sec-WebSocket-Protocol"

@@ -83,7 +83,7 @@ struct HandshakeRequestTests {
         var options = HandshakeRequest.Options()
         options.subprotocols = ["ignored"]
         options.fields = [
-            "sec-websocket-key": " dGhlIHNhbXBsZSBub25jZQ== ", "Sec-WebSocket-Version": "8",
+            "sec-websocket-key": " dGhlIHNhbXBsZSBub25jZQ== ", "Sec-WebSocket-Version": " 13",
             "host": "h", "origin": "o", "Sec-WebSocket-Protocol": "a, b", "authorization": "x",
         ]
         let url = try WebSocketURL("ws://u:p@a")
@@ -92,7 +92,7 @@ struct HandshakeRequestTests {
         #expect(request.subprotocols == ["a", "b"])
         let names = request.fields.map { $0.name.canonicalName }
         #expect(names.count == 8 && Set(names).count == 8)
-        #expect(request.fields["Sec-WebSocket-Version"] == "8")
+        #expect(request.fields["Sec-WebSocket-Version"] == "13")
         #expect(request.fields["Authorization"] == "x")
         #expect(request.fields["Host"] == "h" && request.fields["Origin"] == "o")
     }
@@ -126,6 +126,40 @@ struct HandshakeRequestTests {
     func lenientValue(byte: UInt8) {
         let field = HTTPField(name: "X", lenientValue: [0x61, byte])
         Self.expectRefusal(.fieldValue(name: "X")) { $0.fields = HTTPFields([field]) }
+    }
+
+    @Test(
+        "Fields that contradict the handshake are refused",
+        arguments: [
+            ["Host": "a", "host": "b"], ["Origin": "a", "origin": "a"],
+            ["Sec-WebSocket-Key": "AQIDBAUGBwgJCgsMDQ4PEA==", "sec-websocket-key": "x"],
+            ["Sec-WebSocket-Key": "c2hvcnQ="], ["Sec-WebSocket-Key": ""],
+            ["Sec-WebSocket-Version": "8"],
+            ["Sec-WebSocket-Version": "13", "sec-websocket-version": "13"],
+            ["Upgrade": "h2c"], ["Connection": "close"],
+            ["Authorization": "a", "authorization": "b"],
+        ] as [HTTPFields]
+    )
+    func contradictions(fields: HTTPFields) {
+        var options = HandshakeRequest.Options()
+        options.fields = fields
+        let error = #expect(throws: InvalidHandshakeRequest.self) {
+            try HandshakeRequest(url: WebSocketURL("ws://a"), key: Self.key, options: options)
+        }
+        guard case .contradiction = error else {
+            Issue.record("got \(String(describing: error))")
+            return
+        }
+    }
+
+    @Test("Subprotocols are told apart by their bytes, and K from U+212A")
+    func subprotocolBytes() throws {
+        Self.expectRefusal(.subprotocol(index: 0)) { $0.subprotocols = ["\u{212A}"] }
+        #expect(throws: HandshakeFailure.unofferedSubprotocol("\u{212A}")) {
+            try HandshakeNegotiationTests.negotiate(subprotocols: ["K"]) {
+                $0[.secWebSocketProtocol] = "\u{212A}"
+            }
+        }
     }
 
     @Test("What the connection could not live with is refused")

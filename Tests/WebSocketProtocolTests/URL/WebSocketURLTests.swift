@@ -144,7 +144,7 @@ struct WebSocketURLTests {
             ("ws:///p", .missingHost), ("ws://:80/", .missingHost), ("ws://u@/", .missingHost),
             ("ws://a b/", .invalidHost), ("ws://a\r\nX: y/", .invalidHost),
             ("ws://a\0/", .invalidHost), ("ws://a\\b/", .invalidHost), ("ws://%61/", .invalidHost),
-            ("ws://münchen.example/", .invalidHost), ("ws://a,b/", .invalidHost),
+            ("ws://münchen.example/", .internationalHost), ("ws://a,b/", .invalidHost),
             ("ws://[::1/", .invalidHost), ("ws://[]/", .invalidHost), ("ws://[a]/", .invalidHost),
             ("ws://[1.2.3.4]/", .invalidHost), ("ws://[::1]x/", .invalidHost),
             ("ws://[::1%]/", .invalidHost), ("ws://[::1%25a\r\n]/", .invalidHost),
@@ -152,7 +152,17 @@ struct WebSocketURLTests {
             ("ws://a:0/", .invalidPort), ("ws://a:65536/", .invalidPort),
             ("ws://a:-1/", .invalidPort), ("ws://a:8x/", .invalidPort),
             ("ws://a:99999999999999999999999/", .invalidPort), ("ws://a:1:2/", .invalidPort),
-            ("ws://u@v@a/", .invalidUserInfo), ("ws://%zz@a/", .invalidUserInfo),
+            ("ws://u@v@a/", .invalidUserInfo), ("ws://good.test\\@evil.test/", .invalidUserInfo),
+            ("ws://[good.test]@evil.test/", .invalidUserInfo), ("ws://a b@c/", .invalidUserInfo),
+            ("ws://.example.com/", .invalidHost), ("ws://a..b/", .invalidHost),
+            ("ws://./", .invalidHost),
+            ("ws://a../", .invalidHost), ("ws://0x7f000001/", .numericHost),
+            ("ws://127.1/", .numericHost),
+            ("ws://017700000001/", .numericHost), ("ws://2130706433/", .numericHost),
+            ("ws://127.0.0.01/", .numericHost), ("ws://127.0.0.1./", .numericHost),
+            ("ws://1.2.3.4.5/", .numericHost), ("ws://256.0.0.1/", .numericHost),
+            ("ws://a.0X1f/", .numericHost), ("ws://a.0x/", .numericHost),
+            ("ws://a.1/", .numericHost), ("ws://%zz@a/", .invalidUserInfo),
             ("ws://u:%0d%0a@a/", .invalidUserInfo), ("ws://u%3Av:w@a/", .invalidUserInfo),
             ("ws://u:%ff@a/", .invalidUserInfo), ("ws://u:%4@a/", .invalidUserInfo),
             ("ws://a/b c", .invalidResource), ("ws://a/\r\nX: y", .invalidResource),
@@ -201,6 +211,9 @@ struct WebSocketURLTests {
         #expect(!dumped.contains("wörd") && !dumped.contains("user"))
         #expect(try WebSocketURL("ws://u@h").credentials == .init(user: "u", password: ""))
         #expect(try WebSocketURL("ws://:p@h").credentials == .init(user: "", password: "p"))
+        #expect(try WebSocketURL("ws://@h").credentials == nil)
+        #expect(try WebSocketURL("ws://:@h").credentials == nil)
+        #expect(try WebSocketURL("ws://%C3%BC%5C:~!$&'()*+,;=@h").credentials?.user == "ü\\")
         #expect(try WebSocketURL("ws://u:a:b@h").credentials?.password == "a:b")
     }
 

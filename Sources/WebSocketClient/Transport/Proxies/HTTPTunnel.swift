@@ -1,5 +1,9 @@
-import HTTPTypes
-import WebSocketProtocol
+import struct HTTPTypes.HTTPField
+import struct HTTPTypes.HTTPFields
+import struct WebSocketProtocol.BasicCredentials
+import struct WebSocketProtocol.FinalHeadDecoder
+import struct WebSocketProtocol.HTTPLimits
+import enum WebSocketProtocol.MalformedHTTP
 
 /// HTTP CONNECT, RFC 9110 §9.3.6.
 enum HTTPTunnel {
@@ -11,7 +15,12 @@ enum HTTPTunnel {
         return limits
     }
 
-    static func check(_ proxy: Proxy, host: String) throws(TransportError) {
+    /// Fields that would contradict what CONNECT says, or the absence of a body.
+    private static let reservedNames: [HTTPField.Name] = [
+        .hostField, .contentLength, .transferEncoding,
+    ]
+
+    static func check(_ proxy: Proxy) throws(TransportError) {
         guard proxy.credentials?.isValid ?? true else {
             throw .invalidArgument(
                 "A proxy's user name has no colon, and neither it nor the password has control "
@@ -20,17 +29,24 @@ enum HTTPTunnel {
         }
         for field in proxy.headers {
             guard field.hasSendableValue else {
-                throw .invalidArgument("A header field for the proxy can't be sent.")
+                throw .invalidArgument("A header field for the proxy has a control character.")
+            }
+            guard !reservedNames.contains(field.name) else {
+                throw .invalidArgument(
+                    "The header field \(field.name) can't be set for a proxy: CONNECT has no body, and "
+                        + "its host is the target's."
+                )
             }
         }
-        guard host.utf8.allSatisfy({ $0 > 0x20 && $0 < 0x7f }) else {
-            throw .invalidArgument("The host has characters that can't be sent to a proxy.")
+        let authorizations = proxy.headers[values: .proxyAuthorization].count
+        guard authorizations + (proxy.credentials == nil ? 0 : 1) <= 1 else {
+            throw .invalidArgument("There are credentials for the proxy and a field with others.")
         }
     }
 
     static func open(_ tunnel: ProxyTunnel, _ dialogue: ProxyDialogue) throws(TransportError) {
         try dialogue.send(request(for: tunnel))
-        var decoder = HTTPHeadDecoder<StatusLine>(limits: limits)
+        var decoder = FinalHeadDecoder(limits: limits)
         while true {
             let bytes = try dialogue.receive(atMost: 4096)
             let taken: Int
@@ -53,9 +69,9 @@ enum HTTPTunnel {
     }
 
     private static func request(for tunnel: ProxyTunnel) -> [UInt8] {
-        let host = tunnel.host.contains(":") ? "[\(tunnel.host)]" : tunnel.host
-        let target = "\(host):\(tunnel.port)"
-        var fields: HTTPFields = [.hostField: target]
+        let target = "\(tunnel.host.hostField):\(tunnel.port)"
+        var fields = HTTPFields()
+        fields[.hostField] = target
         fields[.proxyAuthorization] = tunnel.proxy.credentials?.fieldValue
         fields.append(contentsOf: tunnel.proxy.headers)
         var output = Array("CONNECT \(target) HTTP/1.1\r\n".utf8)

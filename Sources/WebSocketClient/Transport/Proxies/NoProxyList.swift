@@ -1,8 +1,12 @@
+import struct WebSocketProtocol.Host
+import struct WebSocketProtocol.InvalidURL
+
 /// The hosts that are reached without a proxy, as `no_proxy` lists them.
 ///
-/// An entry is `*` for all; an address; a network such as `10.0.0.0/8`; a name, which stands for its
-/// subdomains as well; or a name after a dot (or `*.`), which stands for its subdomains alone. Each but
-/// `*` and networks may end in `:port`. Names match in any case, and at dots only.
+/// An entry is `*` for all; an address; a network such as `10.0.0.0/8`; or a name, which stands for its
+/// subdomains as well, with or without a dot before it, as in curl. Beyond curl, an entry may end in
+/// `:port`, `*` may stand beside other entries, and `*.name` stands for the subdomains only. Names match
+/// in any case, and at dots only.
 struct NoProxyList {
     private let entries: [Entry]
 
@@ -11,35 +15,18 @@ struct NoProxyList {
         entries = lists.flatMap { $0.split { $0 == "," || $0.isWhitespace } }.compactMap(Entry.init)
     }
 
-    func contains(host: String, port: UInt16) -> Bool {
-        let host = Host(host)
-        return entries.contains { $0.matches(host, port: port) }
-    }
-
-    /// A host as it is compared.
-    private struct Host {
-        let name: String
-        let address: [UInt8]?
-
-        init(_ text: some StringProtocol) {
-            var text = text.lowercased()
-            if text.hasPrefix("["), text.hasSuffix("]") {
-                text = String(text.dropFirst().dropLast())
-            }
-            address = SocketAddress.bytes(ofNumeric: String(text.prefix { $0 != "%" }))
-            name = text.hasSuffix(".") ? String(text.dropLast()) : text
-        }
+    func contains(_ host: Host, port: UInt16) -> Bool {
+        entries.contains { $0.matches(host, port: port) }
     }
 
     private struct Entry {
         private enum Pattern {
             case everything
-            case address([UInt8])
             case network([UInt8], bits: Int)
-            /// The name and, if so, everything below it.
-            case name(String)
+            /// The name and everything below it.
+            case name(Host)
             /// Everything below the name.
-            case subdomains(String)
+            case subdomains(Host)
         }
 
         private let pattern: Pattern
@@ -48,32 +35,38 @@ struct NoProxyList {
         /// `nil` for what can't match anything.
         init?(_ text: Substring) {
             if let slash = text.firstIndex(of: "/") {
-                guard let base = Host(text[..<slash]).address,
+                guard let base = Entry.host(text[..<slash])?.addressBytes,
                     let bits = Int(text[slash...].dropFirst()), (0...base.count * 8).contains(bits)
                 else { return nil }
                 (pattern, port) = (.network(base, bits: bits), nil)
                 return
             }
             let (hostText, portText) = Entry.split(text)
-            let host = Host(hostText)
             if let portText {
                 guard let number = UInt16(portText) else { return nil }
                 port = number
             } else {
                 port = nil
             }
-            if let address = host.address {
-                pattern = .address(address)
-            } else if host.name == "*" {
+            if hostText == "*" {
                 pattern = .everything
-            } else if host.name.hasPrefix("*.") {
-                pattern = .subdomains(String(host.name.dropFirst()))
-            } else if host.name.hasPrefix(".") {
-                pattern = .subdomains(host.name)
+                return
+            }
+            let isBelow = hostText.hasPrefix("*.")
+            let name =
+                isBelow
+                ? hostText.dropFirst(2) : hostText.hasPrefix(".") ? hostText.dropFirst() : hostText
+            guard let host = Entry.host(name) else { return nil }
+            if let address = host.addressBytes {
+                // Nothing is below an address.
+                guard name.count == hostText.count else { return nil }
+                pattern = .network(address, bits: address.count * 8)
             } else {
-                pattern = .name(host.name)
+                pattern = isBelow ? .subdomains(host) : .name(host)
             }
         }
+
+        private static func host(_ text: Substring) -> Host? { try? Host(String(text)) }
 
         /// Takes the port off; an IPv6 address without brackets has none.
         private static func split(_ text: Substring) -> (host: Substring, port: Substring?) {
@@ -88,12 +81,10 @@ struct NoProxyList {
             guard self.port == nil || self.port == port else { return false }
             return switch pattern {
             case .everything: true
-            case .address(let address): host.address == address
-            case .network(let base, let bits): host.address?.isInNetwork(base, bits: bits) ?? false
-            case .name(let name):
-                host.address == nil && (host.name == name || host.name.hasSuffix("." + name))
-            // Begins with a dot.
-            case .subdomains(let suffix): host.address == nil && host.name.hasSuffix(suffix)
+            case .network(let base, let bits):
+                host.addressBytes?.isInNetwork(base, bits: bits) ?? false
+            case .name(let name): host.isAtOrBelow(name)
+            case .subdomains(let name): host.isAtOrBelow(name) && !name.isAtOrBelow(host)
             }
         }
     }

@@ -1,12 +1,17 @@
-/// The proxy that the environment variables name, as other programs understand them.
+import struct WebSocketProtocol.Host
+
+/// The proxy that the environment variables name, as curl understands them.
+///
+/// A variable that is set to nothing counts as unset. In a program that runs with another user's rights
+/// (setuid), no variable counts: whoever starts it must not choose where its connections go.
 package enum ProxyEnvironment {
     /// The proxy for a connection to `host`, if there is one.
     ///
     /// `https_proxy` counts for wss, `http_proxy` for ws, and `all_proxy` for both if the other is
-    /// not set; lower case before upper case. A variable that is set to nothing means no proxy.
+    /// not set; lower case before upper case.
     package static func proxy(
         isSecure: Bool,
-        host: String,
+        host: Host,
         port: UInt16,
         noProxy: [String]?
     ) throws(TransportError) -> Proxy? {
@@ -21,7 +26,7 @@ package enum ProxyEnvironment {
 
     static func proxy(
         isSecure: Bool,
-        host: String,
+        host: Host,
         port: UInt16,
         noProxy: [String]?,
         variable: (String) -> String?
@@ -31,8 +36,7 @@ package enum ProxyEnvironment {
         if !isSecure, variable("REQUEST_METHOD") == nil { names.append("HTTP_PROXY") }
         names += ["all_proxy", "ALL_PROXY"]
         for name in names {
-            guard let value = variable(name) else { continue }
-            guard !value.isEmpty else { return nil }
+            guard let value = variable(name), !value.isEmpty else { continue }
             if bypasses(host: host, port: port, noProxy: noProxy, variable: variable) { return nil }
             do throws(ProxyFailure) {
                 return try Proxy(parsing: value)
@@ -44,7 +48,7 @@ package enum ProxyEnvironment {
     }
 
     /// Whether `host` is to be reached directly: by the option if there is one, else by `no_proxy`.
-    package static func bypasses(host: String, port: UInt16, noProxy: [String]?) -> Bool {
+    package static func bypasses(host: Host, port: UInt16, noProxy: [String]?) -> Bool {
         bypasses(
             host: host,
             port: port,
@@ -54,13 +58,13 @@ package enum ProxyEnvironment {
     }
 
     private static func bypasses(
-        host: String,
+        host: Host,
         port: UInt16,
         noProxy: [String]?,
         variable: (String) -> String?
     ) -> Bool {
-        let entries = noProxy ?? [variable("no_proxy") ?? variable("NO_PROXY") ?? ""]
-        return NoProxyList(entries).contains(host: host, port: port)
+        let listed = ["no_proxy", "NO_PROXY"].lazy.compactMap(variable).first { !$0.isEmpty }
+        return NoProxyList(noProxy ?? [listed ?? ""]).contains(host, port: port)
     }
 }
 

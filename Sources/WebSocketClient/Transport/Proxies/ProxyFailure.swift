@@ -1,4 +1,5 @@
-import WebSocketProtocol
+// For `legible`: a module is visible to members by any import of it.
+import struct WebSocketProtocol.Host
 
 /// What a proxy refused, or what was wrong with its answer.
 package enum ProxyFailure: Error, Sendable, Hashable {

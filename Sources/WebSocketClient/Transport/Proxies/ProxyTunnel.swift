@@ -1,14 +1,17 @@
+import struct WebSocketProtocol.Host
+import struct WebSocketProtocol.InvalidURL
+
 /// Asks a proxy for a tunnel and hands over the stream that leads through it.
 package struct ProxyTunnel {
     let proxy: Proxy
-    let host: String
+    let host: Host
     let port: UInt16
     let wakeUp: WakeUp
     let deadline: Deadline
 
     package init(
         proxy: Proxy,
-        host: String,
+        host: Host,
         port: UInt16,
         wakeUp: WakeUp,
         deadline: Deadline
@@ -20,12 +23,17 @@ package struct ProxyTunnel {
         self.deadline = deadline
     }
 
-    /// Finds what can't be sent before anything is.
-    package static func check(_ proxy: Proxy, host: String) throws(TransportError) {
+    /// Finds what can't be sent before anything is; returns the proxy's host.
+    package static func check(_ proxy: Proxy) throws(TransportError) -> Host {
         switch proxy.kind {
-        case .http, .https: try HTTPTunnel.check(proxy, host: host)
-        case .socks4, .socks4a: try SOCKS4Tunnel.check(proxy, host: host)
-        case .socks5, .socks5h: try SOCKS5Tunnel.check(proxy, host: host)
+        case .http, .https: try HTTPTunnel.check(proxy)
+        case .socks4, .socks4a: try SOCKS4Tunnel.check(proxy)
+        case .socks5, .socks5h: try SOCKS5Tunnel.check(proxy)
+        }
+        do throws(InvalidURL) {
+            return try Host(proxy.host)
+        } catch {
+            throw .invalidArgument("The proxy's host can't be used. \(error)")
         }
     }
 
@@ -53,7 +61,7 @@ package struct ProxyTunnel {
 
     private func secure(_ stream: any ByteStream) throws(TransportError) -> any ByteStream {
         guard proxy.kind == .https else { return stream }
-        let name = proxy.tls.serverName ?? proxy.host
+        let name = try Host(serverName: proxy.tls.serverName ?? proxy.host)
         return try TLSStream.connect(
             over: stream,
             to: TLSPeer(name: name, endpoint: "\(proxy)"),
@@ -64,7 +72,7 @@ package struct ProxyTunnel {
 
     /// The target's addresses, for the protocols by which the client resolves it.
     func resolve() throws(TransportError) -> [SocketAddress] {
-        try Resolver.addresses(host: host, port: port, wakeUp: wakeUp, until: deadline)
+        try Resolver.addresses(host: host.text, port: port, wakeUp: wakeUp, until: deadline)
     }
 }
 

@@ -1,4 +1,5 @@
-import WebSocketProtocol
+import struct WebSocketProtocol.BasicCredentials
+import struct WebSocketProtocol.Host
 
 /// SOCKS 4, and 4a, by which the proxy resolves the name.
 enum SOCKS4Tunnel {
@@ -6,14 +7,10 @@ enum SOCKS4Tunnel {
     private static let connect: UInt8 = 1
     private static let granted: UInt8 = 90
 
-    static func check(_ proxy: Proxy, host: String) throws(TransportError) {
+    static func check(_ proxy: Proxy) throws(TransportError) {
         let user = proxy.credentials?.user ?? ""
-        guard !user.utf8.contains(0), user.utf8.count <= 255, !host.utf8.contains(0),
-            (1...255).contains(host.utf8.count)
-        else {
-            throw .invalidArgument(
-                "A SOCKS 4 user and host have at most 255 bytes and no NUL."
-            )
+        guard !user.utf8.contains(0), user.utf8.count <= 255 else {
+            throw .invalidArgument("A SOCKS 4 user has at most 255 bytes and no NUL.")
         }
     }
 
@@ -24,12 +21,12 @@ enum SOCKS4Tunnel {
             request += address + user
         } else {
             // An address that can't be one says that the name follows.
-            request += [0, 0, 0, 1] + user + Array(tunnel.host.utf8) + [0]
+            request += [0, 0, 0, 1] + user + Array(tunnel.host.text.utf8) + [0]
         }
         try dialogue.send(request)
         let reply = try dialogue.receive(8)
         guard reply[0] == 0 else {
-            throw .proxy(.malformedAnswer("It is not of SOCKS 4."))
+            throw .proxy(.malformedAnswer("It isn't a SOCKS 4 reply."))
         }
         guard reply[1] == granted else {
             throw .proxy(.socksReply(version: 4, code: reply[1], text: text(of: reply[1])))
@@ -38,7 +35,7 @@ enum SOCKS4Tunnel {
 
     /// The IPv4 address of the target; `nil` if the proxy is to find it.
     private static func address(of tunnel: ProxyTunnel) throws(TransportError) -> [UInt8]? {
-        if let numeric = SocketAddress.bytes(ofNumeric: tunnel.host) {
+        if let numeric = tunnel.host.addressBytes {
             guard numeric.count == 4 else { throw .proxy(.unsupportedAddress) }
             return numeric
         }
@@ -78,14 +75,11 @@ enum SOCKS5Tunnel {
         static let version6: UInt8 = 4
     }
 
-    static func check(_ proxy: Proxy, host: String) throws(TransportError) {
+    static func check(_ proxy: Proxy) throws(TransportError) {
         if let credentials = proxy.credentials {
             guard (1...255).contains(credentials.user.utf8.count),
                 credentials.password.utf8.count <= 255
             else { throw .invalidArgument("A SOCKS 5 user or password has at most 255 bytes.") }
-        }
-        guard (1...255).contains(host.utf8.count), !host.utf8.contains(0) else {
-            throw .invalidArgument("A SOCKS 5 host has 1 to 255 bytes and no NUL.")
         }
     }
 
@@ -94,7 +88,9 @@ enum SOCKS5Tunnel {
         let target = try target(of: tunnel)
         try dialogue.send([version, connect, 0] + target + tunnel.port.bytes)
         let reply = try dialogue.receive(4)
-        guard reply[0] == version else { throw .proxy(.malformedAnswer("It is not of SOCKS 5.")) }
+        guard reply[0] == version else {
+            throw .proxy(.malformedAnswer("It isn't a SOCKS 5 reply."))
+        }
         guard reply[1] == 0 else {
             throw .proxy(.socksReply(version: 5, code: reply[1], text: text(of: reply[1])))
         }
@@ -108,7 +104,9 @@ enum SOCKS5Tunnel {
         let methods = credentials == nil ? [Method.none] : [Method.none, Method.password]
         try dialogue.send([version, UInt8(methods.count)] + methods)
         let answer = try dialogue.receive(2)
-        guard answer[0] == version else { throw .proxy(.malformedAnswer("It is not of SOCKS 5.")) }
+        guard answer[0] == version else {
+            throw .proxy(.malformedAnswer("It isn't a SOCKS 5 reply."))
+        }
         switch (answer[1], credentials) {
         case (Method.none, _): return
         case (Method.password, let credentials?): try authenticate(credentials, dialogue)
@@ -136,12 +134,14 @@ enum SOCKS5Tunnel {
 
     /// The target as an address, or as a name that the proxy resolves.
     private static func target(of tunnel: ProxyTunnel) throws(TransportError) -> [UInt8] {
-        var address = SocketAddress.bytes(ofNumeric: tunnel.host)
+        var address = tunnel.host.addressBytes
         if address == nil, tunnel.proxy.kind == .socks5 {
             address = try tunnel.resolve().first?.addressBytes
         }
         guard let address else {
-            return [AddressType.name, UInt8(tunnel.host.utf8.count)] + Array(tunnel.host.utf8)
+            // At most 255 bytes, as every host.
+            let name = Array(tunnel.host.text.utf8)
+            return [AddressType.name, UInt8(name.count)] + name
         }
         return [address.count == 4 ? AddressType.version4 : AddressType.version6] + address
     }

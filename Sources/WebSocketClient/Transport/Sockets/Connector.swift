@@ -1,7 +1,10 @@
+package import struct WebSocketProtocol.Host
+package import struct WebSocketProtocol.InvalidURL
+
 /// Where the bytes are to go.
 package enum ConnectTarget: Sendable {
-    /// A TCP host by name or address (IPv6 without brackets).
-    case host(String, port: UInt16)
+    /// A TCP host by name or address.
+    case host(Host, port: UInt16)
     /// A Unix stream socket.
     case unix(path: String)
     /// A connected socket of the caller's, used as it is.
@@ -16,7 +19,7 @@ package struct ConnectPlan: Sendable {
     /// TLS to the target; `nil` for none.
     package var tls: TLSOptions?
     /// The name that the certificate is checked against, unless `tls` names another.
-    package var serverName: String
+    package var serverName: Host
     /// Set after the defaults and before connecting; not on an adopted socket.
     package var socketOptions: [SocketOption] = []
     /// The end of everything, resolution included.
@@ -26,9 +29,32 @@ package struct ConnectPlan: Sendable {
     package var proxyTimeout: Duration?
     package var tlsTimeout: Duration?
 
-    package init(target: ConnectTarget, serverName: String) {
+    package init(target: ConnectTarget, serverName: Host) {
         self.target = target
         self.serverName = serverName
+    }
+}
+
+extension ConnectPlan {
+    /// Whom the certificate must name.
+    var tlsPeer: TLSPeer {
+        get throws(TransportError) {
+            TLSPeer(
+                name: try tls?.serverName.map(Host.init(serverName:)) ?? serverName,
+                endpoint: "\(target)"
+            )
+        }
+    }
+}
+
+extension Host {
+    /// The host of a `TLSOptions.serverName`.
+    init(serverName: String) throws(TransportError) {
+        do throws(InvalidURL) {
+            self = try Host(serverName)
+        } catch {
+            throw .invalidArgument("The TLS server name can't be used. \(error)")
+        }
     }
 }
 
@@ -44,9 +70,8 @@ package enum Connector {
         _ plan: ConnectPlan,
         wakeUp: WakeUp
     ) throws(TransportError) -> any ByteStream {
-        if let proxy = plan.proxy, case .host(let host, _) = plan.target {
-            try ProxyTunnel.check(proxy, host: host)
-        }
+        // What can't be used is found before anything is sent.
+        _ = try plan.tlsPeer
         let socket = try openSocket(plan, wakeUp: wakeUp)
         return try complete(plan, over: SocketStream(socket, wakeUp: wakeUp), wakeUp: wakeUp)
     }
@@ -72,7 +97,7 @@ package enum Connector {
         if let tls = plan.tls {
             stream = try TLSStream.connect(
                 over: stream,
-                to: TLSPeer(name: tls.serverName ?? plan.serverName, endpoint: "\(plan.target)"),
+                to: plan.tlsPeer,
                 options: tls,
                 until: plan.deadline.earlier(Deadline(plan.tlsTimeout))
             )
@@ -89,8 +114,11 @@ package enum Connector {
         switch plan.target {
         case .host(let host, let port):
             do throws(TransportError) {
+                let proxyHost = try plan.proxy.map { proxy throws(TransportError) in
+                    try ProxyTunnel.check(proxy)
+                }
                 return try openSocket(
-                    host: plan.proxy?.host ?? host,
+                    host: (proxyHost ?? host).text,
                     port: plan.proxy?.port ?? port,
                     options: options,
                     wakeUp: wakeUp,

@@ -56,19 +56,6 @@ package struct SocketAddress: Sendable, Hashable {
         bytes = withUnsafeBytes(of: &address) { [UInt8]($0) }
     }
 
-    /// Whether `host` is an IPv4 or IPv6 address rather than a name.
-    static func isNumeric(_ host: String) -> Bool { bytes(ofNumeric: host) != nil }
-
-    /// The 4 or 16 bytes of an address in text; `nil` for a name.
-    static func bytes(ofNumeric host: String) -> [UInt8]? {
-        guard !host.utf8.contains(0) else { return nil }
-        for (family, length) in [(AF_INET, 4), (AF_INET6, 16)] {
-            var bytes = [UInt8](repeating: 0, count: length)
-            if inet_pton(family, host, &bytes) == 1 { return bytes }
-        }
-        return nil
-    }
-
     /// The 4 or 16 bytes of an Internet address; `nil` for a Unix path.
     var addressBytes: [UInt8]? {
         switch family {

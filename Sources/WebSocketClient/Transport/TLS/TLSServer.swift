@@ -24,7 +24,7 @@ package final class TLSServer: Sendable {
     ) throws(TransportError) -> TLSStream {
         let stream = TLSStream(
             over: lower,
-            engine: try TLSEngine.make(context: context, peer: TLSPeer(name: "", endpoint: ""))
+            engine: try TLSEngine.make(context: context, peer: TLSPeer())
         )
         try stream.handshake(until: deadline)
         return stream

@@ -12,6 +12,7 @@ struct ConnectorTests {
         options: [SocketOption] = [],
         timeout: Duration = .ample
     ) throws -> any ByteStream {
+        let host = try Host(host)
         var plan = ConnectPlan(target: .host(host, port: port), serverName: host)
         plan.socketOptions = options
         plan.connectTimeout = timeout

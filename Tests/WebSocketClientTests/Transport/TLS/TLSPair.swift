@@ -1,4 +1,5 @@
 import TestSupport
+import WebSocketProtocol
 
 @testable import WebSocketClient
 
@@ -28,7 +29,10 @@ struct TLSPair {
             let deadline = Deadline.ample
             return try server.accept(over: try listener.accept(until: deadline), until: deadline)
         }
-        var plan = ConnectPlan(target: .host("127.0.0.1", port: listener.port), serverName: name)
+        var plan = ConnectPlan(
+            target: .host("127.0.0.1", port: listener.port),
+            serverName: try Host(serverName: name)
+        )
         plan.tls = options
         plan.deadline = .ample
         let client = Result { try Connector.connect(plan, wakeUp: WakeUp()) }

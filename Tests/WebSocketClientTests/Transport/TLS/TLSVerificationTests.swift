@@ -336,7 +336,7 @@ struct TLSVerificationTests {
                 }
                 var plan = ConnectPlan(
                     target: .host("127.0.0.1", port: listener.port),
-                    serverName: name
+                    serverName: try Host(serverName: name)
                 )
                 plan.tls = options
                 let client = try Connector.connect(plan, wakeUp: WakeUp())
