@@ -24,10 +24,12 @@ import WebSocketProtocol
 /// 6. User code (masking keys, log handlers) may run in turn; what it sends on the same connection is
 ///    refused.
 final class Sender: @unchecked Sendable {
-    // Safe to send: `turn` guards the outbox, the queue has its own lock, the rest is constant.
+    // Safe to send: `turn` guards the outbox, `shared` has a lock, the rest is constant.
     let turn = Turn()
     /// The turn of a message in fragments, or of a batch that has the compressor.
-    private let messages = Turn()
+    private var messages: Turn { lazyMessages.load() ?? lazyMessages.storeIfNil(Turn()) }
+    /// Made when it is first needed: an idle connection should cost little.
+    private let lazyMessages = AtomicLazyReference<Turn>()
     let stream: any ByteStream
     let outbox: OwnedState<Outbox>
     private let role: Role
@@ -37,7 +39,7 @@ final class Sender: @unchecked Sendable {
     /// Who compresses besides the thread that has the turn, if that was asked for and agreed.
     let workers: DeflateWorkers?
 
-    private let queue: Locked<SendQueue>
+    private let shared: Locked<Shared>
     let ledger = FrameLedger()
     /// Bytes in the queue and bytes held in the outbox, for those who don't have the turn.
     private let queuedBytes = Atomic<Int>(0)
@@ -48,12 +50,15 @@ final class Sender: @unchecked Sendable {
     private let wanting = Atomic<Int>(0)
     /// Whoever has the turn has written for others long enough: the next sender waits for it.
     private let wantsRelief = Atomic<Bool>(false)
-    /// The first failure of a write, which is final.
-    private let failure = Locked<TransportError?>(nil)
-    private let hooks = Locked(Hooks())
 
-    private struct Hooks {
+    /// What threads share that don't have the turn.
+    private struct Shared {
+        var queue: SendQueue
+        /// The first failure of a write, which is final.
+        var failure: TransportError?
+        /// Called when bytes are left behind.
         var unsent: (@Sendable () -> Void)?
+        /// Called when the connection ends, by the number that `whenEnded` gave them.
         var isEnded = false
         var nextNumber = 0
         var ends: [Int: @Sendable () -> Void] = [:]
@@ -78,7 +83,7 @@ final class Sender: @unchecked Sendable {
         self.stream = stream
         self.workers = workers
         self.makeMaskingKey = makeMaskingKey
-        queue = Locked(SendQueue(masks: role == .client))
+        shared = Locked(Shared(queue: SendQueue(masks: role == .client)))
         compressionThreshold = deflater?.threshold ?? .max
         outbox = OwnedState(
             Outbox(
@@ -118,9 +123,9 @@ final class Sender: @unchecked Sendable {
     /// Sets what is called, outside every turn, when bytes are left behind that somebody has to write as
     /// soon as there is room: the event loop's counterpart of `ByteStream.nudge()`.
     func onUnsentBytes(_ callback: (@Sendable () -> Void)?) {
-        let previous = hooks.withLock { hooks in
-            let previous = hooks.unsent
-            hooks.unsent = callback
+        let previous = shared.withLock { shared in
+            let previous = shared.unsent
+            shared.unsent = callback
             return previous
         }
         // Let go of here, outside the lock.
@@ -132,11 +137,11 @@ final class Sender: @unchecked Sendable {
     /// Ends every wait for a turn, and what `whenEnded` was asked for: the connection is at its end.
     func cancel() {
         turn.cancel()
-        messages.cancel()
-        let ends = hooks.withLock { hooks in
-            hooks.isEnded = true
-            defer { hooks.ends = [:] }
-            return hooks.ends
+        lazyMessages.load()?.cancel()
+        let ends = shared.withLock { shared in
+            shared.isEnded = true
+            defer { shared.ends = [:] }
+            return shared.ends
         }
         for end in ends.values { end() }
     }
@@ -146,15 +151,15 @@ final class Sender: @unchecked Sendable {
         call end: @escaping @Sendable () -> Void,
         during body: () throws(Failure) -> Result
     ) throws(Failure) -> Result {
-        let number = hooks.withLock { hooks -> Int? in
-            guard !hooks.isEnded else { return nil }
-            hooks.nextNumber += 1
-            hooks.ends[hooks.nextNumber] = end
-            return hooks.nextNumber
+        let number = shared.withLock { shared -> Int? in
+            guard !shared.isEnded else { return nil }
+            shared.nextNumber += 1
+            shared.ends[shared.nextNumber] = end
+            return shared.nextNumber
         }
         if number == nil { end() }
         defer {
-            if let number { _ = hooks.withLock { $0.ends.removeValue(forKey: number) } }
+            if let number { _ = shared.withLock { $0.ends.removeValue(forKey: number) } }
         }
         return try body()
     }
@@ -198,7 +203,7 @@ final class Sender: @unchecked Sendable {
         try takeTurnBetweenMessages(&deadline, ownsStream: false)
         defer { leave(&deadline) }
         try begin(&deadline)
-        try sendInPlace(bytes, &deadline)
+        try sendInPlace(consume bytes, &deadline)
     }
 
     /// Whether a binary message of `count` bytes can be sent from its own memory.
@@ -229,7 +234,9 @@ final class Sender: @unchecked Sendable {
         guard try enqueueLast(payload, willSend) else { return }
         try takeTurn(&deadline)
         leave(&deadline)
-        if let failure = failure.withLock({ $0 }) { throw .transport(failure, isAccepted: false) }
+        if let failure = shared.withLock({ $0.failure }) {
+            throw .transport(failure, isAccepted: false)
+        }
         if heldBytes.load(ordering: .relaxed) > 0 {
             throw .transport(.timedOut(.transfer), isAccepted: true)
         }
@@ -249,7 +256,7 @@ final class Sender: @unchecked Sendable {
     /// may go out.
     func writer(timeout: Duration?, isMessage: Bool = false) throws(SendFailure) -> FrameWriter {
         var deadline = LazyDeadline(timeout)
-        if queue.withLock({ $0.isClosed }) { throw whyShut }
+        if shared.withLock({ $0.queue.isClosed }) { throw whyShut }
         // Its fragments go past the rule for others: nothing but continuations may follow.
         let reservation = isMessage ? try reserve(.message(hasBegun: true), &deadline) : nil
         return FrameWriter(
@@ -375,7 +382,7 @@ final class Sender: @unchecked Sendable {
 
     fileprivate func cut(_ cursor: FrameCursor, by error: SendFailure) -> SendFailure {
         guard cursor.hasBegun else { return error }
-        let failure = TransportError.system(call: "deflate", ErrorNumber(rawValue: 0))
+        let failure = TransportError.system(call: "deflate", .outOfMemory)
         return .transport(fail(failure), isAccepted: false)
     }
 
@@ -485,15 +492,15 @@ final class Sender: @unchecked Sendable {
     }
 
     private var whyShut: SendFailure {
-        failure.withLock { $0 }.map { .transport($0, isAccepted: false) } ?? .closing
+        shared.withLock { $0.failure }.map { .transport($0, isAccepted: false) } ?? .closing
     }
 
     /// Takes over the next portion of the queue; false if there is none.
     private func takeOver() -> Bool {
         guard queuedBytes.load(ordering: .relaxed) > 0 else { return false }
-        return queue.withLock { queue in
-            defer { queuedBytes.store(queue.count, ordering: .relaxed) }
-            return outbox.value.takeOver(from: &queue)
+        return shared.withLock { shared in
+            defer { queuedBytes.store(shared.queue.count, ordering: .relaxed) }
+            return outbox.value.takeOver(from: &shared.queue)
         }
     }
 
@@ -505,7 +512,7 @@ final class Sender: @unchecked Sendable {
         var service: Deadline?
         while true {
             writeForOthers(&deadline, &service, ticket)
-            let hasFailed = outbox.value.isShut && failure.withLock { $0 != nil }
+            let hasFailed = outbox.value.isShut && shared.withLock { $0.failure != nil }
             outbox.value.encoder.giveBackIfEmpty()
             let heldCount = hasFailed ? 0 : outbox.value.heldCount
             heldBytes.store(heldCount, ordering: .relaxed)
@@ -513,7 +520,7 @@ final class Sender: @unchecked Sendable {
             if heldCount > 0 {
                 // Whoever waits for the peer's next bytes sends these as well, when there is room.
                 stream.nudge()
-                hooks.withLock { $0.unsent }?()
+                shared.withLock { $0.unsent }?()
                 return
             }
             // In one order with `enqueue` and `takeTurn`: either this sees the frame, or its sender,
@@ -640,13 +647,11 @@ final class Sender: @unchecked Sendable {
     private func fail(_ error: TransportError) -> TransportError {
         if case .timedOut = error { return error }
         outbox.value.isShut = true
-        queue.withLock { queue in
-            queue.drop()
+        return shared.withLock { shared in
+            shared.queue.drop()
             queuedBytes.store(0, ordering: .sequentiallyConsistent)
-        }
-        return failure.withLock { failure in
-            if let failure { return failure }
-            failure = error
+            if let failure = shared.failure { return failure }
+            shared.failure = error
             return error
         }
     }
@@ -666,9 +671,9 @@ final class Sender: @unchecked Sendable {
     func enqueue(_ frame: OutgoingFrame) throws(SendFailure) -> SendQueue.Ticket? {
         if frame.needsUTF8Check { try OutgoingFrame.check(frame.payload) }
         let key = try nextQueueKey()
-        let outcome = queue.withLock { queue -> SendQueue.Outcome in
-            let outcome = queue.append(frame, maskingKey: key)
-            queuedBytes.store(queue.count, ordering: .sequentiallyConsistent)
+        let outcome = shared.withLock { shared -> SendQueue.Outcome in
+            let outcome = shared.queue.append(frame, maskingKey: key)
+            queuedBytes.store(shared.queue.count, ordering: .sequentiallyConsistent)
             return outcome
         }
         switch outcome {
@@ -691,7 +696,7 @@ final class Sender: @unchecked Sendable {
             return
         }
         while !ledger.isResolved(ticket) {
-            if let failure = failure.withLock({ $0 }) {
+            if let failure = shared.withLock({ $0.failure }) {
                 throw .transport(failure, isAccepted: false)
             }
             switch waitForTurn(until: deadline.value) {
@@ -714,10 +719,10 @@ final class Sender: @unchecked Sendable {
         let key = try nextQueueKey()
         return payload.encoded.withUnsafeBytes { bytes in
             let frame = OutgoingFrame(opcode: .close, payload: bytes)
-            let isFirst = queue.withLock { queue in
-                let isFirst = queue.appendLast(frame, maskingKey: key)
+            let isFirst = shared.withLock { shared in
+                let isFirst = shared.queue.appendLast(frame, maskingKey: key)
                 if isFirst { willSend() }
-                queuedBytes.store(queue.count, ordering: .sequentiallyConsistent)
+                queuedBytes.store(shared.queue.count, ordering: .sequentiallyConsistent)
                 return isFirst
             }
             if isFirst, Tracing.isEnabled { Tracing.sent(frame) }
@@ -754,12 +759,12 @@ final class Sender: @unchecked Sendable {
             defer { leave(&deadline) }
             if case .message = kind {
                 // From here on none is accepted, and those that were go out first.
-                queue.withLock { $0.refusesMessages = true }
+                shared.withLock { $0.queue.refusesMessages = true }
             }
             do throws(SendFailure) {
                 try begin(&deadline)
             } catch {
-                queue.withLock { $0.refusesMessages = false }
+                shared.withLock { $0.queue.refusesMessages = false }
                 throw error
             }
             outbox.value.reservation = kind
@@ -773,7 +778,7 @@ final class Sender: @unchecked Sendable {
     fileprivate func endReservation() {
         // Every holder leaves in time; the end of the connection is no reason to keep the reservation.
         let outcome = turn.take(until: .never, evenIfCancelled: true)
-        queue.withLock { $0.refusesMessages = false }
+        shared.withLock { $0.queue.refusesMessages = false }
         outbox.value.reservation = .none
         var deadline = LazyDeadline.immediate
         if outcome == .taken { leave(&deadline) }
@@ -852,7 +857,7 @@ final class Sender: @unchecked Sendable {
     /// connection has failed since. The batch was the last to leave something.
     func countCutMessages() -> Int {
         var count = 0
-        guard failure.withLock({ $0 != nil }) else { return 0 }
+        guard shared.withLock({ $0.failure != nil }) else { return 0 }
         if turn.take(until: .never, evenIfCancelled: true) == .taken {
             count = outbox.value.unwrittenMessages
             var deadline = LazyDeadline.immediate

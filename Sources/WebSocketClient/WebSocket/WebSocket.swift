@@ -245,8 +245,9 @@ open class WebSocket: @unchecked Sendable {
 
     /// Sends a text message as one frame (RFC 6455 §5.6).
     ///
-    /// Blocks until the operating system has taken the message, at most ``Timeouts/send``; with
-    /// other threads sending at the same time, a small message may be left to them to write.
+    /// Blocks until the operating system has taken the message, at most ``Timeouts/send``. With other
+    /// threads sending at the same time, a small message may be left to one of them, as long as that is
+    /// writing and not waiting for the peer; if the connection fails just then, the next call says so.
     ///
     /// - Parameter text: The message.
     /// - Returns: The length of the frame on the wire, header included.

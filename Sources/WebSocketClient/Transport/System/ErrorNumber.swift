@@ -22,6 +22,7 @@ package struct ErrorNumber: RawRepresentable, Error, Sendable, Hashable {
     package static let connectionReset = ErrorNumber(rawValue: ECONNRESET)
     static let badDescriptor = ErrorNumber(rawValue: EBADF)
     static let inProgress = ErrorNumber(rawValue: EINPROGRESS)
+    static let outOfMemory = ErrorNumber(rawValue: ENOMEM)
     static let interrupted = ErrorNumber(rawValue: EINTR)
 
     /// Whether the call would have had to wait.
