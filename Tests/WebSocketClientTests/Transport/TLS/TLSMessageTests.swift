@@ -30,22 +30,6 @@ struct TLSMessageTests {
         return (try connecting.join(), server)
     }
 
-    @Test("Progress is counted in bytes that the socket has taken, before the writer hears of any")
-    func progress() throws {
-        let (client, server) = try connect()
-        // Gone, it would end the stream.
-        defer { withExtendedLifetime(server) {} }
-        let before = client.sentBytes
-        let bytes = [UInt8](repeating: 1, count: 1 << 20)
-        let reported = try bytes.withUnsafeBytes { bytes throws -> Int in
-            var reported = 0
-            // Nobody reads, so that the socket is full some time.
-            while case .bytes(let count) = try client.write(bytes) { reported += count }
-            return reported
-        }
-        #expect(client.sentBytes - before > UInt64(reported))
-    }
-
     @Test("A key update that asks for another is answered before the next bytes")
     func keyUpdate() throws {
         let (client, server) = try connect()
