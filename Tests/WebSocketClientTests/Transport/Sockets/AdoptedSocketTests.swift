@@ -9,15 +9,14 @@ import Testing
 struct AdoptedSocketTests {
     private struct Settings: Equatable {
         var flags: Int32
-        var seconds: Int
-        var microseconds: Int
+        /// The seconds and microseconds of a `timeval`, whose members an optimised build takes for those
+        /// of a module that can't be imported.
+        var receiveTimeout = [0, 0]
 
         init(of descriptor: Int32) {
             flags = fcntl(descriptor, F_GETFL)
-            var time = timeval()
-            var length = socklen_t(MemoryLayout.size(ofValue: time))
-            getsockopt(descriptor, SOL_SOCKET, SO_RCVTIMEO, &time, &length)
-            (seconds, microseconds) = (time.tv_sec, Int(time.tv_usec))
+            var length = socklen_t(MemoryLayout<timeval>.size)
+            getsockopt(descriptor, SOL_SOCKET, SO_RCVTIMEO, &receiveTimeout, &length)
         }
     }
 
