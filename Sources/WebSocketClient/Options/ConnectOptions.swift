@@ -28,7 +28,7 @@ public struct ConnectOptions: Sendable {
 
     /// Further header fields of the handshake. One with the name of a generated field replaces it.
     ///
-    /// `[.authorization: "Bearer …"]` is a literal of it; ``HTTPTypes/HTTPFields/init(_:)`` takes names and
+    /// `[.authorization: "Bearer …"]` is a literal of it; `HTTPFields(["X-Trace": "1"])` takes names and
     /// values that are text, and refuses what can't be sent.
     public var headers = HTTPFields()
     /// The `Origin` field. Default: the URL's.

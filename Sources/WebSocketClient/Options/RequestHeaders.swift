@@ -4,10 +4,10 @@ import WebSocketProtocol
 /// Further header fields of a handshake, in whichever form a caller has them.
 ///
 /// ```swift
-/// let fixed: RequestHeaders = ["X-Trace": "1", "Authorization": "Bearer …"]
-/// let lines: RequestHeaders = ["X-Trace: 1"]
-/// let typed = RequestHeaders([.authorization: "Bearer …"])
-/// let fresh = RequestHeaders(perAttempt: { [.authorization: "Bearer \(try newToken())"] })
+/// let app = WebSocketApp(url: "wss://example.com/feed", header: ["X-Trace": "1", "X-Other": "2"])
+/// app.headers = ["X-Trace: 1", "X-Other: 2"]
+/// app.headers = RequestHeaders([.authorization: "Bearer \(token)"])
+/// app.headers = RequestHeaders(perAttempt: { [.authorization: "Bearer \(token)"] })
 /// ```
 ///
 /// Names and values given as text are checked when a connection is opened, before a byte is sent: a
@@ -54,6 +54,7 @@ extension HTTPFields {
     /// Makes header fields of text, in its order; a name may occur more than once.
     ///
     /// ```swift
+    /// var options = ConnectOptions()
     /// options.headers = try HTTPFields(["X-Trace": "1", "Authorization": "Bearer \(token)"])
     /// ```
     ///
@@ -66,10 +67,10 @@ extension HTTPFields {
         try self.init(pairs: pairs.map { ($0.key, $0.value) })
     }
 
-    /// Makes header fields of a sequence of names and values; otherwise as ``init(_:)``.
+    /// Makes header fields of a sequence of names and values; otherwise as `init(_:)`.
     ///
     /// - Parameter pairs: Names and values; at most 65,534.
-    /// - Throws: As ``init(_:)``.
+    /// - Throws: As `init(_:)`.
     public init(pairs: some Sequence<(String, String)>) throws {
         self = try Self.checked { () throws(InvalidHandshakeRequest) in
             try HTTPFields(checking: pairs)
@@ -77,10 +78,10 @@ extension HTTPFields {
     }
 
     /// Makes header fields of lines such as `"X-Trace: 1"`, the form that websocket-client takes;
-    /// otherwise as ``init(_:)``.
+    /// otherwise as `init(_:)`.
     ///
     /// - Parameter lines: One field each, a name and a value with a colon between them; at most 65,534.
-    /// - Throws: As ``init(_:)``; also for a line without a colon.
+    /// - Throws: As `init(_:)`; also for a line without a colon.
     public init(lines: [String]) throws {
         self = try Self.checked { () throws(InvalidHandshakeRequest) in
             try HTTPFields(checking: lines)

@@ -232,3 +232,12 @@ func validator(_ validator: UTF8Validator) {
     // expected-error@+1 {{'UTF8_REJECT' has been renamed to 'reject'}} {{23-34=reject}}
     _ = UTF8Validator.UTF8_REJECT
 }
+
+func headers(_ app: WebSocketApp, _ response: HandshakeResponse) {
+    // expected-error@+1 {{'header' has been renamed to 'headers'}} {{13-19=headers}}
+    _ = app.header
+    // expected-error@+1 {{'fields' has been renamed to 'headers'}} {{18-24=headers}}
+    _ = response.fields
+    // expected-error@+1 {{'Header' has been renamed to 'RequestHeaders'}} {{25-31=RequestHeaders}}
+    let _: WebSocketApp.Header = [:]
+}
