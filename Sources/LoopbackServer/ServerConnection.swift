@@ -17,6 +17,7 @@ package final class ServerConnection {
     private var outgoing: [UInt8] = []
     private var assembler: MessageAssembler
     private var deflater: Deflater?
+    private var life = ConnectionLife(role: .server)
     /// Whether the client agreed to permessage-deflate.
     package let isCompressing: Bool
 
@@ -70,7 +71,10 @@ package final class ServerConnection {
     /// The next piece of a frame, unmasked, valid until the next call.
     package func nextPiece() throws -> FramePiece {
         while true {
-            if let piece = try frames.next(&window) { return piece }
+            let piece = try reportingViolations { () throws(ProtocolViolation) in
+                try frames.next(&window)
+            }
+            if let piece { return piece }
             try flush()
             window.compact()
             try Self.fill(&window, from: stream)
@@ -83,23 +87,49 @@ package final class ServerConnection {
             let piece = try nextPiece()
             if piece.opcode.isControl {
                 try answer(piece)
-            } else if try assembler.append(piece) {
-                return (assembler.messageOpcode, assembler.takeBytes())
+                continue
             }
+            let isComplete = try reportingViolations { () throws(ProtocolViolation) in
+                try assembler.append(piece)
+            }
+            if isComplete { return (assembler.messageOpcode, assembler.takeBytes()) }
         }
     }
 
-    /// Answers a control frame; a close frame ends the connection.
+    /// Answers a control frame as ``ConnectionLife`` says, and throws once that ends the connection.
     package func answer(_ piece: FramePiece) throws {
+        let payload = UnsafeRawBufferPointer(piece.bytes)
         switch piece.opcode {
-        case .ping:
-            try send(.pong, UnsafeRawBufferPointer(piece.bytes))
-        case .close:
-            try send(.close, UnsafeRawBufferPointer(piece.bytes))
+        case .ping: try report(.ping, payload)
+        case .close: try report(.close(payload))
+        default: try report(.pong)
+        }
+    }
+
+    private func report(
+        _ event: ConnectionLife.Event,
+        _ payload: UnsafeRawBufferPointer = UnsafeRawBufferPointer(start: nil, count: 0)
+    ) throws {
+        switch life.handle(event) {
+        case .nothing: break
+        case .pong: try send(.pong, payload)
+        case .close(let payload):
+            try payload.encoded.withUnsafeBytes { try send(.close, $0) }
             try flush()
-            throw Failure.endOfStream
-        default:
-            break
+        }
+        if life.awaited == .nothing { throw Failure.endOfStream }
+    }
+
+    /// Tells the client which rule it broke, and throws the violation.
+    private func reportingViolations<Result>(
+        _ body: () throws(ProtocolViolation) -> Result
+    ) throws -> Result {
+        do throws(ProtocolViolation) {
+            return try body()
+        } catch {
+            // If the client can't be told any more, the violation is still what is thrown.
+            try? report(.violation(error))
+            throw error
         }
     }
 
@@ -124,6 +154,9 @@ package final class ServerConnection {
         isFinal: Bool = true,
         isCompressed: Bool = false
     ) throws {
+        if opcode == .close, let payload = try? ClosePayload(decoding: payload) {
+            _ = life.handle(.closeSent(payload))
+        }
         let header = FrameHeader(
             isFinal: isFinal,
             reservedBits: isCompressed ? 4 : 0,

@@ -63,43 +63,6 @@ public indirect enum WebSocketError: Error, Sendable {
     }
 }
 
-/// How a connection ended.
-public struct ConnectionEnd: Sendable, Hashable {
-    /// What the peer's close frame carried; `nil` if none came.
-    public var received: ClosePayload?
-    /// What this end's close frame carried; `nil` if none was sent.
-    public var sent: ClosePayload?
-    /// Why there was no closing handshake, in words; `nil` if there was one.
-    public var cause: String?
-
-    /// Makes the description of an end.
-    ///
-    /// - Parameters:
-    ///   - received: What the peer's close frame carried.
-    ///   - sent: What this end's close frame carried.
-    ///   - cause: Why there was no closing handshake.
-    public init(received: ClosePayload? = nil, sent: ClosePayload? = nil, cause: String? = nil) {
-        self.received = received
-        self.sent = sent
-        self.cause = cause
-    }
-
-    /// The peer's code; 1005 if its close frame had none, 1006 if there was no close frame
-    /// (RFC 6455 §7.1.5).
-    public var code: CloseCode {
-        guard let received else { return .abnormalClosure }
-        return received.code ?? .noStatusReceived
-    }
-
-    /// The peer's reason; empty if it gave none.
-    public var reason: String { received?.reason ?? "" }
-
-    /// Whether the peer said goodbye, and without a complaint: with 1000, 1001 or no code.
-    public var isClean: Bool {
-        received != nil && [.normalClosure, .goingAway, .noStatusReceived].contains(code)
-    }
-}
-
 /// What a proxy refused, or what was wrong with its answer.
 public struct ProxyError: Error, Sendable, Hashable, CustomStringConvertible {
     /// The HTTP status of a refused CONNECT, if there was one; 407 asks for credentials.
@@ -166,16 +129,6 @@ extension WebSocketError.Operation: CustomStringConvertible {
         case .receiving: "receiving"
         case .keepalive: "the wait for a pong"
         }
-    }
-}
-
-extension ConnectionEnd: CustomStringConvertible {
-    /// One sentence with the code and the reason, or the cause.
-    public var description: String {
-        if let cause { return "The connection was lost: \(cause)" }
-        // Escaped: the peer's text ends up in logs and on terminals.
-        let words = reason.isEmpty ? "" : ", \(reason.quoted)"
-        return "The connection is closed (code \(code)\(words))."
     }
 }
 

@@ -102,7 +102,6 @@ final class AppSession: LoopMember, @unchecked Sendable {
         let stepped = SteppedConnection(
             connection,
             deliversFragments: plan.options.deliversFragments || app.onContinuation != nil,
-            closeTimeout: plan.options.timeouts.close,
             wake: { [weak dispatcher, key] in dispatcher?.nudge(key) }
         )
         let link = OpenLink(attempt.socket, stepped)
@@ -128,6 +127,8 @@ final class AppSession: LoopMember, @unchecked Sendable {
         switch link.connection.step() {
         case .message(let message): if delivers { received(message) }
         case .fragment(let frame): if delivers { received(frame) }
+        // A close frame is told by the end of the connection.
+        case .control(.close, _): break
         case .control(let opcode, let payload): received(opcode, payload, delivers: delivers)
         case .nothing: break
         case .wait:

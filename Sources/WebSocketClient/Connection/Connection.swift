@@ -1,34 +1,41 @@
 import Synchronization
 import WebSocketProtocol
 
-/// An open connection: the two halves, and the closing handshake that joins them.
+/// An open connection: the two halves, and the life that joins them.
 ///
-/// It lives as long as somebody uses it: the descriptor is closed when the last call has left.
+/// What a frame, a close, a violation or a loss means is decided by ``ConnectionLife``; here its events are
+/// reported and its answers sent. It lives as long as somebody uses it: the descriptor is closed when the
+/// last call has left.
 final class Connection: Sendable {
-    struct State {
-        var closeSent: ClosePayload?
-        var closeReceived: ClosePayload?
+    private struct State: ~Copyable {
+        var life: ConnectionLife
         /// What every later call throws.
         var end: WebSocketError?
+        /// How long a closing handshake may take, and when that time is over. It never moves back.
+        var closeTimeout: Duration
+        var closeDeadline: Deadline?
     }
 
     let stream: any ByteStream
     let sender: Sender
     let receiver: Receiver
-    let timeouts: Timeouts
     let deliversFragments: Bool
     /// How messages are compressed, if that was agreed.
     let deflateChoice: DeflateChoice?
-    let state = Locked(State())
-    /// Whether there is an `end`, for those who would not take the lock for every message.
-    private let hasEnded = Atomic<Bool>(false)
+    private let state: Locked<State>
+    /// What the life awaits, for those who would not take the lock for every message.
+    private let awaited = Atomic<UInt8>(ConnectionLife.Awaited.frames.rawValue)
+    /// Whether the closing handshake has a deadline.
+    private let hasCloseDeadline = Atomic<Bool>(false)
     /// Whether nothing more can be sent, although something may still be there to receive.
     private let cannotSend = Atomic<Bool>(false)
 
     init(_ opened: OpenedStream, role: Role, options: ConnectOptions) {
         stream = opened.stream
-        timeouts = options.timeouts
         deliversFragments = options.deliversFragments
+        state = Locked(
+            State(life: ConnectionLife(role: role), closeTimeout: options.timeouts.close)
+        )
         let deflateOptions = options.compression ?? DeflateOptions()
         let deflate = opened.negotiated.deflate
         deflateChoice = deflate.map {
@@ -60,44 +67,96 @@ final class Connection: Sendable {
         receiver.prepend(opened.rest)
     }
 
-    // MARK: The end
+    // MARK: Its life
 
     /// Why nothing more can be done, once that is so.
     var end: WebSocketError? {
-        hasEnded.load(ordering: .acquiring) ? state.withLock { $0.end } : nil
+        hasEnded ? state.withLock { $0.end } : nil
+    }
+
+    /// Whether there may be more than the end of the stream to receive.
+    var awaitsFrames: Bool {
+        awaited.load(ordering: .acquiring) == ConnectionLife.Awaited.frames.rawValue
+    }
+
+    private var hasEnded: Bool {
+        awaited.load(ordering: .acquiring) == ConnectionLife.Awaited.nothing.rawValue
     }
 
     /// Whether it can be used, as far as has been seen.
-    var isOpen: Bool {
-        !hasEnded.load(ordering: .acquiring) && !cannotSend.load(ordering: .relaxed)
-    }
+    var isOpen: Bool { !hasEnded && !cannotSend.load(ordering: .relaxed) }
 
     /// The peer's close frame, once it came.
-    var closeReceived: ClosePayload? { state.withLock { $0.closeReceived } }
+    var closeReceived: ClosePayload? { state.withLock { $0.life.closeReceived } }
+
+    /// By when the closing handshake has to be done; `nil` before it begins.
+    var closeDeadline: Deadline? {
+        hasCloseDeadline.load(ordering: .acquiring) ? state.withLock { $0.closeDeadline } : nil
+    }
+
+    /// How long a closing handshake that begins from now on may take.
+    func setCloseTimeout(_ timeout: Duration) {
+        state.withLock { $0.closeTimeout = timeout }
+    }
 
     /// Ends the connection at once, from any thread; calls in flight throw ``WebSocketError/aborted``.
-    func abort() {
-        finish(.aborted)
+    func abort() { finish(.aborted) }
+
+    /// Gives the connection up for a reason that its life doesn't know; the first reason stays.
+    func finish(_ error: WebSocketError) {
+        _ = handle(.aborted, insteadOfAborted: error)
         stream.abort()
-        sender.cancel()
-        receiver.turn.cancel()
     }
 
-    /// Remembers the first reason for the end.
-    @discardableResult
-    func finish(_ error: WebSocketError) -> WebSocketError {
-        state.withLock { state in
-            if let end = state.end { return end }
-            state.end = error
-            hasEnded.store(true, ordering: .releasing)
-            return error
+    /// Reports what happened, and sends the answer without waiting; `payload` is what a pong repeats.
+    func report(
+        _ event: ConnectionLife.Event,
+        _ payload: UnsafeRawBufferPointer = UnsafeRawBufferPointer(start: nil, count: 0)
+    ) {
+        switch handle(event) {
+        case .nothing: break
+        case .pong:
+            // A peer that doesn't read its pongs must not stop this end from reading. What fails here
+            // fails because nothing can be sent any more, which the next call that sends reports.
+            try? sender.sendWithoutWaiting(OutgoingFrame(opcode: .pong, payload: payload))
+        case .close(let payload):
+            do throws(SendFailure) {
+                try sender.sendCloseWithoutWaiting(payload) { report(.closeSent(payload)) }
+            } catch {
+                report(.lost(cause: "the close frame could not be made"))
+            }
         }
     }
 
-    func connectionEnd(cause: String? = nil) -> ConnectionEnd {
-        state.withLock {
-            ConnectionEnd(received: $0.closeReceived, sent: $0.closeSent, cause: cause)
+    private func handle(
+        _ event: ConnectionLife.Event,
+        insteadOfAborted error: WebSocketError = .aborted
+    ) -> ConnectionLife.Answer {
+        let (answer, hasJustEnded) = state.withLock { state in
+            let hadEnded = state.end != nil
+            let answer = state.life.handle(event)
+            if let ending = state.life.ending, !hadEnded {
+                state.end = WebSocketError(ending, insteadOfAborted: error)
+            }
+            if state.life.awaited == .endOfStream, state.closeDeadline == nil {
+                state.closeDeadline = .after(state.closeTimeout)
+                hasCloseDeadline.store(true, ordering: .releasing)
+            }
+            awaited.store(state.life.awaited.rawValue, ordering: .releasing)
+            return (answer, !hadEnded && state.end != nil)
         }
+        if hasJustEnded {
+            if case .aborted = event {} else { stream.finishWriting() }
+            stream.abort()
+            sender.cancel()
+            receiver.turn.cancel()
+            receiver.callAttendant()
+        }
+        return answer
+    }
+
+    private func connectionEnd(cause: String? = nil) -> ConnectionEnd {
+        state.withLock { $0.life.end(cause: cause) }
     }
 
     // MARK: Sending
@@ -110,9 +169,18 @@ final class Connection: Sendable {
         }
     }
 
+    /// Sends a control frame as far as that goes at once; the rest is written by whoever waits.
+    func sendWithoutWaiting(_ frame: OutgoingFrame) throws(WebSocketError) {
+        do throws(SendFailure) {
+            try sender.sendWithoutWaiting(frame)
+        } catch {
+            throw sendError(error)
+        }
+    }
+
     func send(consuming bytes: consuming [UInt8], timeout: Duration?) throws(WebSocketError) {
         do throws(SendFailure) {
-            try sender.send(consuming: bytes, timeout: timeout)
+            try sender.send(consuming: consume bytes, timeout: timeout)
         } catch {
             throw sendError(error)
         }
@@ -130,6 +198,18 @@ final class Connection: Sendable {
     func reserveMessage(timeout: Duration?) throws(WebSocketError) -> MessageReservation {
         do throws(SendFailure) {
             return try sender.reserveMessage(timeout: timeout)
+        } catch {
+            throw sendError(error)
+        }
+    }
+
+    /// Sends a close frame, unless one has been sent.
+    func sendClose(
+        _ payload: ClosePayload,
+        _ deadline: inout LazyDeadline
+    ) throws(WebSocketError) {
+        do throws(SendFailure) {
+            try sender.sendClose(payload, &deadline) { report(.closeSent(payload)) }
         } catch {
             throw sendError(error)
         }
@@ -155,234 +235,61 @@ final class Connection: Sendable {
         }
     }
 
-    // MARK: Receiving
-
-    /// Takes the receiving turn, runs `body`, and returns the turn.
-    func withReceivingTurn<Result>(
-        _ deadline: inout LazyDeadline,
-        _ body: (inout LazyDeadline) throws(WebSocketError) -> Result
-    ) throws(WebSocketError) -> Result {
-        if !receiver.turn.tryTake() {
-            switch receiver.turn.take(until: deadline.value) {
-            case .taken: break
-            case .timedOut: throw .timedOut(.receiving)
-            case .cancelled: throw end ?? .aborted
-            case .alreadyHeld:
-                throw .invalidArgument("This thread is receiving: the call would wait for itself.")
-            }
-        }
-        defer { receiver.leave() }
-        if let end { throw end }
-        return try body(&deadline)
-    }
-
-    /// The next message, or control frame after it has been answered. In turn only.
-    func nextEvent(_ deadline: inout LazyDeadline) throws(WebSocketError) -> DecodedEvent {
-        try refuseCutting(by: .messages)
-        do throws(ReceiveFailure) {
-            return try receiver.nextEvent(&deadline)
-        } catch {
-            throw receiveError(error)
-        }
-    }
-
-    /// The next frame, unanswered. In turn only.
-    func nextFrame(_ deadline: inout LazyDeadline) throws(WebSocketError) -> Frame {
-        try refuseCutting(by: .frames)
-        do throws(ReceiveFailure) {
-            let frame = try receiver.nextFrame(&deadline)
-            if let payload = frame.closePayload { state.withLock { $0.closeReceived = payload } }
-            return frame
-        } catch {
-            throw receiveError(error)
-        }
-    }
-
-    /// The next part of a message; control frames are answered. In turn only.
-    func nextPart(
-        into room: UnsafeMutableRawBufferPointer,
-        _ deadline: inout LazyDeadline
-    ) throws(WebSocketError) -> MessagePart {
-        try refuseCutting(by: .parts)
-        while true {
-            let part: DecodedPart
-            do throws(ReceiveFailure) {
-                part = try receiver.nextPart(into: room, &deadline)
-            } catch {
-                throw receiveError(error)
-            }
-            switch part {
-            case .part(let opcode, let count, let isLast):
-                return MessagePart(opcode: opcode, count: count, isLast: isLast)
-            case .control(let opcode, let payload): try answer(opcode, payload, &deadline)
-            case .needsMoreBytes: continue
-            }
-        }
-    }
-
-    /// What one way of receiving has begun, it has to finish: the others would miss its beginning.
-    private func refuseCutting(by way: Receiver.Way) throws(WebSocketError) {
-        guard receiver.way != way, let unfinished = receiver.unfinishedWay else { return }
-        let advice =
-            switch unfinished {
-            case .frames: "A message has been taken frame by frame; go on with receiveFrame()."
-            case .parts: "A message has been taken in part; go on with receive(into:)."
-            case .messages: "A message has arrived in part; go on with receive()."
-            }
-        throw .invalidArgument(advice)
-    }
-
-    /// Answers a ping, and a close frame, which ends the connection (RFC 6455 §5.5). In turn only.
-    func answer(
-        _ opcode: Opcode,
-        _ payload: UnsafeRawBufferPointer,
-        _ deadline: inout LazyDeadline
-    ) throws(WebSocketError) {
-        deadline.isStrict = true
-        switch opcode {
-        case .ping:
-            // Never waits: a peer that doesn't read its pongs must not stop this end from reading.
-            try? sender.sendWithoutWaiting(OutgoingFrame(opcode: .pong, payload: payload))
-        case .close:
-            var closing = LazyDeadline(strict: timeouts.close)
-            try answerClose(payload, &closing)
-        default:
-            break
-        }
-    }
-
-    private func answerClose(
-        _ payload: UnsafeRawBufferPointer,
-        _ deadline: inout LazyDeadline
-    ) throws(WebSocketError) {
-        let received: ClosePayload
-        do throws(ProtocolViolation) {
-            received = try ClosePayload(decoding: payload)
-        } catch {
-            throw fail(error, &deadline)
-        }
-        state.withLock { $0.closeReceived = received }
-        // RFC 6455 §5.5.1: "the endpoint typically echos the status code it received".
-        tellClose(ClosePayload(code: received.code), &deadline)
-        awaitEnd(&deadline)
-        throw finish(.connectionClosed(connectionEnd()))
-    }
-
-    /// Fails the connection: tells the peer which rule it broke, and ends (RFC 6455 §7.1.7).
-    ///
-    /// In turn only.
-    func fail(_ violation: ProtocolViolation) -> WebSocketError {
-        var deadline = LazyDeadline(strict: timeouts.close)
-        return fail(violation, &deadline)
-    }
-
-    private func fail(
-        _ violation: ProtocolViolation,
-        _ deadline: inout LazyDeadline
-    ) -> WebSocketError {
-        tellClose(ClosePayload(code: violation.closeCode), &deadline)
-        awaitEnd(&deadline)
-        return finish(WebSocketError(violation))
-    }
-
-    func receiveError(_ failure: ReceiveFailure) -> WebSocketError {
-        switch failure {
-        case .violation(let violation):
-            return fail(violation)
-        case .transport(.timedOut):
-            return .timedOut(.receiving)
-        case .transport(.aborted):
-            return finish(.aborted)
-        case .transport(let error):
-            return finish(.connectionClosed(connectionEnd(cause: error.description)))
-        case .endOfStream:
-            let cause = "the peer ended it without a close frame"
-            return finish(.connectionClosed(connectionEnd(cause: cause)))
-        }
-    }
-
     // MARK: Closing
 
-    /// Sends a close frame, unless one has been sent.
-    func sendClose(
-        _ payload: ClosePayload,
-        _ deadline: inout LazyDeadline
-    ) throws(WebSocketError) {
-        do throws(SendFailure) {
-            try sender.sendClose(payload, &deadline) {
-                state.withLock { $0.closeSent = payload }
-            }
-        } catch {
-            throw sendError(error)
+    /// Begins the closing handshake, unless it has begun: it is over by the returned deadline at the
+    /// latest. Whoever receives has to go on.
+    @discardableResult
+    func beginClosing(_ payload: ClosePayload, timeout: Duration?) -> Deadline {
+        let deadline = state.withLock { state in
+            let deadline = Deadline.after(timeout ?? state.closeTimeout)
+                .earlier(state.closeDeadline ?? .never)
+            state.closeDeadline = deadline
+            hasCloseDeadline.store(true, ordering: .releasing)
+            return deadline
         }
-    }
-
-    /// The same at the end, when a failure changes nothing any more.
-    private func tellClose(_ payload: ClosePayload, _ deadline: inout LazyDeadline) {
-        try? sendClose(payload, &deadline)
-    }
-
-    /// RFC 6455 §7.1.1: the server closes the TCP connection first; the client waits for that, but
-    /// not for ever.
-    private func awaitEnd(_ deadline: inout LazyDeadline) {
-        if !receiver.discardUntilEnd(&deadline) { stream.finishWriting() }
+        report(.closeRequested(payload))
+        return deadline
     }
 
     /// Performs the closing handshake: at most `timeout` in all. Returns the peer's close frame.
-    func close(_ payload: ClosePayload, timeout: Duration) -> ClosePayload? {
-        if end != nil { return closeReceived }
-        var deadline = LazyDeadline(strict: timeout)
-        tellClose(payload, &deadline)
-        do throws(WebSocketError) {
-            try withReceivingTurn(&deadline) { (deadline) throws(WebSocketError) in
-                try awaitClose(&deadline)
-            }
-        } catch {
-            // A reader in another thread has met the end, or this one has, or time is up.
-            finish(
-                error.isEnd ? error : .connectionClosed(connectionEnd(cause: "closing timed out"))
-            )
+    func close(_ payload: ClosePayload, timeout: Duration?) -> ClosePayload? {
+        guard end == nil else { return closeReceived }
+        let deadline = beginClosing(payload, timeout: timeout)
+        switch receiver.turn.take(until: deadline) {
+        case .taken:
+            receiveEnd(by: deadline)
+            receiver.leave()
+        case .alreadyHeld where receiver.isLending:
+            // From inside a loop over messages: go on in its turn, beside the message it looks at.
+            receiver.keepLentMessage()
+            receiveEnd(by: deadline)
+        case .alreadyHeld, .timedOut, .cancelled:
+            report(.deadlinePassed)
         }
-        stream.finishWriting()
-        stream.abort()
-        sender.cancel()
-        receiver.turn.cancel()
         return closeReceived
     }
 
-    /// Drops what arrives up to the peer's close frame, whichever way it was being received.
-    private func awaitClose(_ deadline: inout LazyDeadline) throws(WebSocketError) {
-        // Who takes single frames may have got it before.
-        if closeReceived != nil {
-            awaitEnd(&deadline)
-            throw finish(.connectionClosed(connectionEnd()))
-        }
-        while true {
-            switch receiver.unfinishedWay {
-            case .frames:
-                try answer(nextFrame(&deadline), &deadline)
-            case .parts:
-                try withUnsafeTemporaryAllocation(byteCount: 4096, alignment: 8) {
-                    (room) throws(WebSocketError) in
-                    _ = try nextPart(into: room, &deadline)
-                }
-            case .messages, nil:
-                switch try nextEvent(&deadline) {
-                case .control(.close, let payload): try answerClose(payload, &deadline)
-                case .assembledMessage: receiver.decoder.assembler.discard()
-                default: break
-                }
+    /// Receives the peer's close frame and the end of the stream, and drops all else.
+    private func receiveEnd(by deadline: Deadline) {
+        var limit = LazyDeadline(until: deadline)
+        do throws(WebSocketError) {
+            while true {
+                _ = try waiting(&limit) { () throws(WebSocketError) in try attemptControl() }
             }
+        } catch {
+            // Unless that was the end, time is up.
+            report(.deadlinePassed)
         }
     }
 }
 
 extension WebSocketError {
-    /// Whether the connection can't be used after it.
-    fileprivate var isEnd: Bool {
-        switch self {
-        case .timedOut, .invalidArgument: false
-        default: true
+    fileprivate init(_ ending: ConnectionLife.Ending, insteadOfAborted error: WebSocketError) {
+        switch ending {
+        case .closed(let end): self = .connectionClosed(end)
+        case .violation(let violation): self = WebSocketError(violation)
+        case .aborted: self = error
         }
     }
 }

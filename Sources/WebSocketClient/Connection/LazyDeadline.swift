@@ -1,6 +1,6 @@
 /// A deadline that reads the clock when it is first needed: most calls never wait.
 struct LazyDeadline {
-    let isImmediate: Bool
+    private(set) var isImmediate = false
     private let timeout: Duration?
     private var deadline: Deadline?
     /// Whether it holds even while bytes keep coming. A call goes on beyond its deadline as long as
@@ -9,25 +9,25 @@ struct LazyDeadline {
 
     init(_ timeout: Duration?) {
         self.timeout = timeout
-        isImmediate = false
     }
 
-    /// A deadline that counts from now.
-    init(strict timeout: Duration) {
-        self.timeout = timeout
-        deadline = Deadline(timeout)
-        isStrict = true
-        isImmediate = false
-    }
-
-    private init() {
-        timeout = .zero
-        isImmediate = true
+    /// A deadline that has been fixed already.
+    init(until deadline: Deadline, isStrict: Bool = true) {
+        timeout = nil
+        self.deadline = deadline
+        self.isStrict = isStrict
     }
 
     /// Never waits, nor asks the system whether waiting would have ended: for an owner that has
     /// asked already.
-    static let immediate = LazyDeadline()
+    static let immediate = LazyDeadline(.zero).withoutWaiting()
+
+    /// The same limit for an attempt, which stops where a call would wait.
+    func withoutWaiting() -> LazyDeadline {
+        var deadline = self
+        deadline.isImmediate = true
+        return deadline
+    }
 
     /// Lets the time-out begin anew.
     mutating func restart() {
@@ -47,9 +47,8 @@ struct LazyDeadline {
     /// Whether `Deadline.moment` is left.
     var leavesAMoment: Bool {
         mutating get {
-            guard !isImmediate else { return false }
+            if let deadline { return deadline >= .after(Deadline.moment) }
             guard let timeout else { return true }
-            if deadline != nil { return value >= .after(Deadline.moment) }
             _ = value
             return timeout >= Deadline.moment
         }

@@ -1,19 +1,37 @@
 import Synchronization
 import WebSocketProtocol
 
-/// Why no event could be received.
+/// Why nothing can be received.
 enum ReceiveFailure: Error {
     case transport(TransportError)
     case violation(ProtocolViolation)
-    /// The stream ended without a close frame.
+    /// The peer ended the stream.
     case endOfStream
 }
 
+/// What one attempt to receive came to. An attempt never waits.
+enum Attempt<Value> {
+    case got(Value)
+    /// Bytes have arrived, but not yet enough: try again, after a look at the clock.
+    case again
+    /// Nothing is there: try again when the stream may be ready for this.
+    case wait(Interest)
+}
+
+// Rules:
+// 1. Whoever holds the turn receives; everything but `receivedBytes`, `attend` and `stopAttending` is for
+//    that thread alone.
+// 2. An attempt makes at most one system call that reads, and decodes what there is. It never waits:
+//    that it would have to is a result.
+// 3. `wait` is the only place where a blocking call waits for bytes. Meanwhile it writes what senders
+//    left because the stream was full.
+// 4. A message is received to its end in the mode in which it was begun.
+// 5. The buffer is kept only while something is in it, or while a caller looks at a message in it.
+
 /// The receiving half of a connection: bytes in, frames and messages out.
-///
-/// Whoever has the turn reads. It keeps its buffer no longer than there is something in it.
 final class Receiver: @unchecked Sendable {
-    // Safe to send: `turn` guards what is `own`, `receivedBytes` is atomic, the rest is constant.
+    // Safe to send: `turn` guards what is `own`, `attendant` has a lock, `receivedBytes` and `isAttended`
+    // are atomic, the rest is constant.
     private let stream: any ByteStream
     private let sender: Sender
 
@@ -23,18 +41,28 @@ final class Receiver: @unchecked Sendable {
     private struct State: ~Copyable {
         var decoder: MessageDecoder
         var block: Block?
+        /// The block of a message that a caller looks at while something else is received.
+        var lentBlock: Block?
+        var hasLentBlock = false
+        var isLending = false
         var partialFrame: Frame?
-        var way = Way.messages
+        var mode = Mode.messages
+        /// The last read got all that had arrived, so the next one would find nothing: suggest a wait
+        /// first.
         var isDrained = false
-        /// The last message was too large for the window, and the next one will be, perhaps: what
-        /// the window gets of that would have to be copied, so let it get little.
+        /// The last message was too large for the window, and the next one probably will be: what the
+        /// window gets of that would have to be copied, so let it get little.
         var followsLargeMessage = false
     }
-    /// What an immediate deadline kept it from waiting for.
-    private(set) var awaited: Interest = .read
 
-    /// All bytes so far, wrapping around: a sign of life for those who don't have the turn.
+    /// The modes of receiving, which can't be mixed within a message.
+    enum Mode { case messages, frames, parts }
+
+    /// All bytes so far, wrapping around: a sign of life for threads that don't hold the turn.
     let receivedBytes = Atomic<UInt64>(0)
+
+    private let isAttended = Atomic<Bool>(false)
+    private let attendant = Locked<(@Sendable () -> Void)?>(nil)
 
     /// What is read straight into a message at once: it fits the second-level cache, where the
     /// check of its text finds it.
@@ -53,23 +81,6 @@ final class Receiver: @unchecked Sendable {
         _read { yield own.value.decoder }
         _modify { yield &own.value.decoder }
     }
-    private var partialFrame: Frame? {
-        _read { yield own.value.partialFrame }
-        _modify { yield &own.value.partialFrame }
-    }
-    /// How the message that is arriving is being received; of no meaning between messages.
-    private(set) var way: Way {
-        get { own.value.way }
-        set { own.value.way = newValue }
-    }
-
-    /// The ways of receiving, which can't be mixed within a message.
-    enum Way { case messages, frames, parts }
-    /// The last read got all that had arrived, so the next one would find nothing: wait first.
-    private var isDrained: Bool {
-        get { own.value.isDrained }
-        set { own.value.isDrained = newValue }
-    }
 
     /// Puts bytes in front that were read together with the handshake.
     func prepend(_ bytes: some Collection<UInt8>) {
@@ -79,23 +90,168 @@ final class Receiver: @unchecked Sendable {
         decoder.window.append(bytes.count)
     }
 
-    /// Waits for the next message or control frame. In turn only.
-    func nextEvent(_ deadline: inout LazyDeadline) throws(ReceiveFailure) -> DecodedEvent {
-        way = .messages
-        while true {
-            let event: DecodedEvent
-            do throws(ProtocolViolation) {
-                event = try decoder.next()
-            } catch {
-                throw .violation(error)
-            }
-            guard case .needsMoreBytes = event else { return traced(event) }
-            if decoder.directlyReadable >= Self.directThreshold {
-                let event = try readDirectly(&deadline)
-                if case .needsMoreBytes = event { continue }
-                return traced(event)
-            }
-            try fill(&deadline)
+    // MARK: The turn
+
+    /// Has `callback` called after each turn of another thread, and at the connection's end: for an owner
+    /// that waits without holding the turn, and would miss what those leave in the buffer.
+    func attend(_ callback: @escaping @Sendable () -> Void) {
+        attendant.withLock { $0 = callback }
+        isAttended.store(true, ordering: .sequentiallyConsistent)
+    }
+
+    func stopAttending() {
+        isAttended.store(false, ordering: .relaxed)
+        let former = attendant.withLock { attendant in
+            defer { attendant = nil }
+            return attendant
+        }
+        // Let go of outside the lock: it may own anything.
+        withExtendedLifetime(former) {}
+    }
+
+    func callAttendant() {
+        guard isAttended.load(ordering: .sequentiallyConsistent) else { return }
+        attendant.withLock { $0 }?()
+    }
+
+    /// Leaves the turn, and gives the buffer back if nothing is in it.
+    func leave() {
+        leaveQuietly()
+        callAttendant()
+    }
+
+    /// The same for the attendant's owner, who knows.
+    func leaveQuietly() {
+        giveBackIfEmpty()
+        turn.leave()
+    }
+
+    // MARK: Attempts
+
+    /// The next message or control frame.
+    func nextEvent() throws(ReceiveFailure) -> Attempt<DecodedEvent> {
+        own.value.mode = .messages
+        let event = try decode { decoder throws(ProtocolViolation) in try decoder.next() }
+        guard case .needsMoreBytes = event else { return .got(traced(event)) }
+        guard decoder.directlyReadable >= Self.directThreshold else { return try fill() }
+        return try readDirectly()
+    }
+
+    /// The next frame, whole.
+    func nextFrame() throws(ReceiveFailure) -> Attempt<Frame> {
+        own.value.mode = .frames
+        var partial = own.value.partialFrame.take()
+        defer { own.value.partialFrame = partial }
+        let frame = try decode { decoder throws(ProtocolViolation) in
+            try decoder.nextFrame(partial: &partial)
+        }
+        guard let frame else { return try fill() }
+        if Tracing.isEnabled { Tracing.received(frame) }
+        return .got(frame)
+    }
+
+    /// The next part of a message, or a control frame.
+    func nextPart(
+        into room: UnsafeMutableRawBufferPointer
+    ) throws(ReceiveFailure) -> Attempt<DecodedPart> {
+        own.value.mode = .parts
+        let part = try decode { decoder throws(ProtocolViolation) in
+            try decoder.nextPart(into: room)
+        }
+        switch part {
+        case .needsMoreBytes:
+            guard decoder.directlyReadable >= Self.directThreshold else { return try fill() }
+            return try readPartDirectly(into: room)
+        case .part: break
+        case .control(let opcode, let payload): _ = traced(.control(opcode, payload))
+        }
+        return .got(part)
+    }
+
+    /// The next control frame; messages are dropped, in whichever mode they were being received.
+    func nextControl() throws(ReceiveFailure) -> Attempt<DecodedEvent> {
+        let event = try decode { decoder throws(ProtocolViolation) in try decoder.nextControl() }
+        guard case .needsMoreBytes = event else { return .got(traced(event)) }
+        return try fill()
+    }
+
+    /// Reads once, and drops what there is.
+    func discard() throws(ReceiveFailure) -> Attempt<Never> {
+        decoder.window.consume(decoder.window.count)
+        let attempt: Attempt<Never> = try fill()
+        decoder.window.consume(decoder.window.count)
+        return attempt
+    }
+
+    /// The mode in which the message under way has to be received to its end; `nil` between messages.
+    var unfinishedMode: Mode? {
+        if decoder.frames.isBetweenMessages, !decoder.assembler.hasRemainder { return nil }
+        return mode
+    }
+
+    /// How the message that is arriving is being received; of no meaning between messages.
+    var mode: Mode { own.value.mode }
+
+    /// Whether a frame can be had without waiting for the stream; reads what has arrived to find out.
+    func holdsFrame() throws(ReceiveFailure) -> Bool {
+        while !decoder.holdsFrame {
+            guard !own.value.isDrained else { return false }
+            borrow()
+            decoder.window.compact()
+            // A window full of one frame: the descriptor announces the rest of it.
+            guard !decoder.window.room.isEmpty else { return false }
+            let attempt: Attempt<Never> = try fill()
+            if case .wait = attempt { return false }
+        }
+        return true
+    }
+
+    // MARK: Lending
+
+    /// Runs `body` while it looks at a message where it lies; `body` may go on receiving after
+    /// ``keepLentMessage()``.
+    func lending<Result, Failure: Error>(
+        _ body: () throws(Failure) -> Result
+    ) throws(Failure) -> Result {
+        own.value.isLending = true
+        defer {
+            own.value.isLending = false
+            if own.value.hasLentBlock { giveBackLentBlock() }
+        }
+        return try body()
+    }
+
+    /// Whether a caller looks at a message just now.
+    var isLending: Bool { own.value.isLending }
+
+    /// Goes on in another buffer, so that the message that a caller looks at stays as it is.
+    func keepLentMessage() {
+        guard !own.value.hasLentBlock, let former = own.value.block.take() else { return }
+        let rest = UnsafeRawBufferPointer(decoder.window.bytes)
+        let block = Block.borrow()
+        block.bytes.copyMemory(from: rest)
+        decoder.window.lend(block.bytes)
+        decoder.window.append(rest.count)
+        own.value.block = consume block
+        own.value.lentBlock = consume former
+        own.value.hasLentBlock = true
+    }
+
+    private func giveBackLentBlock() {
+        own.value.hasLentBlock = false
+        if let block = own.value.lentBlock.take() { Block.giveBack(block) }
+    }
+
+    // MARK: Reading
+
+    @inline(__always)
+    private func decode<Result>(
+        _ body: (inout MessageDecoder) throws(ProtocolViolation) -> Result
+    ) throws(ReceiveFailure) -> Result {
+        do throws(ProtocolViolation) {
+            return try body(&own.pointer.pointee.decoder)
+        } catch {
+            throw .violation(error)
         }
     }
 
@@ -105,219 +261,110 @@ final class Receiver: @unchecked Sendable {
         return event
     }
 
-    /// Waits for the next frame, whole. In turn only.
-    func nextFrame(_ deadline: inout LazyDeadline) throws(ReceiveFailure) -> Frame {
-        way = .frames
-        while true {
-            do throws(ProtocolViolation) {
-                let frame = try decoder.nextFrame(partial: &own.value.partialFrame)
-                if let frame {
-                    if Tracing.isEnabled { Tracing.received(frame) }
-                    return frame
-                }
-            } catch {
-                throw .violation(error)
-            }
-            try fill(&deadline)
+    /// Reads into the window.
+    private func fill<Value>() throws(ReceiveFailure) -> Attempt<Value> {
+        if takeDrained() { return .wait(.read) }
+        borrow()
+        decoder.window.compact()
+        var room = decoder.window.room
+        if own.value.followsLargeMessage {
+            room = UnsafeMutableRawBufferPointer(rebasing: room.prefix(Self.directThreshold))
+        }
+        switch try read(into: room) {
+        case .got(let count):
+            decoder.window.append(count)
+            own.value.followsLargeMessage = false
+            return .again
+        case .again: return .again
+        case .wait(let interest): return .wait(interest)
         }
     }
 
-    /// Waits for the next part of a message, or a control frame. In turn only.
-    func nextPart(
-        into room: UnsafeMutableRawBufferPointer,
-        _ deadline: inout LazyDeadline
-    ) throws(ReceiveFailure) -> DecodedPart {
-        way = .parts
-        while true {
-            var part: DecodedPart
-            do throws(ProtocolViolation) {
-                part = try decoder.nextPart(into: room)
-            } catch {
-                throw .violation(error)
+    /// Reads into the storage of a large message.
+    private func readDirectly() throws(ReceiveFailure) -> Attempt<DecodedEvent> {
+        if takeDrained() { return .wait(.read) }
+        var attempt = Attempt<Int>.again
+        _ = try decoder.readDirectly(upTo: Self.stride) { (buffer) throws(ReceiveFailure) in
+            attempt = try read(into: buffer)
+            guard case .got(let count) = attempt else { return 0 }
+            return count
+        }
+        switch attempt {
+        case .got(let count):
+            let event = try decode { decoder throws(ProtocolViolation) in
+                try decoder.received(directly: count)
             }
-            if case .needsMoreBytes = part, decoder.directlyReadable >= Self.directThreshold {
-                part = try readPartDirectly(into: room, &deadline)
-            }
-            switch part {
-            case .needsMoreBytes: try fill(&deadline)
-            case .part:
-                return part
-            case .control(let opcode, let payload):
-                _ = traced(.control(opcode, payload))
-                return part
-            }
+            own.value.followsLargeMessage = decoder.assembler.count > Block.size
+            if case .needsMoreBytes = event { return .again }
+            return .got(traced(event))
+        case .again: return .again
+        case .wait(let interest): return .wait(interest)
         }
     }
 
+    /// Reads into the caller's buffer.
     private func readPartDirectly(
-        into room: UnsafeMutableRawBufferPointer,
-        _ deadline: inout LazyDeadline
-    ) throws(ReceiveFailure) -> DecodedPart {
-        if isDrained { try wait(for: .read, &deadline) }
+        into room: UnsafeMutableRawBufferPointer
+    ) throws(ReceiveFailure) -> Attempt<DecodedPart> {
+        if takeDrained() { return .wait(.read) }
         let limit = min(room.count, decoder.directlyReadable, Self.stride)
         let free = UnsafeMutableRawBufferPointer(rebasing: room.prefix(limit))
-        let transfer = try read(into: free, &deadline)
-        guard let count = try accept(transfer, of: free.count, &deadline) else {
-            return .needsMoreBytes
-        }
-        do throws(ProtocolViolation) {
-            return try decoder.receivedPart(
-                directly: UnsafeMutableRawBufferPointer(rebasing: free.prefix(count))
-            )
-        } catch {
-            throw .violation(error)
-        }
-    }
-
-    /// The way in which the message under way has to be received to its end; `nil` between messages.
-    var unfinishedWay: Way? {
-        if decoder.frames.isBetweenMessages, !decoder.assembler.hasRemainder { return nil }
-        return way
-    }
-
-    /// Reads and drops what arrives until the peer ends the stream; false if it didn't in time.
-    func discardUntilEnd(_ deadline: inout LazyDeadline) -> Bool {
-        while true {
-            do throws(ReceiveFailure) {
-                try discard(&deadline)
-            } catch {
-                if case .endOfStream = error { return true }
-                return false
+        switch try read(into: free) {
+        case .got(let count):
+            let part = try decode { decoder throws(ProtocolViolation) in
+                try decoder.receivedPart(
+                    directly: UnsafeMutableRawBufferPointer(rebasing: free.prefix(count))
+                )
             }
+            if case .needsMoreBytes = part { return .again }
+            return .got(part)
+        case .again: return .again
+        case .wait(let interest): return .wait(interest)
         }
     }
 
-    /// The owner has waited: what was awaited may be there. In turn only.
-    func stopAwaiting() {
-        isDrained = false
-    }
-
-    /// Reads once and drops what there is. In turn only.
-    func discard(_ deadline: inout LazyDeadline) throws(ReceiveFailure) {
-        decoder.window.consume(decoder.window.count)
-        try fill(&deadline)
-        decoder.window.consume(decoder.window.count)
-    }
-
-    /// Gives the buffer back if nothing is in it. In turn only.
-    func leave() {
-        giveBackIfEmpty()
-        turn.leave()
-    }
-
-    private func fill(_ deadline: inout LazyDeadline) throws(ReceiveFailure) {
-        if isDrained {
-            if try fillSoon(&deadline) { return }
-            if isDrained { try wait(for: .read, &deadline) }
-        }
-        while true {
-            borrow()
-            decoder.window.compact()
-            var room = decoder.window.room
-            if own.value.followsLargeMessage {
-                room = UnsafeMutableRawBufferPointer(rebasing: room.prefix(Self.directThreshold))
-            }
-            let transfer = try read(into: room, &deadline)
-            if let count = try accept(transfer, of: room.count, &deadline) {
-                decoder.window.append(count)
-                own.value.followsLargeMessage = false
-                return
-            }
-        }
-    }
-
-    /// Waits for a moment inside the read, without the call that would wait: an answer that is on its
-    /// way is here sooner. False if nothing came so.
-    private func fillSoon(_ deadline: inout LazyDeadline) throws(ReceiveFailure) -> Bool {
-        guard decoder.window.isEmpty, !sender.hasUnsentBytes, deadline.leavesAMoment else {
-            return false
-        }
-        giveBackIfEmpty()
-        // On the stack, as who waits holds no block.
-        var room = InlineArray<2048, UInt8>(repeating: 0)
-        return try withUnsafeMutableBytes(of: &room) { room throws(ReceiveFailure) in
-            let transfer: Transfer
-            do throws(TransportError) {
-                transfer = try stream.readSoon(into: room)
-            } catch {
-                throw .transport(error)
-            }
-            guard let count = try accept(transfer, of: room.count, &deadline) else { return false }
-            prepend(room.prefix(count))
-            return true
-        }
-    }
-
-    private func readDirectly(
-        _ deadline: inout LazyDeadline
-    ) throws(ReceiveFailure) -> DecodedEvent {
-        if isDrained { try wait(for: .read, &deadline) }
-        while true {
-            var transfer = Transfer.endOfStream
-            var room = 0
-            _ = try decoder.readDirectly(upTo: Self.stride) { (buffer) throws(ReceiveFailure) in
-                room = buffer.count
-                transfer = try read(into: buffer, &deadline)
-                guard case .bytes(let count) = transfer else { return 0 }
-                return count
-            }
-            guard let count = try accept(transfer, of: room, &deadline) else { continue }
-            do throws(ProtocolViolation) {
-                let event = try decoder.received(directly: count)
-                own.value.followsLargeMessage = decoder.assembler.count > Block.size
-                return event
-            } catch {
-                throw .violation(error)
-            }
-        }
+    /// Whether a wait should come before the next read; suggested once.
+    private func takeDrained() -> Bool {
+        defer { own.value.isDrained = false }
+        return own.value.isDrained
     }
 
     private func read(
-        into buffer: UnsafeMutableRawBufferPointer,
-        _ deadline: inout LazyDeadline
-    ) throws(ReceiveFailure) -> Transfer {
-        // A peer that never stops sending never makes anybody wait.
-        if deadline.isOver { throw .transport(.timedOut(.transfer)) }
+        into buffer: UnsafeMutableRawBufferPointer
+    ) throws(ReceiveFailure) -> Attempt<Int> {
+        let transfer: Transfer
         do throws(TransportError) {
-            return try stream.read(into: buffer)
+            transfer = try stream.read(into: buffer)
         } catch {
             throw .transport(error)
         }
+        return try accept(transfer, of: buffer.count)
     }
 
-    /// The number of bytes that a read got; `nil` when there was nothing and it has waited.
-    private func accept(
-        _ transfer: Transfer,
-        of room: Int,
-        _ deadline: inout LazyDeadline
-    ) throws(ReceiveFailure) -> Int? {
+    /// The number of bytes that a read got. Whether there may be more is asked here and nowhere else:
+    /// of the stream, which knows what the socket, the TLS engine and its own memory hold.
+    private func accept(_ transfer: Transfer, of room: Int) throws(ReceiveFailure) -> Attempt<Int> {
         switch transfer {
         case .bytes(let count):
-            isDrained = !stream.mayHaveMore(afterReading: count, of: room)
+            own.value.isDrained = !stream.mayHaveMore(afterReading: count, of: room)
             receivedBytes.wrappingAdd(UInt64(count), ordering: .relaxed)
-            return count
-        case .wouldBlock(let interest):
-            try wait(for: interest, &deadline)
-            return nil
-        case .endOfStream:
-            throw .endOfStream
+            return .got(count)
+        case .wouldBlock(let interest): return .wait(interest)
+        case .endOfStream: throw .endOfStream
         }
     }
 
-    /// Waits, and sends meanwhile what a sender had to leave because the stream was full.
-    private func wait(
-        for interest: Interest,
-        _ deadline: inout LazyDeadline
-    ) throws(ReceiveFailure) {
+    // MARK: Waiting
+
+    /// Waits until another attempt may find something, and writes meanwhile what senders left because
+    /// the stream was full.
+    func wait(for interest: Interest, _ deadline: inout LazyDeadline) throws(ReceiveFailure) {
+        if interest == .read, try readSoon(&deadline) { return }
         giveBackIfEmpty()
-        if deadline.isImmediate {
-            awaited = interest
-            throw .transport(.timedOut(.transfer))
-        }
         do throws(TransportError) {
             var ready = Interest()
             while ready.isDisjoint(with: interest) {
-                // A sender that leaves some later nudges the stream, to be asked again.
+                // A sender that leaves something later nudges the stream, to be asked again.
                 let isUnsent = sender.needsWriting
                 let awaited = isUnsent ? interest.union(.write) : interest
                 ready = try stream.wait(for: awaited, until: deadline.value)
@@ -326,8 +373,31 @@ final class Receiver: @unchecked Sendable {
         } catch {
             throw .transport(error)
         }
-        isDrained = false
     }
+
+    /// Waits for a moment inside the read, without the call that would wait: an answer that is on its
+    /// way is here sooner. False if nothing came that way.
+    private func readSoon(_ deadline: inout LazyDeadline) throws(ReceiveFailure) -> Bool {
+        guard decoder.window.isEmpty, !sender.hasUnsentBytes, deadline.leavesAMoment else {
+            return false
+        }
+        giveBackIfEmpty()
+        // On the stack, as a thread that waits holds no block.
+        var room = InlineArray<2048, UInt8>(repeating: 0)
+        return try withUnsafeMutableBytes(of: &room) { room throws(ReceiveFailure) in
+            let transfer: Transfer
+            do throws(TransportError) {
+                transfer = try stream.readSoon(into: room)
+            } catch {
+                throw .transport(error)
+            }
+            guard case .got(let count) = try accept(transfer, of: room.count) else { return false }
+            prepend(room.prefix(count))
+            return true
+        }
+    }
+
+    // MARK: The buffer
 
     private func borrow() {
         guard !decoder.window.isLent else { return }

@@ -418,7 +418,7 @@ final class Sender: @unchecked Sendable {
         guard let failure else { return }
         if case .transport(.timedOut, isAccepted: true) = failure {
             // All of it is masked, and before it nothing is left but what the block holds.
-            outbox.value.keep(bytes, from: sent)
+            outbox.value.keep(consume bytes, from: sent)
         }
         throw failure
     }

@@ -16,6 +16,7 @@ extension WebSocket {
     ///
     /// It returns as soon as something is there. Text is checked as it arrives. Blocks as
     /// ``receive()`` does; not for subclasses that override ``receiveFrame()``, which it passes by.
+    /// ``ConnectOptions/deliversFragments`` makes no difference: parts don't show where fragments end.
     ///
     /// - Parameter buffer: Where the bytes go; at least one byte.
     /// - Returns: What has come.

@@ -28,8 +28,8 @@ extension WebSocket {
     ) throws -> ClosePayload? {
         if let code = payload.code { try Self.check(code) }
         do {
-            return try withConnection { connection, timeouts in
-                let received = connection.close(payload, timeout: timeout ?? timeouts.close)
+            return try withConnection { connection, _ in
+                let received = connection.close(payload, timeout: timeout)
                 detach(connection)
                 return received
             }

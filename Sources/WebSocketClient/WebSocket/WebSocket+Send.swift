@@ -54,7 +54,7 @@ extension WebSocket {
             }
             var taken: [UInt8] = []
             swap(&taken, &message)
-            try connection.send(consuming: taken, timeout: timeouts.send)
+            try connection.send(consuming: consume taken, timeout: timeouts.send)
         }
         return FrameHeader.frameLength(payload: count, isMasked: true)
     }
@@ -180,6 +180,10 @@ extension WebSocket {
                 compression: frame.compression
             )
             try withConnection { connection, timeouts in
+                if frame.opcode == .pong, joining.isHeldByCurrentThread {
+                    // From a call that joins frames: answering a ping never blocks reading.
+                    return try connection.sendWithoutWaiting(outgoing)
+                }
                 try connection.send(outgoing, timeout: timeouts.send)
             }
             return FrameHeader.frameLength(payload: bytes.count, isMasked: true)

@@ -35,8 +35,9 @@ open class WebSocket: @unchecked Sendable {
     }
 
     private let state: Locked<State>
-    /// The turn to receive a message frame by frame.
-    let joining = TimedLock()
+    /// The turn to receive a message frame by frame, and the limit of the call that has it.
+    let joining = Turn()
+    let joiningDeadline = OwnedState(Deadline.never)
     /// Whether frames go through methods that a subclass may have overridden.
     let isSubclass: Bool
 
@@ -116,12 +117,15 @@ open class WebSocket: @unchecked Sendable {
             )
             let opened = try handshake.open(target)
             let connection = Connection(opened, role: .client, options: chosen)
-            state.withLock { state in
+            try state.withLock { state throws(WebSocketError) in
                 state.response = opened.response
                 state.subprotocol = opened.negotiated.subprotocol
                 state.isSecure = opened.stream.isSecure
+                // Under the lock of `abort()`: it has either been heard here, or meets an open connection.
+                guard !wakeUp.isSignalled else { throw .aborted }
                 state.link = .open(connection)
             }
+            // A wake-up that was given may be signalled without that lock.
             if wakeUp.isSignalled {
                 connection.abort()
                 throw .aborted
@@ -185,13 +189,23 @@ open class WebSocket: @unchecked Sendable {
 
     // MARK: Facts
 
-    /// The options of the connection; changing the time-outs holds from the next call on.
+    /// The options of the connection.
+    ///
+    /// ``ConnectOptions/timeouts`` can be changed at any time: those of sending, receiving and closing hold
+    /// from the next call on. Everything else, limits included, is read when the socket connects, and a
+    /// change holds from the next connection on.
     public var options: ConnectOptions {
         get { state.withLock { $0.options } }
         set {
             // The closures of the former options are let go of outside the lock.
             var value = newValue
-            state.withLock { swap(&$0.options, &value) }
+            let closeTimeout = newValue.timeouts.close
+            let connection = state.withLock { state -> Connection? in
+                swap(&state.options, &value)
+                guard case .open(let connection) = state.link else { return nil }
+                return connection
+            }
+            connection?.setCloseTimeout(closeTimeout)
         }
     }
 
@@ -228,7 +242,23 @@ open class WebSocket: @unchecked Sendable {
 
     /// The connection's socket, for poll(2) and socket options; never read, write or close it.
     /// `nil` when not connected.
+    ///
+    /// It announces only what hasn't been read yet. One read may bring many frames, the first of them
+    /// together with the handshake, so before you wait for the descriptor, receive as long as
+    /// ``hasBufferedFrames`` is true.
     public var fileDescriptor: Int32? { connection?.stream.descriptor }
+
+    /// Whether a receiving call would find a frame, or the news of the connection's end, without waiting
+    /// for ``fileDescriptor``.
+    ///
+    /// ```swift
+    /// while socket.hasBufferedFrames { print(try socket.receive()) }
+    /// ```
+    ///
+    /// It doesn't block, but it reads what has arrived, as TLS may hold bytes that no descriptor announces.
+    /// The frame may be a ping, or a fragment whose message isn't complete: ``receive()`` then waits for the
+    /// rest, at most ``Timeouts/receive``. False while another thread receives, and when not connected.
+    public var hasBufferedFrames: Bool { connection?.holdsFrame ?? false }
 
     /// The peer's close frame, once it has come.
     public var closeFrame: ClosePayload? {
@@ -376,13 +406,17 @@ open class WebSocket: @unchecked Sendable {
     /// Ends the connection without a closing handshake, from any thread and at once. Calls in flight
     /// throw ``WebSocketError/aborted``, a call that is connecting too.
     open func abort() {
-        switch state.withLock({ $0.link }) {
-        case .connecting(let wakeUp): wakeUp.signal()
-        case .open(let connection):
-            connection.abort()
-            detach(connection)
-        case .unconnected, .ended: break
+        let connection = state.withLock { state -> Connection? in
+            switch state.link {
+            case .connecting(let wakeUp): wakeUp.signal()
+            case .open(let connection): return connection
+            case .unconnected, .ended: break
+            }
+            return nil
         }
+        guard let connection else { return }
+        connection.abort()
+        detach(connection)
     }
 
     /// The same as ``abort()``; the name that websocket-client's users know.

@@ -136,6 +136,20 @@ package struct FrameDecoder: ~Copyable, Sendable {
         return takePayload(from: &window, atMost: limit, startsFrame: true)
     }
 
+    /// Whether the window holds the rest of a frame, or what can't become one.
+    package func holdsFrame(in window: borrowing ByteWindow) -> Bool {
+        if frame != nil { return window.count >= remaining }
+        do throws(ProtocolViolation) {
+            let bytes = UnsafeRawBufferPointer(window.bytes)
+            guard let (header, length) = try FrameHeader.decode(bytes, role: role) else {
+                return false
+            }
+            return window.count - length >= header.payloadLength
+        } catch {
+            return true
+        }
+    }
+
     /// Accounts for payload that was read straight into the message's storage, past the window.
     package mutating func received(
         directly bytes: UnsafeMutableRawBufferPointer

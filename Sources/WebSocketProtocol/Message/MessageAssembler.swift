@@ -13,9 +13,11 @@ package struct MessageAssembler: ~Copyable, Sendable {
     private var isCompressed = false
     private var utf8 = UTF8State()
     private var inflater: Inflater?
-    /// How much of the message a receiver of parts has got.
-    private var handedOut = 0
-    private var isHandingOut = false
+    /// How many bytes of the message have been delivered, in fragments or parts, and have left the
+    /// storage: the offset of its first byte.
+    private var delivered = 0
+    /// Where in the storage the next part begins, while a joined message is handed out in parts.
+    private var nextPart: Int?
 
     /// Storage that is kept for the next message; more is given back.
     private static let keptCapacity = 4 << 10
@@ -103,7 +105,7 @@ package struct MessageAssembler: ~Copyable, Sendable {
         capacity > maximumBytes / 2 ? maximumBytes + 1 : capacity
     }
 
-    /// Completes ``appendDirectly(upTo:read:)``: accounts for the `count` bytes that it stored.
+    /// Completes ``appendDirectly(upTo:expecting:read:)``: accounts for the `count` bytes that it stored.
     package mutating func received(
         directly count: Int,
         with decoder: inout FrameDecoder
@@ -139,15 +141,26 @@ package struct MessageAssembler: ~Copyable, Sendable {
         return storage.withUnsafeBytes { makeText($0) }
     }
 
-    /// Lends the joined message and forgets it.
-    package mutating func withBytes<Result, Failure: Error>(
-        _ body: (UnsafeRawBufferPointer) throws(Failure) -> Result
-    ) throws(Failure) -> Result {
-        defer { reset() }
-        let result: Swift.Result<Result, Failure> = storage.withUnsafeBytes { bytes in
-            do throws(Failure) { return .success(try body(bytes)) } catch { return .failure(error) }
+    /// Takes back the storage of ``takeBytes()``, so that the next message can use it.
+    package mutating func recycle(_ bytes: inout [UInt8]) {
+        swap(&storage, &bytes)
+        reset()
+    }
+
+    /// What has been joined since the last fragment was taken.
+    ///
+    /// Text is taken in whole characters: the bytes of one that is cut at the end stay for the next
+    /// fragment, so a fragment may be empty.
+    mutating func takeFragment(isLast: Bool) -> [UInt8] {
+        var fragment: [UInt8] = []
+        swap(&fragment, &storage)
+        if opcode == .text, !isLast {
+            let cut = fragment.cutCharacterLength
+            storage.append(contentsOf: fragment.suffix(cut))
+            fragment.removeLast(cut)
         }
-        return try result.get()
+        delivered += fragment.count
+        return fragment
     }
 
     /// Whether a piece belongs to a compressed message.
@@ -163,37 +176,32 @@ package struct MessageAssembler: ~Copyable, Sendable {
         begin(piece)
         if opcode == .text, validatesUTF8 {
             let offset = Kernels.validate(UnsafeRawBufferPointer(piece.bytes), state: &utf8)
-            if offset >= 0 { throw ProtocolViolation(.invalidUTF8(offset: handedOut + offset)) }
+            if offset >= 0 { throw ProtocolViolation(.invalidUTF8(offset: delivered + offset)) }
         }
-        handedOut += piece.bytes.count
+        delivered += piece.bytes.count
         let isLast = piece.endsFrame && piece.isFinal
         if isLast, opcode == .text, validatesUTF8, !utf8.isOnBoundary {
-            throw ProtocolViolation(.invalidUTF8(offset: handedOut))
+            throw ProtocolViolation(.invalidUTF8(offset: delivered))
         }
         guard isLast || !piece.bytes.isEmpty else { return .needsMoreBytes }
         return .part(opcode, count: piece.bytes.count, isLast: isLast)
     }
 
     /// Whether a joined message has been handed out in part.
-    package var hasRemainder: Bool { isHandingOut }
+    package var hasRemainder: Bool { nextPart != nil }
 
     /// Hands out the next part of a joined message.
     mutating func handOut(into room: UnsafeMutableRawBufferPointer) -> DecodedPart {
-        isHandingOut = true
-        let count = min(room.count, storage.count - handedOut)
+        let start = nextPart ?? 0
+        let count = min(room.count, storage.count - start)
         storage.withUnsafeBytes { bytes in
-            room.copyMemory(
-                from: UnsafeRawBufferPointer(rebasing: bytes[handedOut..<handedOut + count])
-            )
+            room.copyMemory(from: UnsafeRawBufferPointer(rebasing: bytes[start..<start + count]))
         }
-        handedOut += count
-        let isLast = handedOut == storage.count
+        nextPart = start + count
+        let isLast = start + count == storage.count
         if isLast { reset() }
         return .part(opcode, count: count, isLast: isLast)
     }
-
-    /// Forgets the joined message.
-    package mutating func discard() { reset() }
 
     /// Text of bytes that have been checked is made without a second check.
     package func makeText(_ bytes: UnsafeRawBufferPointer) -> String {
@@ -216,13 +224,15 @@ package struct MessageAssembler: ~Copyable, Sendable {
         let offset = storage.withUnsafeBytes {
             Kernels.validate(UnsafeRawBufferPointer(rebasing: $0[start...]), state: &utf8)
         }
-        if offset >= 0 { throw ProtocolViolation(.invalidUTF8(offset: start + offset)) }
+        if offset >= 0 {
+            throw ProtocolViolation(.invalidUTF8(offset: delivered + start + offset))
+        }
     }
 
     private func finish(_ piece: FramePiece) throws(ProtocolViolation) -> Bool {
         guard piece.endsFrame, piece.isFinal else { return false }
         if opcode == .text, validatesUTF8, !utf8.isOnBoundary {
-            throw ProtocolViolation(.invalidUTF8(offset: storage.count))
+            throw ProtocolViolation(.invalidUTF8(offset: delivered + storage.count))
         }
         return true
     }
@@ -275,8 +285,8 @@ package struct MessageAssembler: ~Copyable, Sendable {
     }
 
     private mutating func reset() {
-        handedOut = 0
-        isHandingOut = false
+        delivered = 0
+        nextPart = nil
         if storage.capacity <= Self.keptCapacity {
             storage.removeAll(keepingCapacity: true)
             return
@@ -300,5 +310,18 @@ package struct MessageAssembler: ~Copyable, Sendable {
     package mutating func returnSpare(to lender: inout [UInt8]) {
         if spare.capacity > lender.capacity { swap(&spare, &lender) }
         spare = []
+    }
+}
+
+extension [UInt8] {
+    /// How many bytes at the end begin a UTF-8 character that isn't whole.
+    fileprivate var cutCharacterLength: Int {
+        for length in 1..<4 where length <= count {
+            let byte = self[count - length]
+            guard byte & 0xC0 != 0x80 else { continue }
+            let whole = byte < 0xC0 ? 1 : byte < 0xE0 ? 2 : byte < 0xF0 ? 3 : 4
+            return length < whole ? length : 0
+        }
+        return 0
     }
 }

@@ -14,7 +14,7 @@ package enum DecodedEvent {
 package enum DecodedPart {
     /// Nothing more until bytes arrive.
     case needsMoreBytes
-    /// So many bytes of a message, checked, in the caller's buffer.
+    /// `count` bytes of a message, checked, in the caller's buffer.
     case part(Opcode, count: Int, isLast: Bool)
     /// A control frame; the bytes are valid until the window next changes.
     case control(Opcode, UnsafeRawBufferPointer)
@@ -111,6 +111,27 @@ package struct MessageDecoder: ~Copyable, Sendable {
         return try result.get()
     }
 
+    /// Joins a frame of ``nextFrame(partial:)`` to its message and delivers it by itself, inflated.
+    ///
+    /// Fragments of text are cut between characters, which may leave one of them empty.
+    package mutating func fragment(_ frame: Frame) throws(ProtocolViolation) -> Frame {
+        _ = try join(frame)
+        let payload = assembler.takeFragment(isLast: frame.isFinal)
+        return Frame(opcode: frame.opcode, payload: payload, isFinal: frame.isFinal)
+    }
+
+    /// Decodes up to the next control frame, and drops messages: for an end that wants no more of them.
+    ///
+    /// The message under way can't be received any more afterwards.
+    package mutating func nextControl() throws(ProtocolViolation) -> DecodedEvent {
+        while let piece = try frames.next(&window) {
+            if piece.opcode.isControl {
+                return .control(piece.opcode, UnsafeRawBufferPointer(piece.bytes))
+            }
+        }
+        return .needsMoreBytes
+    }
+
     /// Decodes the next part of a message into `room`, which isn't empty.
     ///
     /// Compressed messages are inflated whole before they are handed out.
@@ -144,6 +165,11 @@ package struct MessageDecoder: ~Copyable, Sendable {
         return try assembler.check(part: piece)
     }
 
+    /// Whether the window holds the rest of a frame, so that decoding gets on without another byte.
+    package var holdsFrame: Bool {
+        assembler.hasRemainder || frames.holdsFrame(in: window)
+    }
+
     /// How many bytes of payload may be read straight into the message's storage, past the window.
     package var directlyReadable: Int {
         window.isEmpty && assembler.takesPayloadDirectly ? frames.remainingPayload : 0
@@ -163,5 +189,28 @@ package struct MessageDecoder: ~Copyable, Sendable {
     package mutating func received(directly count: Int) throws(ProtocolViolation) -> DecodedEvent {
         try assembler.received(directly: count, with: &frames)
             ? .assembledMessage(assembler.messageOpcode) : .needsMoreBytes
+    }
+}
+
+extension MessageDecoder {
+    /// The message of an event, copied out of the window or moved out of the assembler; `nil` if the event
+    /// isn't a message.
+    package mutating func takeMessage(_ event: DecodedEvent) -> Message? {
+        switch event {
+        case .message(.text, let bytes): .text(assembler.makeText(bytes))
+        case .message(_, let bytes): .binary(Array(bytes))
+        case .assembledMessage(.text): .text(assembler.takeText())
+        case .assembledMessage: .binary(assembler.takeBytes())
+        case .control, .needsMoreBytes: nil
+        }
+    }
+
+    /// What ``takeMessage(_:)`` returns, as one frame.
+    package mutating func takeFrame(_ event: DecodedEvent) -> Frame? {
+        switch event {
+        case .message(let opcode, let bytes): Frame(opcode: opcode, payload: Array(bytes))
+        case .assembledMessage(let opcode): Frame(opcode: opcode, payload: assembler.takeBytes())
+        case .control, .needsMoreBytes: nil
+        }
     }
 }

