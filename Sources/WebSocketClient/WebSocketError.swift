@@ -34,6 +34,9 @@ public indirect enum WebSocketError: Error, Sendable {
     /// Time ran out; the connection can be used further unless the operation was connecting.
     /// (`WebSocketTimeoutException`)
     case timedOut(Operation)
+    /// The task was cancelled when its message had been accepted: what is left of it goes out before the
+    /// next one, and it must not be sent again. Whatever else is cancelled throws `CancellationError`.
+    case cancelled(Operation)
     /// `abort()` or `shutdown()` ended the call.
     case aborted
     /// A batch was interrupted; `sent` messages of it have gone out or will.
@@ -107,6 +110,7 @@ extension WebSocketError: CustomStringConvertible {
         case .invalidPayload(let offset): "The text is not UTF-8 at byte \(offset)."
         case .connectionClosed(let end): end.description
         case .timedOut(let operation): "Time ran out during \(operation)."
+        case .cancelled(let operation): "The task was cancelled during \(operation)."
         case .aborted: "The connection was aborted."
         case .batchInterrupted(let sent, let cause):
             "The batch was interrupted after \(sent) messages: \(cause)"

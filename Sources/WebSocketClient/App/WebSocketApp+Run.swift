@@ -41,6 +41,7 @@ extension WebSocketApp {
     /// - Throws: ``WebSocketError``: `invalidArgument` for arguments that can't be used, or if the
     ///   app is running already; `system` if the process is out of descriptors. Errors of connections
     ///   go to ``onError``.
+    @available(*, noasync)
     @discardableResult
     public func runForever(
         sockopt: [SocketOption] = [],

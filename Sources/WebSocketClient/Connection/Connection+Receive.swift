@@ -113,6 +113,40 @@ extension Connection {
         return attempt
     }
 
+    /// Hands the next message, or fragment if those are delivered, to `body` where it lies; `nil` for a
+    /// control frame, which has been answered.
+    func attemptLending(
+        to body: (Opcode, UnsafeRawBufferPointer) -> Bool
+    ) throws(WebSocketError) -> Attempt<Bool?> {
+        if deliversFragments {
+            switch try attemptFragment() {
+            case .got(let frame) where frame.opcode.isControl: return .got(nil)
+            case .got(let frame):
+                let result = frame.payload.withUnsafeBytes { bytes in
+                    receiver.lending { body(frame.opcode, bytes) }
+                }
+                return .got(result)
+            case .again: return .again
+            case .wait(let interest): return .wait(interest)
+            }
+        }
+        switch try attemptEvent() {
+        case .got(.message(let opcode, let bytes)):
+            return .got(receiver.lending { body(opcode, bytes) })
+        case .got(.assembledMessage(let opcode)):
+            // Out of the assembler while it is looked at, as `body` may go on receiving.
+            var bytes = receiver.decoder.assembler.takeBytes()
+            defer { receiver.decoder.assembler.recycle(&bytes) }
+            let result = bytes.withUnsafeBytes { bytes in
+                receiver.lending { body(opcode, bytes) }
+            }
+            return .got(result)
+        case .got(.control), .got(.needsMoreBytes): return .got(nil)
+        case .again: return .again
+        case .wait(let interest): return .wait(interest)
+        }
+    }
+
     /// Makes the attempt that fits what the connection awaits, and reports what it meets.
     @inline(__always)
     private func attempt<Value>(
@@ -203,23 +237,12 @@ extension Connection {
         _ deadline: inout LazyDeadline,
         to body: (Opcode, UnsafeRawBufferPointer) -> Bool
     ) throws(WebSocketError) -> Bool {
-        if deliversFragments {
-            let frame = try nextFragment(&deadline, controlFrames: false)
-            return frame.payload.withUnsafeBytes { bytes in
-                receiver.lending { body(frame.opcode, bytes) }
-            }
-        }
         while true {
-            switch try waiting(&deadline, { () throws(WebSocketError) in try attemptEvent() }) {
-            case .message(let opcode, let bytes):
-                return receiver.lending { body(opcode, bytes) }
-            case .assembledMessage(let opcode):
-                // Out of the assembler while it is looked at, as `body` may go on receiving.
-                var bytes = receiver.decoder.assembler.takeBytes()
-                defer { receiver.decoder.assembler.recycle(&bytes) }
-                return bytes.withUnsafeBytes { bytes in receiver.lending { body(opcode, bytes) } }
-            case .control, .needsMoreBytes: deadline.isStrict = true
+            let result = try waiting(&deadline) { () throws(WebSocketError) in
+                try attemptLending(to: body)
             }
+            if let result { return result }
+            deadline.isStrict = true
         }
     }
 

@@ -29,6 +29,10 @@ final class Connection: Sendable {
     private let hasCloseDeadline = Atomic<Bool>(false)
     /// Whether nothing more can be sent, although something may still be there to receive.
     private let cannotSend = Atomic<Bool>(false)
+    /// What tasks wait with, once one has had to.
+    let tasks = AtomicLazyReference<ConnectionTasks>()
+    /// How many calls of tasks never had to wait.
+    let unawaitedCalls = Atomic<UInt32>(0)
 
     init(_ opened: OpenedStream, role: Role, options: ConnectOptions) {
         stream = opened.stream
@@ -151,6 +155,7 @@ final class Connection: Sendable {
             sender.cancel()
             receiver.turn.cancel()
             receiver.callAttendant()
+            tasks.load()?.readiness.knock()
         }
         return answer
     }

@@ -37,6 +37,8 @@ struct Outbox: ~Copyable {
     /// Whether nothing more may be sent: the close frame is out, or a write has failed.
     var isShut = false
     var reservation = Reservation.none
+    /// Whether the last write found the stream full: only then will there be a report of room.
+    var isStuck = false
 
     init(stream: any ByteStream, ledger: FrameLedger, encoder: consuming FrameEncoder) {
         self.stream = stream

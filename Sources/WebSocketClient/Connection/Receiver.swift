@@ -62,6 +62,8 @@ final class Receiver: @unchecked Sendable {
     let receivedBytes = Atomic<UInt64>(0)
 
     private let isAttended = Atomic<Bool>(false)
+    /// Where a task waits to receive, once tasks use the connection.
+    let waitingTask = AtomicLazyReference<WaitSlot>()
     private let attendant = Locked<(@Sendable () -> Void)?>(nil)
 
     /// What is read straight into a message at once: it fits the second-level cache, where the
@@ -116,6 +118,13 @@ final class Receiver: @unchecked Sendable {
 
     /// Leaves the turn, and gives the buffer back if nothing is in it.
     func leave() {
+        leaveQuietly()
+        callAttendant()
+        waitingTask.load()?.knock()
+    }
+
+    /// The same for a task, which is the one that waits.
+    func leaveAsTask() {
         leaveQuietly()
         callAttendant()
     }

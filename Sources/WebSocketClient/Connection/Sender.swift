@@ -27,7 +27,7 @@ final class Sender: @unchecked Sendable {
     // Safe to send: `turn` guards the outbox, `shared` has a lock, the rest is constant.
     let turn = Turn()
     /// The turn of a message in fragments, or of a batch that has the compressor.
-    private var messages: Turn { lazyMessages.load() ?? lazyMessages.storeIfNil(Turn()) }
+    var messages: Turn { lazyMessages.load() ?? lazyMessages.storeIfNil(Turn()) }
     /// Made when it is first needed: an idle connection should cost little.
     private let lazyMessages = AtomicLazyReference<Turn>()
     let stream: any ByteStream
@@ -50,6 +50,8 @@ final class Sender: @unchecked Sendable {
     private let wanting = Atomic<Int>(0)
     /// Whoever has the turn has written for others long enough: the next sender waits for it.
     private let wantsRelief = Atomic<Bool>(false)
+    /// Where tasks wait for the stream, once they use the connection.
+    let readiness = AtomicLazyReference<Readiness>()
 
     /// What threads share that don't have the turn.
     private struct Shared {
@@ -214,7 +216,7 @@ final class Sender: @unchecked Sendable {
     /// Sends a control frame from the receiving thread, which never waits for the peer to read. It is
     /// dropped while too many wait: a pong may answer only the latest ping (RFC 6455 §5.5.3).
     func sendWithoutWaiting(_ frame: OutgoingFrame) throws(SendFailure) {
-        if try enqueue(frame) != nil { flushWithoutWaiting() }
+        _ = try attemptControl(frame)
     }
 
     /// Writes what waits, as far as that goes at once.
@@ -351,22 +353,31 @@ final class Sender: @unchecked Sendable {
 
     /// Encodes a frame behind what is held, which is nothing after `begin`, and writes it.
     func put(_ frame: OutgoingFrame, _ deadline: inout LazyDeadline) throws(SendFailure) {
+        try append(frame, &deadline)
+        do throws(TransportError) {
+            try flush(&deadline)
+        } catch {
+            throw .transport(error, isAccepted: true)
+        }
+    }
+
+    /// Encodes a frame behind what is held, and writes only what doesn't fit.
+    func append(_ frame: OutgoingFrame, _ deadline: inout LazyDeadline) throws(SendFailure) {
         if Tracing.isEnabled { Tracing.sent(frame) }
         if case .message = outbox.value.reservation, !frame.opcode.isControl {
             outbox.value.reservation = .message(hasBegun: !frame.isFinal)
         }
         var cursor = FrameCursor(frame)
         while true {
-            let isWhole = try encode(&cursor)
+            if try encode(&cursor) { return }
             do throws(TransportError) {
                 try flush(&deadline)
-                if !isWhole { try look(at: &deadline) }
+                try look(at: &deadline)
             } catch {
-                let isAccepted = isWhole || cursor.hasBegun
-                if isAccepted, !isWhole { try keepRest(of: &cursor, after: error) }
+                let isAccepted = cursor.hasBegun
+                if isAccepted { try keepRest(of: &cursor, after: error) }
                 throw .transport(error, isAccepted: isAccepted)
             }
-            if isWhole { return }
         }
     }
 
@@ -516,11 +527,19 @@ final class Sender: @unchecked Sendable {
             outbox.value.encoder.giveBackIfEmpty()
             let heldCount = hasFailed ? 0 : outbox.value.heldCount
             heldBytes.store(heldCount, ordering: .relaxed)
+            let isStuck = outbox.value.isStuck
             turn.leave()
             if heldCount > 0 {
                 // Whoever waits for the peer's next bytes sends these as well, when there is room.
                 stream.nudge()
                 shared.withLock { $0.unsent }?()
+                // If there is room, or the reactor reported some while the turn was taken, nobody else
+                // is going to say so.
+                if let readiness = readiness.load(),
+                    !isStuck || readiness.sending.takeReadiness(.write)
+                {
+                    readiness.writeLater()
+                }
                 return
             }
             // In one order with `enqueue` and `takeTurn`: either this sees the frame, or its sender,
@@ -613,6 +632,11 @@ final class Sender: @unchecked Sendable {
         let before = outbox.value.heldCount
         do throws(TransportError) {
             let step = try outbox.value.step()
+            if case .wait = step {
+                outbox.value.isStuck = true
+            } else {
+                outbox.value.isStuck = false
+            }
             ledger.advance(by: before - outbox.value.heldCount)
             return step
         } catch {

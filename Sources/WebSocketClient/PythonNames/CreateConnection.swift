@@ -59,6 +59,7 @@ extension WebSocket {
 ///   - options: All else that can be chosen.
 /// - Returns: The connected socket.
 /// - Throws: ``WebSocketError``, as ``WebSocket/connect(to:options:)-swift.type.method``.
+@available(*, noasync)
 public func createConnection<Socket: WebSocket>(
     _ url: String,
     timeout: Duration? = nil,

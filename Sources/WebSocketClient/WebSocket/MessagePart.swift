@@ -22,6 +22,7 @@ extension WebSocket {
     /// - Returns: What has come.
     /// - Throws: As ``receive()``; `invalidArgument` for an empty buffer, and inside a message that
     ///   ``receive()`` began.
+    @available(*, noasync)
     public func receive(into buffer: inout MutableRawSpan) throws -> MessagePart {
         guard buffer.byteCount > 0 else {
             throw WebSocketError.invalidArgument("The buffer to receive into is empty.")

@@ -36,6 +36,13 @@ public final class PreparedMessage: Sendable {
         self.compression = compression
     }
 
+    /// What goes out on a connection that compresses by `choice`, and the reserved bits that say whether it
+    /// is compressed.
+    func payload(for choice: DeflateChoice?) -> (bytes: [UInt8], reservedBits: UInt8) {
+        if let compressed = choice.flatMap(compressed) { return (compressed, 4) }
+        return (payload, 0)
+    }
+
     /// The payload compressed without reference to other messages; `nil` where it should go as it is.
     func compressed(for choice: DeflateChoice) -> [UInt8]? {
         guard compression != .never else { return nil }
@@ -70,6 +77,7 @@ extension WebSocket {
     ///
     /// - Parameter message: The message.
     /// - Throws: ``WebSocketError``: `timedOut`, `connectionClosed`, `aborted`.
+    @available(*, noasync)
     public func send(_ message: PreparedMessage) throws {
         if isSubclass {
             var frame = Frame(opcode: message.opcode, payload: message.payload)
@@ -78,13 +86,12 @@ extension WebSocket {
             return
         }
         try withConnection { connection, timeouts in
-            let compressed = connection.deflateChoice.flatMap(message.compressed)
-            let bytes = compressed ?? message.payload
+            let (bytes, reservedBits) = message.payload(for: connection.deflateChoice)
             try bytes.withUnsafeBytes { bytes in
                 let frame = OutgoingFrame(
                     opcode: message.opcode,
                     payload: bytes,
-                    reservedBits: compressed == nil ? 0 : 4,
+                    reservedBits: reservedBits,
                     compression: .never
                 )
                 try connection.send(frame, timeout: timeouts.send)

@@ -149,6 +149,7 @@ extension WebSocket {
     /// - Returns: How many were sent.
     /// - Throws: ``WebSocketError/batchInterrupted(sent:cause:)``, which tells how many messages have
     ///   gone out or will.
+    @available(*, noasync)
     @discardableResult
     public func sendBatch(_ messages: some Sequence<Message>) throws -> Int {
         try withBatch { batch in
@@ -162,6 +163,7 @@ extension WebSocket {
     /// - Parameter messages: The messages, in order.
     /// - Returns: How many were sent.
     /// - Throws: ``WebSocketError/batchInterrupted(sent:cause:)``.
+    @available(*, noasync)
     @discardableResult
     public func sendBatch(binary messages: some Sequence<[UInt8]>) throws -> Int {
         try withBatch { batch in
@@ -175,6 +177,7 @@ extension WebSocket {
     /// - Parameter messages: The messages, in order.
     /// - Returns: How many were sent.
     /// - Throws: ``WebSocketError/batchInterrupted(sent:cause:)``.
+    @available(*, noasync)
     @discardableResult
     public func sendBatch(_ messages: some Sequence<String>) throws -> Int {
         try withBatch { batch in
@@ -200,6 +203,7 @@ extension WebSocket {
     /// - Returns: What `body` returns.
     /// - Throws: ``WebSocketError/batchInterrupted(sent:cause:)`` with the error that stopped it; what
     ///   else `body` throws, after what it had sent before.
+    @available(*, noasync)
     public func withBatch<Result>(_ body: (inout Batch) throws -> Result) throws -> Result {
         try collect(asOneMessage: false, body)
     }

@@ -10,6 +10,7 @@ extension WebSocket {
     ///   - reason: The reason in words, at most 123 bytes of UTF-8; more is cut.
     /// - Throws: ``WebSocketError``: `invalidArgument` for a code that may not be sent, `timedOut`,
     ///   `connectionClosed`, `aborted`.
+    @available(*, noasync)
     public func sendClose(
         code: CloseCode = .normalClosure,
         reason: String = ""
@@ -39,7 +40,7 @@ extension WebSocket {
         }
     }
 
-    private static func check(_ code: CloseCode) throws {
+    static func check(_ code: CloseCode) throws {
         guard code.isValidOnWire else {
             throw WebSocketError.invalidArgument("The close code \(code) may not be sent.")
         }

@@ -25,6 +25,7 @@ extension WebSocket {
     ///   that isn't UTF-8, `timedOut`, `connectionClosed`, `aborted`; of many messages, these in
     ///   ``WebSocketError/batchInterrupted(sent:cause:)``. An error inside a message in fragments ends
     ///   the connection, as nothing else could follow the fragments.
+    @available(*, noasync)
     @discardableResult
     public func send(
         contentsOf path: String,
@@ -78,6 +79,7 @@ extension WebSocket {
     ///   - fragments: The parts of the message, in order.
     ///   - opcode: Text or binary; text isn't checked.
     /// - Throws: ``WebSocketError``: `timedOut`, `connectionClosed`, `aborted`.
+    @available(*, noasync)
     public func send(
         fragments: some Sequence<[UInt8]>,
         as opcode: Opcode = .binary

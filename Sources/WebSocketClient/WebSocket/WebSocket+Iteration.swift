@@ -12,6 +12,7 @@ extension WebSocket {
     ///
     /// - Returns: The message; `nil` at the end.
     /// - Throws: As ``receive()``, but for the end in order.
+    @available(*, noasync)
     public func next() throws -> Message? {
         do {
             return try receive()

@@ -14,6 +14,7 @@ extension WebSocket {
     ///
     /// - Parameter body: Gets the opcode, text or binary, and the payload; false ends the loop.
     /// - Throws: As ``receive()``, and what `body` throws.
+    @available(*, noasync)
     public func forEachMessage(_ body: (Opcode, RawSpan) throws -> Bool) throws {
         if isSubclass {
             while true {

@@ -8,6 +8,7 @@ extension WebSocket {
     /// - Returns: The length of the frame on the wire, header included.
     /// - Throws: ``WebSocketError``: `invalidPayload` if it isn't UTF-8 (nothing is sent),
     ///   `timedOut`, `connectionClosed`, `aborted`.
+    @available(*, noasync)
     @discardableResult
     public func send(text utf8: RawSpan) throws -> Int {
         try utf8.withUnsafeBytes { (bytes) throws in
@@ -20,6 +21,7 @@ extension WebSocket {
     /// - Parameter bytes: The message.
     /// - Returns: The length of the frame on the wire, header included.
     /// - Throws: ``WebSocketError``: `timedOut`, `connectionClosed`, `aborted`.
+    @available(*, noasync)
     @discardableResult
     public func send(binary bytes: RawSpan) throws -> Int {
         try bytes.withUnsafeBytes { (bytes) throws in
@@ -40,6 +42,7 @@ extension WebSocket {
     /// - Parameter bytes: The message.
     /// - Returns: The length of the frame on the wire, header included.
     /// - Throws: ``WebSocketError``: `timedOut`, `connectionClosed`, `aborted`.
+    @available(*, noasync)
     @discardableResult
     public func send(consuming bytes: consuming [UInt8]) throws -> Int {
         if isSubclass { return try send(frame: Frame(opcode: .binary, payload: bytes)) }
@@ -68,6 +71,7 @@ extension WebSocket {
     /// - Returns: The length of the frame on the wire, header included; if it is compressed, what
     ///   that would be without.
     /// - Throws: ``WebSocketError``: `timedOut`, `connectionClosed`, `aborted`.
+    @available(*, noasync)
     @discardableResult
     public func send(
         _ message: Message,
@@ -90,6 +94,7 @@ extension WebSocket {
     /// - Returns: The length of the frame on the wire, header included.
     /// - Throws: ``WebSocketError``: `invalidArgument` for a control frame of more than 125 bytes,
     ///   `timedOut`, `connectionClosed`, `aborted`.
+    @available(*, noasync)
     @discardableResult
     public func send(_ payload: [UInt8], opcode: Opcode) throws -> Int {
         try send(frame: Frame(opcode: opcode, payload: payload))
@@ -100,6 +105,7 @@ extension WebSocket {
     /// - Parameter text: At most 125 bytes of UTF-8.
     /// - Throws: ``WebSocketError``: `invalidArgument` for longer text, `timedOut`,
     ///   `connectionClosed`, `aborted`.
+    @available(*, noasync)
     public func ping(_ text: String) throws { try ping(Array(text.utf8)) }
 
     /// Sends an unsolicited pong with text; see ``pong(_:)-([UInt8])``.
@@ -107,6 +113,7 @@ extension WebSocket {
     /// - Parameter text: At most 125 bytes of UTF-8.
     /// - Throws: ``WebSocketError``: `invalidArgument` for longer text, `timedOut`,
     ///   `connectionClosed`, `aborted`.
+    @available(*, noasync)
     public func pong(_ text: String) throws { try pong(Array(text.utf8)) }
 
     // MARK: Inside

@@ -1,4 +1,5 @@
 public import HTTPTypes
+import Synchronization
 import WebSocketProtocol
 
 /// A WebSocket connection whose calls block until they are done (RFC 6455).
@@ -38,6 +39,8 @@ open class WebSocket: @unchecked Sendable {
     /// The turn to receive a message frame by frame, and the limit of the call that has it.
     let joining = Turn()
     let joiningDeadline = OwnedState(Deadline.never)
+    /// Calls of an overridden `receive()`, for tasks.
+    let overridden = AtomicLazyReference<OverriddenReceive>()
     /// Whether frames go through methods that a subclass may have overridden.
     let isSubclass: Bool
 
@@ -61,6 +64,7 @@ open class WebSocket: @unchecked Sendable {
     /// - Throws: ``WebSocketError``: `invalidURL` and `invalidArgument` are the caller's fault,
     ///   `addressNotFound`, `connectFailed`, `timedOut` and `system` the network's, `proxy` the
     ///   proxy's, and `tls`, `badStatus` and `handshakeFailed` the server's.
+    @available(*, noasync)
     public static func connect(
         to url: String,
         options: ConnectOptions = ConnectOptions()
@@ -77,6 +81,7 @@ open class WebSocket: @unchecked Sendable {
     ///   - options: What to use in place of the socket's own options, from now on.
     /// - Throws: ``WebSocketError``; besides those of the static method, `invalidArgument` if it is
     ///   connected already.
+    @available(*, noasync)
     open func connect(
         to url: String,
         options: ConnectOptions? = nil
@@ -283,6 +288,7 @@ open class WebSocket: @unchecked Sendable {
     /// - Returns: The length of the frame on the wire, header included.
     /// - Throws: ``WebSocketError``: `timedOut` (see ``WebSocketError/Operation/sending(isAccepted:)``
     ///   for whether the message will still go out), `connectionClosed`, `aborted`.
+    @available(*, noasync)
     @discardableResult
     open func send(_ text: String) throws -> Int {
         try sendText(text)
@@ -293,6 +299,7 @@ open class WebSocket: @unchecked Sendable {
     /// - Parameter bytes: The message.
     /// - Returns: The length of the frame on the wire, header included.
     /// - Throws: ``WebSocketError``: `timedOut`, `connectionClosed`, `aborted`.
+    @available(*, noasync)
     @discardableResult
     open func send(binary bytes: [UInt8]) throws -> Int {
         try sendBytes(bytes, opcode: .binary)
@@ -305,6 +312,7 @@ open class WebSocket: @unchecked Sendable {
     /// - Returns: The length of the frame on the wire, header included.
     /// - Throws: ``WebSocketError``: `invalidArgument` for a frame that no peer would accept,
     ///   `timedOut`, `connectionClosed`, `aborted`.
+    @available(*, noasync)
     @discardableResult
     open func send(frame: Frame) throws -> Int {
         try sendFrame(frame)
@@ -315,6 +323,7 @@ open class WebSocket: @unchecked Sendable {
     /// - Parameter payload: At most 125 bytes, which the pong repeats.
     /// - Throws: ``WebSocketError``: `invalidArgument` for a longer payload, `timedOut`,
     ///   `connectionClosed`, `aborted`.
+    @available(*, noasync)
     open func ping(_ payload: [UInt8] = []) throws {
         try send(frame: Frame(opcode: .ping, payload: payload))
     }
@@ -324,6 +333,7 @@ open class WebSocket: @unchecked Sendable {
     /// - Parameter payload: At most 125 bytes.
     /// - Throws: ``WebSocketError``: `invalidArgument` for a longer payload, `timedOut`,
     ///   `connectionClosed`, `aborted`.
+    @available(*, noasync)
     open func pong(_ payload: [UInt8] = []) throws {
         try send(frame: Frame(opcode: .pong, payload: payload))
     }
@@ -340,6 +350,7 @@ open class WebSocket: @unchecked Sendable {
     /// - Throws: ``WebSocketError``: `connectionClosed` when the peer closed or was lost,
     ///   `protocolViolation` and `invalidPayload` when it broke a rule, both after it has been told;
     ///   `timedOut`, after which the next call goes on where this one stopped; `aborted`.
+    @available(*, noasync)
     open func receive() throws -> Message {
         try receiveMessage()
     }
@@ -350,6 +361,7 @@ open class WebSocket: @unchecked Sendable {
     ///   been answered.
     /// - Returns: What it is, and the payload; text has been checked.
     /// - Throws: As ``receive()``.
+    @available(*, noasync)
     open func receiveData(
         controlFrames: Bool = false
     ) throws -> (opcode: Opcode, payload: [UInt8]) {
@@ -364,6 +376,7 @@ open class WebSocket: @unchecked Sendable {
     ///   been answered.
     /// - Returns: The message as one frame; the frame of the control frame or fragment.
     /// - Throws: As ``receive()``.
+    @available(*, noasync)
     open func receiveDataFrame(
         controlFrames: Bool = false
     ) throws -> Frame {
@@ -375,6 +388,7 @@ open class WebSocket: @unchecked Sendable {
     ///
     /// - Returns: The frame, unmasked; compressed payloads stay compressed, with `rsv1` set.
     /// - Throws: As ``receive()``; `invalidArgument` inside a message that ``receive()`` began.
+    @available(*, noasync)
     open func receiveFrame() throws -> Frame {
         try receiveOneFrame()
     }
@@ -394,6 +408,7 @@ open class WebSocket: @unchecked Sendable {
     ///   - timeout: The limit. Default: ``Timeouts/close``, 3 s.
     /// - Returns: What the peer's close frame carried; `nil` if none came in time.
     /// - Throws: ``WebSocketError/invalidArgument(_:)`` for a code that may not be sent.
+    @available(*, noasync)
     @discardableResult
     open func close(
         code: CloseCode = .normalClosure,
@@ -436,20 +451,24 @@ open class WebSocket: @unchecked Sendable {
     func withConnection<Result>(
         _ body: (Connection, CallTimeouts) throws -> Result
     ) throws -> Result {
-        let (connection, timeouts) = try state.withLock {
-            state throws -> (Connection, CallTimeouts) in
+        let (connection, timeouts) = try openConnection()
+        do {
+            return try body(connection, timeouts)
+        } catch {
+            if connection.end != nil { detach(connection) }
+            throw error
+        }
+    }
+
+    /// The open connection, and the limits of a call on it.
+    func openConnection() throws -> (Connection, CallTimeouts) {
+        try state.withLock { state throws -> (Connection, CallTimeouts) in
             switch state.link {
             case .open(let connection): return (connection, CallTimeouts(state.options.timeouts))
             case .ended(let error, _): throw error
             case .unconnected, .connecting:
                 throw WebSocketError.invalidArgument("The socket is not connected.")
             }
-        }
-        do {
-            return try body(connection, timeouts)
-        } catch {
-            if connection.end != nil { detach(connection) }
-            throw error
         }
     }
 

@@ -3,8 +3,8 @@
 
     examples.py FILE... > examples.swift
 
-A block between ```swift and ``` becomes a function, so that the compiler checks it; what it takes for
-granted is in Examples/Context.swift. A block with <!-- runs --> on a line before it is run too, with
+A block between ```swift and ``` becomes a function, so that the compiler checks it, an async one if
+it awaits something; what it takes for granted is in Examples/Context.swift. A block with <!-- runs --> on a line before it is run too, with
 a server of this machine's in place of the one it names. In sources, blocks stand behind ///.
 """
 import re
@@ -46,7 +46,7 @@ def main():
                 body = URL.sub(r'serverURL("\1")', body)
                 to_run.append(f'    Example(place: "{path}:{start}", run: {name}),')
             functions.append(
-                f"func {name}() throws {{\n"
+                f"func {name}() {'async ' if 'await ' in body else ''}throws {{\n"
                 f'#sourceLocation(file: "{path}", line: {start})\n{body}\n#sourceLocation()\n}}\n'
             )
     print("\n".join(sorted(imports)), "\n\n", "\n".join(functions), sep="")

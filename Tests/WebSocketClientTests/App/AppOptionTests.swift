@@ -238,9 +238,13 @@ struct AppOptionTests {
             }
             #expect(WebSocketApp.defaultReconnection == nil)
             WebSocketApp.defaultReconnection = .every(.milliseconds(1), maximumAttempts: 3)
-            try app().runForever()
+            // The closure is async, where blocking calls are unavailable.
+            func run(_ reconnection: Reconnection?) throws {
+                try app().runForever(reconnect: reconnection)
+            }
+            try run(nil)
             #expect(opened.load(ordering: .relaxed) == 4)
-            try app().runForever(reconnect: .every(.milliseconds(1), maximumAttempts: 1))
+            try run(.every(.milliseconds(1), maximumAttempts: 1))
             #expect(opened.load(ordering: .relaxed) == 6)
         }
     }

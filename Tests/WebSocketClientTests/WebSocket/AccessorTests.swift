@@ -64,9 +64,11 @@ struct AccessorTests {
             }
             let tcp = Int32(IPPROTO_TCP)
             let server = try LoopbackServer()
-            let first = try WebSocket.connect(to: server.url())
+            // The closure is async, where blocking calls are unavailable.
+            func connect() throws -> WebSocket { try WebSocket.connect(to: server.url()) }
+            let first = try connect()
             SocketOption.defaults = [.noDelay(false), .keepAlive(true), .keepAliveCount(7)]
-            let second = try WebSocket.connect(to: server.url())
+            let second = try connect()
             #expect(try value(tcp, TCP_NODELAY, of: first) == 1)
             #expect(try value(SOL_SOCKET, SO_KEEPALIVE, of: first) == 1)
             #expect(try value(tcp, TCP_KEEPIDLE, of: first) == 30)

@@ -38,6 +38,11 @@ package enum Threads {
         #endif
     }
 
+    /// Lets the calling thread sleep.
+    static func pause(_ duration: Duration) {
+        usleep(UInt32(clamping: Int64(duration / .microseconds(1))))
+    }
+
     private final class Body: Sendable {
         let run: @Sendable () -> Void
 

@@ -5,7 +5,7 @@ import LoopbackServer
 
 struct Example: Sendable {
     let place: String
-    let run: @Sendable () throws -> Void
+    let run: @Sendable () async throws -> Void
 }
 
 let server = try LoopbackServer(compression: .init())
@@ -16,7 +16,7 @@ func serverURL(_ path: String) -> String { server.url(path.isEmpty ? "/" : path)
 var failures = 0
 for example in examples {
     do {
-        try example.run()
+        try await example.run()
         print("ok: \(example.place) runs")
     } catch {
         failures += 1

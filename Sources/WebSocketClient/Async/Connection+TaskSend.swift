@@ -1,0 +1,88 @@
+import Synchronization
+import WebSocketProtocol
+
+// Sending for tasks. A frame is accepted in one attempt, after which the connection owns it: it goes out
+// whole, before the next one, whatever becomes of the task. Then the task waits until the stream has taken it:
+// that is how a peer that reads slowly slows its sender down.
+extension Connection {
+    /// Sends what `attempt` accepts, which is called in line until it has.
+    func sending(
+        timeout: Duration?,
+        _ attempt: (WaitSlot?, LazyDeadline) throws(SendFailure) -> Attempt<StreamPosition>
+    ) async throws {
+        if Task.isCancelled { throw CancellationError() }
+        var accepted: StreamPosition?
+        if tasks.load()?.senders.isOccupied != true {
+            if case .got(let position) = try mapped({ () throws(SendFailure) in
+                try attempt(nil, LazyDeadline(timeout))
+            }) {
+                guard !sender.hasWritten(position) else { return await yieldFromTimeToTime() }
+                accepted = position
+            }
+        }
+        let deadline = Deadline(timeout)
+        do throws(TaskFailure) {
+            let tasks = try await enterSendersLine(by: deadline)
+            defer { tasks.senders.leave() }
+            let loop = AttemptLoop(
+                slot: tasks.readiness.sending,
+                reactor: tasks.reactor,
+                limit: { deadline }
+            )
+            if accepted == nil {
+                accepted = try await loop.run { () throws(WebSocketError) in
+                    try mapped { () throws(SendFailure) in
+                        try attempt(tasks.readiness.sending, LazyDeadline(until: deadline))
+                    }
+                }
+            }
+            guard let accepted, !sender.hasWritten(accepted) else { return }
+            try await loop.run { () throws(WebSocketError) in
+                try mapped { () throws(SendFailure) in
+                    try sender.attemptWriting(upTo: accepted, knocking: tasks.readiness.sending)
+                }
+            }
+        } catch {
+            throw sendingError(error, isAccepted: accepted != nil)
+        }
+    }
+
+    /// Accepts a control frame, whoever sends just now; false while too many of them wait.
+    func sendControl(_ frame: OutgoingFrame) throws -> Bool {
+        if let end { throw end }
+        let isAccepted: Bool
+        do throws(SendFailure) {
+            isAccepted = try sender.attemptControl(frame)
+        } catch {
+            throw sendError(error)
+        }
+        // Somebody has to write what the stream didn't take.
+        if sender.hasUnsentBytes { _ = try startedTasks() }
+        return isAccepted
+    }
+
+    private func enterSendersLine(by deadline: Deadline) async throws(TaskFailure)
+        -> ConnectionTasks
+    {
+        let tasks: ConnectionTasks
+        do throws(WebSocketError) { tasks = try startedTasks() } catch { throw .failed(error) }
+        try await tasks.senders.enter(until: deadline, on: tasks.reactor)
+        return tasks
+    }
+
+    private func mapped<Value>(
+        _ attempt: () throws(SendFailure) -> Attempt<Value>
+    ) throws(WebSocketError) -> Attempt<Value> {
+        if let end { throw end }
+        do throws(SendFailure) { return try attempt() } catch { throw sendError(error) }
+    }
+
+    private func sendingError(_ failure: TaskFailure, isAccepted: Bool) -> any Error {
+        switch failure {
+        case .cancelled where isAccepted: WebSocketError.cancelled(.sending(isAccepted: true))
+        case .cancelled: CancellationError()
+        case .timedOut: WebSocketError.timedOut(.sending(isAccepted: isAccepted))
+        case .failed(let error): error
+        }
+    }
+}

@@ -1,0 +1,176 @@
+import Synchronization
+
+/// The one thread that tells tasks when their descriptors are ready and their time is up.
+///
+/// It starts with the first call that has to be awaited, sleeps in epoll_wait(2) whenever nothing
+/// happens, and lives as long as the process. It runs nothing but the waking of tasks, and the writing of
+/// what a task has left. A child made by fork(2) doesn't have this thread; its first call that awaits
+/// something starts another.
+final class Reactor: Sendable {
+    /// What time is up for, by number.
+    private struct State {
+        var members: [UInt64: Member] = [:]
+        var lastKey: UInt64 = 0
+        var timers = TimerQueue()
+        var timed: [Int: TimedSlot] = [:]
+        var lastTimer = 0
+        /// Those that have something to write, and room for it.
+        var writers: [Readiness] = []
+        /// When the thread wakes by itself.
+        var wakesAt = Deadline.never
+    }
+
+    private struct Member {
+        weak var readiness: Readiness?
+    }
+
+    private struct TimedSlot {
+        var slot: WaitSlot
+        /// When to knock; later than the timer if the slot has been given more time meanwhile.
+        var deadline: Deadline
+    }
+
+    private let poller: EdgePoller
+    private let state = Locked(State())
+    let generation: UInt32
+    private let finishedRounds = Atomic<Int>(0)
+
+    private static let current = Locked<Reactor?>(nil)
+
+    /// The reactor of this process.
+    static func shared() throws(TransportError) -> Reactor {
+        let generation = ProcessGeneration.current
+        return try current.withLock { current throws(TransportError) in
+            if let reactor = current, reactor.generation == generation { return reactor }
+            let reactor = try Reactor(generation: generation)
+            try Threads.start { reactor.run() }
+            current = reactor
+            return reactor
+        }
+    }
+
+    private init(generation: UInt32) throws(TransportError) {
+        self.generation = generation
+        poller = try EdgePoller()
+    }
+
+    /// How often the thread has woken up.
+    var rounds: Int { finishedRounds.load(ordering: .relaxed) }
+
+    // MARK: Descriptors
+
+    /// Reports the readiness of a descriptor from now on, until `remove`.
+    func add(_ readiness: Readiness, descriptor: Int32) throws(TransportError) -> UInt64 {
+        let key = state.withLock { state in
+            state.lastKey += 1
+            state.members[state.lastKey] = Member(readiness: readiness)
+            return state.lastKey
+        }
+        do throws(TransportError) {
+            try poller.add(descriptor, key: key)
+        } catch {
+            state.withLock { _ = $0.members.removeValue(forKey: key) }
+            throw error
+        }
+        return key
+    }
+
+    /// Forgets a descriptor that is about to be closed.
+    func remove(_ key: UInt64, descriptor: Int32) {
+        // In a child, the epoll instance is still that of the parent.
+        guard generation == ProcessGeneration.current else { return }
+        state.withLock { _ = $0.members.removeValue(forKey: key) }
+        poller.remove(descriptor)
+    }
+
+    /// Has the thread write what is left for a descriptor; for any thread.
+    func write(_ readiness: Readiness) {
+        state.withLock { $0.writers.append(readiness) }
+        poller.wake()
+    }
+
+    // MARK: Time
+
+    /// Knocks at a slot when the deadline has passed, unless it is given another before: a slot has one
+    /// deadline. Returns the number under which to go on setting it.
+    func setDeadline(_ deadline: Deadline, for slot: WaitSlot, timer: Int?) -> Int? {
+        guard deadline != .never else { return timer }
+        let (number, wakes) = state.withLock { state -> (Int, Bool) in
+            // A timer that comes up earlier looks at the deadline again.
+            if let timer, let known = state.timed[timer], known.deadline <= deadline {
+                state.timed[timer]?.deadline = deadline
+                return (timer, false)
+            }
+            if let timer { state.timed[timer] = nil }
+            state.lastTimer += 1
+            state.timed[state.lastTimer] = TimedSlot(slot: slot, deadline: deadline)
+            state.timers.add(deadline, key: state.lastTimer)
+            return (state.lastTimer, deadline < state.wakesAt)
+        }
+        if wakes { poller.wake() }
+        return number
+    }
+
+    /// The slots whose time is up, and when the next one's is.
+    private func takeLate(_ late: inout [WaitSlot]) -> Deadline {
+        let now = Deadline.now
+        return state.withLock { state in
+            while let timer = state.timers.popPast(at: now) {
+                guard let timed = state.timed[timer] else { continue }
+                if timed.deadline <= now {
+                    state.timed[timer] = nil
+                    late.append(timed.slot)
+                } else {
+                    state.timers.add(timed.deadline, key: timer)
+                }
+            }
+            state.wakesAt = state.timers.earliest
+            return state.wakesAt
+        }
+    }
+
+    // MARK: The thread
+
+    private func run() {
+        var late: [WaitSlot] = []
+        var changes: [EdgePoller.Change] = []
+        var reports: [(Readiness, EdgePoller.Change)] = []
+        var writers: [Readiness] = []
+        while true {
+            state.withLock { swap(&$0.writers, &writers) }
+            for readiness in writers { readiness.write() }
+            writers.removeAll(keepingCapacity: true)
+            let deadline = takeLate(&late)
+            for slot in late { slot.knock() }
+            late.removeAll(keepingCapacity: true)
+            do throws(TransportError) {
+                try poller.wait(until: deadline) { changes.append($0) }
+            } catch {
+                // The program has closed a descriptor that isn't its own. Tasks would sleep for ever:
+                // let them try from time to time.
+                state.withLock { state in
+                    for key in state.members.keys {
+                        changes.append(
+                            EdgePoller.Change(key: key, ready: [.read, .write], ended: [])
+                        )
+                    }
+                }
+                Threads.pause(.milliseconds(10))
+            }
+            finishedRounds.wrappingAdd(1, ordering: .relaxed)
+            guard !changes.isEmpty else { continue }
+            state.withLock { state in
+                for change in changes {
+                    guard let readiness = state.members[change.key]?.readiness else { continue }
+                    reports.append((readiness, change))
+                }
+            }
+            changes.removeAll(keepingCapacity: true)
+            for (readiness, change) in reports {
+                readiness.report(change.ready, ended: change.ended)
+            }
+            // The last reference to a connection may go here, outside the lock.
+            reports.removeAll(keepingCapacity: true)
+        }
+    }
+}

@@ -1,0 +1,155 @@
+import Synchronization
+import WebSocketProtocol
+
+/// Where in the bytes that a stream takes something ends; see ``Sender/writtenBytes``.
+typealias StreamPosition = UInt64
+
+// Sending without waiting: a frame is accepted, or it isn't and has left no trace. What the stream doesn't
+// take is held, and goes out before anything else. `limit` is that of the call; only the clock is looked at.
+extension Sender {
+    /// Accepts one frame, if that goes without waiting; returns where it ends. If another thread has
+    /// the turn, `slot` is knocked at when it becomes free.
+    func attemptSend(
+        _ frame: OutgoingFrame,
+        knocking slot: WaitSlot?,
+        limit: LazyDeadline
+    ) throws(SendFailure) -> Attempt<StreamPosition> {
+        var accepted = 0
+        return try attemptSend(from: &accepted, to: 1, knocking: slot, limit: limit) { _ in frame }
+    }
+
+    /// Accepts frames by number, as far as that goes without waiting; done when all are.
+    func attemptSend(
+        from accepted: inout Int,
+        to count: Int,
+        knocking slot: WaitSlot?,
+        limit: LazyDeadline,
+        frame: (Int) -> OutgoingFrame
+    ) throws(SendFailure) -> Attempt<StreamPosition> {
+        guard turn.tryTake(orKnock: slot) else { return .wait([]) }
+        var now = limit.withoutWaiting()
+        defer { leave(&now) }
+        guard accepted < count else { return .got(position) }
+        guard mayPass(frame(accepted)) else { return passLater(slot) }
+        do throws(SendFailure) {
+            try begin(&now)
+            while accepted < count {
+                do throws(SendFailure) {
+                    try append(frame(accepted), &now)
+                } catch {
+                    if case .transport(_, isAccepted: true) = error { accepted += 1 }
+                    throw error
+                }
+                accepted += 1
+            }
+            do throws(TransportError) {
+                try flush(&now)
+            } catch {
+                throw .transport(error, isAccepted: true)
+            }
+        } catch {
+            guard case .transport(.timedOut, _) = error else { throw error }
+        }
+        return accepted < count ? try tryLater() : .got(position)
+    }
+
+    /// Accepts a binary message from its own memory, which is gone afterwards.
+    func attemptSend(
+        consuming message: inout [UInt8],
+        knocking slot: WaitSlot?,
+        limit: LazyDeadline
+    ) throws(SendFailure) -> Attempt<StreamPosition> {
+        guard sendsInPlace(message.count) else {
+            let result = message.withUnsafeBytes { bytes in
+                Result { () throws(SendFailure) in
+                    let frame = OutgoingFrame(opcode: .binary, payload: bytes)
+                    return try attemptSend(frame, knocking: slot, limit: limit)
+                }
+            }
+            return try result.get()
+        }
+        guard turn.tryTake(orKnock: slot) else { return .wait([]) }
+        var now = limit.withoutWaiting()
+        defer { leave(&now) }
+        let header = OutgoingFrame(
+            opcode: .binary,
+            payload: UnsafeRawBufferPointer(start: nil, count: 0)
+        )
+        guard mayPass(header) else { return passLater(slot) }
+        do throws(SendFailure) {
+            try begin(&now)
+        } catch {
+            guard case .transport(.timedOut, _) = error else { throw error }
+            return try tryLater()
+        }
+        var taken: [UInt8] = []
+        swap(&taken, &message)
+        do throws(SendFailure) {
+            try sendInPlace(taken, &now)
+        } catch {
+            guard case .transport(.timedOut, isAccepted: true) = error else { throw error }
+        }
+        return .got(position)
+    }
+
+    /// Accepts a control frame, whoever has the turn; false while too many of them wait.
+    func attemptControl(_ frame: OutgoingFrame) throws(SendFailure) -> Bool {
+        guard try enqueue(frame) != nil else { return false }
+        flushWithoutWaiting()
+        return true
+    }
+
+    /// Writes once what is held; done when everything up to `position` has been written.
+    func attemptWriting(
+        upTo position: StreamPosition,
+        knocking slot: WaitSlot
+    ) throws(SendFailure) -> Attempt<Void> {
+        if hasWritten(position) { return .got(()) }
+        guard turn.tryTake(orKnock: slot) else { return .wait([]) }
+        var now = Self.portion
+        defer { leave(&now) }
+        let attempt: Attempt<Void> = try tryLater()
+        return hasWritten(position) ? .got(()) : attempt
+    }
+
+    /// Whether the stream has taken everything up to a position.
+    func hasWritten(_ position: StreamPosition) -> Bool {
+        Int64(bitPattern: writtenBytes &- position) >= 0
+    }
+
+    /// Writes what is held if nobody is about to, until the stream is full or has taken all of it, but for
+    /// 10 ms at most: for the reactor, which `leave` asks to go on if time was up first.
+    func writeRest() {
+        guard needsWriting, turn.tryTake() else { return }
+        var now = Self.portion
+        leave(&now)
+    }
+
+    /// How long one task's bytes may keep others from being written.
+    private static var portion: LazyDeadline {
+        LazyDeadline(until: .after(.milliseconds(10))).withoutWaiting()
+    }
+
+    /// Where everything ends that has been accepted. In turn only.
+    private var position: StreamPosition { writtenBytes &+ UInt64(outbox.value.heldCount) }
+
+    /// Writes once, to find out what to wait for before another attempt. In turn only.
+    private func tryLater<Value>() throws(SendFailure) -> Attempt<Value> {
+        do throws(TransportError) {
+            switch try step() {
+            case .done, .goOn: return .again
+            // Over TLS, a writer may have to wait for input.
+            case .wait(let interest): return .wait(stream.isSecure ? [.read, .write] : interest)
+            }
+        } catch {
+            throw .transport(error, isAccepted: true)
+        }
+    }
+
+    /// Another message is under way in fragments, between which nothing else may pass.
+    private func passLater<Value>(_ slot: WaitSlot?) -> Attempt<Value> {
+        guard messages.tryTake(orKnock: slot) else { return .wait([]) }
+        messages.leave()
+        return .again
+    }
+}
