@@ -22,6 +22,7 @@ let package = Package(
     platforms: [.macOS(.v26)],
     products: [
         .library(name: "WebSocketClient", targets: ["WebSocketClient"]),
+        .library(name: "WebSocketFoundation", targets: ["WebSocketFoundation"]),
         .library(name: "WebSocketAccel", targets: ["WebSocketAccel"]),
         .executable(name: "wsdump", targets: ["wsdump"]),
         // For this repository's Benchmarks package only: no promise is made about these.
@@ -85,6 +86,13 @@ let package = Package(
                 .product(name: "HTTPTypes", package: "swift-http-types"),
                 .product(name: "Logging", package: "swift-log"),
             ],
+            swiftSettings: strict
+        ),
+
+        // What needs Foundation, which the client doesn't.
+        .target(
+            name: "WebSocketFoundation",
+            dependencies: ["WebSocketClient"],
             swiftSettings: strict
         ),
 
@@ -212,6 +220,13 @@ let package = Package(
             dependencies: [
                 "WebSocketClient", "LoopbackServer", "TestSupport", "CWebSocketOpenSSL",
                 .product(name: "Logging", package: "swift-log"),
+            ],
+            swiftSettings: strict
+        ),
+        .testTarget(
+            name: "WebSocketFoundationTests",
+            dependencies: [
+                "WebSocketFoundation", "WebSocketClient", "LoopbackServer", "TestSupport",
             ],
             swiftSettings: strict
         ),
