@@ -1,6 +1,7 @@
 import WebSocketClient
 
-// autobahn-client WS-BASE-URL AGENT [FIRST LAST]: runs each case of an Autobahn fuzzing server, echoes what comes, and has the report written.
+// autobahn-client WS-BASE-URL AGENT: runs each case of an Autobahn fuzzing server, echoes what comes, and has
+// the report written. An agent whose name ends in "async" makes async calls, any other blocking ones.
 
 guard CommandLine.arguments.count >= 3 else {
     print("usage: autobahn-client <ws-base-url> <agent>")
@@ -8,33 +9,71 @@ guard CommandLine.arguments.count >= 3 else {
 }
 let base = CommandLine.arguments[1]
 let agent = CommandLine.arguments[2]
-
-func connect(_ base: String, _ path: String) throws -> WebSocket {
+let options = {
     var options = ConnectOptions(timeout: .seconds(120))
     options.proxy = .none
     options.compression = DeflateOptions()
-    return try WebSocket.connect(to: base + path, options: options)
-}
+    return options
+}()
 
-func runCase(_ number: Int, base: String, agent: String) throws {
-    let socket = try connect(base, "/runCase?case=\(number)&agent=\(agent)")
-    do {
-        while true { try socket.send(try socket.receive()) }
-    } catch WebSocketError.connectionClosed, WebSocketError.protocolViolation,
-        WebSocketError.invalidPayload
-    {
-        // The end of a case, by the server's will or for its fault: the report judges it.
+func caseCount(_ message: Message) throws -> Int {
+    guard case .text(let text) = message, let count = Int(text) else {
+        throw WebSocketError.invalidArgument("the server gave no number of cases")
     }
-    try socket.close()
+    return count
 }
 
-let counter = try connect(base, "/getCaseCount")
-guard case .text(let text) = try counter.receive(), let count = Int(text) else {
-    throw WebSocketError.invalidArgument("the server told no number of cases")
+func runBlocking(base: String, agent: String, options: ConnectOptions) throws -> Int {
+    let counter = try WebSocket.connect(to: base + "/getCaseCount", options: options)
+    let count = try caseCount(counter.receive())
+    try counter.close()
+    for number in 1...count {
+        let url = "\(base)/runCase?case=\(number)&agent=\(agent)"
+        let socket = try WebSocket.connect(to: url, options: options)
+        do {
+            while true { try socket.send(try socket.receive()) }
+        } catch WebSocketError.connectionClosed, WebSocketError.protocolViolation,
+            WebSocketError.invalidPayload
+        {
+            // The end of a case, by the server's will or for its fault: the report judges it.
+        }
+        try socket.close()
+    }
+    let report = try WebSocket.connect(to: "\(base)/updateReports?agent=\(agent)", options: options)
+    _ = try? report.receive()
+    try report.close()
+    return count
 }
-try counter.close()
-for number in 1...count { try runCase(number, base: base, agent: agent) }
-let report = try connect(base, "/updateReports?agent=\(agent)")
-_ = try? report.receive()
-try report.close()
+
+func runAsync(base: String, agent: String, options: ConnectOptions) async throws -> Int {
+    let counter = try await WebSocket.connect(to: base + "/getCaseCount", options: options)
+    let count = try caseCount(await counter.receive())
+    try await counter.close()
+    for number in 1...count {
+        let url = "\(base)/runCase?case=\(number)&agent=\(agent)"
+        let socket = try await WebSocket.connect(to: url, options: options)
+        do {
+            for try await message in socket.messages { try await socket.send(message) }
+        } catch WebSocketError.connectionClosed, WebSocketError.protocolViolation,
+            WebSocketError.invalidPayload
+        {
+            // As above.
+        }
+        try await socket.close()
+    }
+    let report = try await WebSocket.connect(
+        to: "\(base)/updateReports?agent=\(agent)",
+        options: options
+    )
+    _ = try? await report.receive()
+    try await report.close()
+    return count
+}
+
+let count =
+    if agent.hasSuffix("async") {
+        try await runAsync(base: base, agent: agent, options: options)
+    } else {
+        try runBlocking(base: base, agent: agent, options: options)
+    }
 print("\(count) cases")
