@@ -27,6 +27,7 @@ struct AsyncReceiveTests {
     func messages() async throws {
         try await withAsyncSocket { connection in
             for number in 0..<100 { try connection.send(text: "\(number)") }
+            try connection.flush()
             try connection.write(WireFrame(.close, [0x03, 0xE8]))
             connection.waitForEnd()
         } client: { socket in
@@ -176,7 +177,8 @@ struct AsyncReceiveTests {
             #expect((error as? WebSocketError)?.isReceiveTimeout == true)
             go.fulfil()
             socket.timeout = .seconds(60)
-            #expect(try await socket.receive() == .text("hello"))
+            let message = try await socket.receive()
+            #expect(message == .text("hello"))
         }
     }
 

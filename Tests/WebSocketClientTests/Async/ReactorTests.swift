@@ -273,7 +273,7 @@ struct TaskLineTests {
         let order = Locked<[Int]>([])
         try await withThrowingTaskGroup { group in
             for number in 0..<20 {
-                group.addTask {
+                group.addTask { @Sendable in
                     try await line.enter(until: .never, on: reactor)
                     order.withLock { $0.append(number) }
                     line.leave()
