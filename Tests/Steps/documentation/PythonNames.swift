@@ -241,3 +241,16 @@ func headers(_ app: WebSocketApp, _ response: HandshakeResponse) {
     // expected-error@+1 {{'Header' has been renamed to 'RequestHeaders'}} {{25-31=RequestHeaders}}
     let _: WebSocketApp.Header = [:]
 }
+
+func formerNames(
+    // expected-error@+1 {{'Closure' has been renamed to 'ConnectionEnd'}} {{8-15=ConnectionEnd}}
+    _: Closure
+) {
+    var bytes: [UInt8] = [1, 2, 3]
+    // expected-error@+1 {{'backend' has been renamed to 'Accel.backend'}} {{9-16=Accel.backend}}
+    _ = backend
+    // expected-error@+1 {{'mask(_:key:)' has been replaced by 'Accel.mask(_:key:)'}} {{5-9=Accel.mask}}
+    mask(&bytes, key: [1, 2, 3, 4])
+    // expected-error@+1 {{'isValidUTF8' has been replaced by 'Accel.isValidUTF8(_:)'}} {{9-20=Accel.isValidUTF8}}
+    _ = isValidUTF8(bytes)
+}
