@@ -300,8 +300,10 @@ struct TimeoutTests {
                     let error = failure {
                         try socket.send(binary: [UInt8](repeating: 2, count: size))
                     }
-                    // A small one is left to the thread that has the turn, and goes out some time.
-                    #expect(error?.isAccepted == (size == 10))
+                    // A small one is left to the thread that has the turn, and is awaited only if that
+                    // thread waits already.
+                    let isLeft = error == nil || error?.isAccepted == true
+                    #expect(isLeft == (size == 10), "\(String(describing: error))")
                 }
                 #expect(duration < .ample)
             }
