@@ -7,7 +7,7 @@ import WebSocketProtocol
 @testable import WebSocketClient
 
 /// Other threads use the socket of an app that a dispatcher runs.
-@Suite("An app's socket in other threads", .blocking, .timeLimit(.minutes(5)), .serialized)
+@Suite("An app's socket in other threads", .blocking, .serialized)
 struct SharedReceivingTests {
     @Test("Closing it from another thread ends the app, however the two meet")
     func close() throws {

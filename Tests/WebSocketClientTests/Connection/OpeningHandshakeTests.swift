@@ -6,8 +6,7 @@ import WebSocketProtocol
 
 @Suite(
     "The opening handshake with servers that answer in their own way",
-    .blocking,
-    .timeLimit(.minutes(5))
+    .blocking
 )
 struct OpeningHandshakeTests {
     /// A server that answers the first request with `reply` and keeps the connection open.

@@ -37,7 +37,7 @@ private final class ObservedStream: ByteStream {
     func abort() { lower.abort() }
 }
 
-@Suite("Aborting while connecting", .blocking, .timeLimit(.minutes(5)))
+@Suite("Aborting while connecting", .blocking)
 struct AbortedOpeningTests {
     @Test("An abort that comes with the handshake's last byte still ends the call")
     func lastMoment() throws {

@@ -24,7 +24,7 @@ private final class Slow: WebSocket, @unchecked Sendable {
     }
 }
 
-@Suite("Receiving: fragments, limits and what is buffered", .blocking, .timeLimit(.minutes(5)))
+@Suite("Receiving: fragments, limits and what is buffered", .blocking)
 struct ReceivingTests {
     private static let fragmented = [
         WireFrame(.text, Array("hello".utf8) + [0xE2], isFinal: false),

@@ -7,7 +7,7 @@ import WebSocketProtocol
 @testable import WebSocketClient
 
 /// Calls from inside a loop over messages, and from other threads meanwhile.
-@Suite("The receiving turn", .blocking, .timeLimit(.minutes(5)))
+@Suite("The receiving turn", .blocking)
 struct TurnOfReceivingTests {
     /// Far longer than anything here takes: only a call that waits for itself reaches it.
     private static let long = Duration.seconds(60)
