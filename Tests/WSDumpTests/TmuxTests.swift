@@ -88,6 +88,7 @@ struct TmuxTests {
     @Test("Every row of a long message is marked")
     func longMessage() throws {
         try withServer { connection in
+            _ = try connection.receive()
             let padding = String(repeating: " ", count: 58)
             try connection.send(text: padding + "> not typed" + padding + "日本語")
             try connection.flush()
@@ -95,9 +96,11 @@ struct TmuxTests {
         } run: { server in
             let path = try RunningProgram.built("wsdump")
             let screen = try Screen(running: "\(path) \(server.url())")
+            try screen.expect(["Press Ctrl+C to quit", ">"])
+            try screen.type("go", "Enter")
             let rest = "| > not typed" + String(repeating: " ", count: 47)
             try screen.expect([
-                "Press Ctrl+C to quit", "<", rest.trimmingCharacters(in: .whitespaces),
+                "Press Ctrl+C to quit", "> go", "<", rest.trimmingCharacters(in: .whitespaces),
                 "|            日本語", ">",
             ])
         }
