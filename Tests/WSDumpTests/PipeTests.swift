@@ -271,7 +271,8 @@ struct PipeTests {
             let program = try RunningProgram.wsdump(server.url())
             try full.value()
             program.send(signal: SIGTERM)
-            #expect(try program.waitForExit() == 128 + SIGTERM)
+            // Either it is stuck in its output by then and is forced, or its close is cut short.
+            #expect([0, 1, 128 + SIGTERM].contains(try program.waitForExit()))
         }
     }
 
