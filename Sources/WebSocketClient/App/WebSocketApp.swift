@@ -152,7 +152,7 @@ public final class WebSocketApp: Sendable {
     /// Whether there is an open connection.
     public var isConnected: Bool { socket?.isConnected ?? false }
 
-    /// Sends a text message; see ``WebSocket/send(_:)-(String)``.
+    /// Sends a text message; see `send(_:)`.
     ///
     /// Blocks until the system has taken it, at most ``Timeouts/send``. Nothing is received while a
     /// callback waits here: one that sends more than a peer takes in that itself waits for its answers
@@ -167,7 +167,7 @@ public final class WebSocketApp: Sendable {
         try connectedSocket().send(text)
     }
 
-    /// Sends a binary message; see ``WebSocket/send(binary:)-([UInt8])``.
+    /// Sends a binary message; see `send(binary:)`.
     ///
     /// - Parameter bytes: The message.
     /// - Returns: The length of the frame on the wire, header included.

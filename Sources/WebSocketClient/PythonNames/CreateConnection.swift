@@ -25,7 +25,7 @@ extension WebSocket {
 /// print(try socket.receive())
 /// ```
 ///
-/// The same as ``WebSocket/connect(to:options:)-swift.type.method``, which has its choices in one
+/// The same as `connect(to:options:)`, which has its choices in one
 /// value; see ``ConnectOptions`` for what they mean. Blocks as long as the time-out allows.
 ///
 /// - Parameters:
@@ -58,7 +58,7 @@ extension WebSocket {
 ///   - getMaskKey: Makes the masking key of each frame; for tests.
 ///   - options: All else that can be chosen.
 /// - Returns: The connected socket.
-/// - Throws: ``WebSocketError``, as ``WebSocket/connect(to:options:)-swift.type.method``.
+/// - Throws: ``WebSocketError``, as `connect(to:options:)`.
 @available(*, noasync)
 public func createConnection<Socket: WebSocket>(
     _ url: String,

@@ -15,13 +15,13 @@ extension WebSocket {
     /// one wants to hold, and for receiving without allocations.
     ///
     /// It returns as soon as something is there. Text is checked as it arrives. Blocks as
-    /// ``receive()`` does; not for subclasses that override ``receiveFrame()``, which it passes by.
+    /// `receive()` does; not for subclasses that override ``receiveFrame()``, which it passes by.
     /// ``ConnectOptions/deliversFragments`` makes no difference: parts don't show where fragments end.
     ///
     /// - Parameter buffer: Where the bytes go; at least one byte.
     /// - Returns: What has come.
-    /// - Throws: As ``receive()``; `invalidArgument` for an empty buffer, and inside a message that
-    ///   ``receive()`` began.
+    /// - Throws: As `receive()`; `invalidArgument` for an empty buffer, and inside a message that
+    ///   `receive()` began.
     @available(*, noasync)
     public func receive(into buffer: inout MutableRawSpan) throws -> MessagePart {
         guard buffer.byteCount > 0 else {

@@ -16,7 +16,7 @@ public struct Messages: AsyncSequence, Sendable {
         /// The next message; `nil` once the peer has closed cleanly.
         ///
         /// - Returns: The message.
-        /// - Throws: As ``WebSocket/receive()``, but for the clean end.
+        /// - Throws: As `receive()`, but for the clean end.
         public mutating func next() async throws -> Message? { try await socket.next() }
 
         /// The next message, for a caller on `actor`; as ``next()``.

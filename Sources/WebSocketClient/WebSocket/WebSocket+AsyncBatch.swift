@@ -22,7 +22,7 @@ public struct AsyncBatch: ~Copyable {
     /// Adds a text message; sleeps only when the batch is full and the peer doesn't read.
     ///
     /// - Parameter text: The message.
-    /// - Throws: As ``WebSocket/send(_:)-(String)``.
+    /// - Throws: As `send(_:)`.
     public mutating func send(_ text: String) async throws {
         payloads.append(contentsOf: text.utf8)
         try await didAppend(.text)
@@ -31,7 +31,7 @@ public struct AsyncBatch: ~Copyable {
     /// Adds a binary message; otherwise as ``send(_:)-(String)``.
     ///
     /// - Parameter bytes: The message.
-    /// - Throws: As ``WebSocket/send(_:)-(String)``.
+    /// - Throws: As `send(_:)`.
     public mutating func send(binary bytes: [UInt8]) async throws {
         payloads.append(contentsOf: bytes)
         try await didAppend(.binary)
@@ -40,7 +40,7 @@ public struct AsyncBatch: ~Copyable {
     /// Adds a message; otherwise as ``send(_:)-(String)``.
     ///
     /// - Parameter message: The message.
-    /// - Throws: As ``WebSocket/send(_:)-(String)``.
+    /// - Throws: As `send(_:)`.
     public mutating func send(_ message: Message) async throws {
         switch message {
         case .text(let text): try await send(text)
@@ -50,7 +50,7 @@ public struct AsyncBatch: ~Copyable {
 
     /// Sends what has been collected so far.
     ///
-    /// - Throws: As ``WebSocket/send(_:)-(String)``.
+    /// - Throws: As `send(_:)`.
     public mutating func flush() async throws {
         guard !collected.isEmpty else { return }
         var first = 0
@@ -135,11 +135,11 @@ extension WebSocket {
         }
     }
 
-    /// Sends all messages with as few system calls as their size allows; see ``withBatch(_:)``.
+    /// Sends all messages with as few system calls as their size allows; see `withBatch(_:)`.
     ///
     /// - Parameter messages: The messages, in order.
     /// - Returns: How many were sent.
-    /// - Throws: As ``withBatch(_:)``.
+    /// - Throws: As `withBatch(_:)`.
     @discardableResult
     public func sendBatch(_ messages: some Sequence<Message>) async throws -> Int {
         try await withBatch { batch in
@@ -148,11 +148,11 @@ extension WebSocket {
         }
     }
 
-    /// Sends binary messages; see ``withBatch(_:)``.
+    /// Sends binary messages; see `withBatch(_:)`.
     ///
     /// - Parameter messages: The messages, in order.
     /// - Returns: How many were sent.
-    /// - Throws: As ``withBatch(_:)``.
+    /// - Throws: As `withBatch(_:)`.
     @discardableResult
     public func sendBatch(binary messages: some Sequence<[UInt8]>) async throws -> Int {
         try await withBatch { batch in
@@ -161,11 +161,11 @@ extension WebSocket {
         }
     }
 
-    /// Sends text messages; see ``withBatch(_:)``.
+    /// Sends text messages; see `withBatch(_:)`.
     ///
     /// - Parameter messages: The messages, in order.
     /// - Returns: How many were sent.
-    /// - Throws: As ``withBatch(_:)``.
+    /// - Throws: As `withBatch(_:)`.
     @discardableResult
     public func sendBatch(_ messages: some Sequence<String>) async throws -> Int {
         try await withBatch { batch in

@@ -72,7 +72,7 @@ extension WebSocket {
     ///   - options: All that can be chosen.
     ///   - body: Uses the connection. Keep no reference to it: it is closed afterwards.
     /// - Returns: What `body` returns.
-    /// - Throws: What ``connect(to:options:)-swift.type.method`` throws, and what `body` throws.
+    /// - Throws: What `connect(to:options:)` throws, and what `body` throws.
     public static func withConnection<Result>(
         to url: String,
         options: ConnectOptions = ConnectOptions(),

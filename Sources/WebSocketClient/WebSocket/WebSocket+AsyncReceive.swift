@@ -9,7 +9,7 @@ extension WebSocket {
     /// next call, and so does the rest of one that has arrived in part.
     ///
     /// - Returns: The message.
-    /// - Throws: ``WebSocketError``, as the blocking ``receive()-(_)``; `CancellationError` if the task was
+    /// - Throws: ``WebSocketError``, as the blocking `receive()`; `CancellationError` if the task was
     ///   cancelled.
     public func receive() async throws -> Message {
         if isSubclass { return try await overriddenReceive().receive(on: self) }
@@ -22,10 +22,10 @@ extension WebSocket {
 
     /// The next message, or `nil` once the peer has closed cleanly: with 1000, 1001 or no code.
     ///
-    /// Otherwise as ``receive()``.
+    /// Otherwise as `receive()`.
     ///
     /// - Returns: The message; `nil` at the end.
-    /// - Throws: As ``receive()``, but for the clean end.
+    /// - Throws: As `receive()`, but for the clean end.
     public func next() async throws -> Message? {
         do {
             return try await receive()
@@ -54,7 +54,7 @@ extension WebSocket {
     ///
     /// - Parameter body: Gets the opcode, text or binary, and the payload; false ends the loop, and so
     ///   does an error. It must not block.
-    /// - Throws: As ``receive()``, and what `body` throws.
+    /// - Throws: As `receive()`, and what `body` throws.
     public func forEachMessage(_ body: (Opcode, RawSpan) throws -> Bool) async throws {
         if isSubclass {
             while true {

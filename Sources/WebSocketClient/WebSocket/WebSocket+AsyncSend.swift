@@ -24,11 +24,11 @@ extension WebSocket {
         return try await send(.text) { send in text.withUTF8 { send(UnsafeRawBufferPointer($0)) } }
     }
 
-    /// Sends a binary message as one frame; otherwise as ``send(_:)-(String)``.
+    /// Sends a binary message as one frame; otherwise as `send(_:)`.
     ///
     /// - Parameter bytes: The message.
     /// - Returns: The length of the frame on the wire, header included.
-    /// - Throws: As ``send(_:)-(String)``.
+    /// - Throws: As `send(_:)`.
     @discardableResult
     public func send(binary bytes: [UInt8]) async throws -> Int {
         if isSubclass { return try await overridden { try $0.send(binary: bytes) } }
@@ -37,11 +37,11 @@ extension WebSocket {
 
     /// Sends a binary message and uses its memory up: it is masked where it lies, and not copied.
     ///
-    /// As ``send(_:)-(String)`` otherwise; for large messages that aren't needed afterwards.
+    /// As `send(_:)` otherwise; for large messages that aren't needed afterwards.
     ///
     /// - Parameter bytes: The message.
     /// - Returns: The length of the frame on the wire, header included.
-    /// - Throws: As ``send(_:)-(String)``.
+    /// - Throws: As `send(_:)`.
     @discardableResult
     public func send(consuming bytes: consuming [UInt8]) async throws -> Int {
         if isSubclass {
@@ -61,7 +61,7 @@ extension WebSocket {
         return FrameHeader.frameLength(payload: count, isMasked: true)
     }
 
-    /// Sends a message as one frame; otherwise as ``send(_:)-(String)``.
+    /// Sends a message as one frame; otherwise as `send(_:)`.
     ///
     /// - Parameters:
     ///   - message: The message.
@@ -69,7 +69,7 @@ extension WebSocket {
     ///     ``DeflateOptions/threshold`` on.
     /// - Returns: The length of the frame on the wire, header included; if it is compressed, what
     ///   that would be without.
-    /// - Throws: As ``send(_:)-(String)``.
+    /// - Throws: As `send(_:)`.
     @discardableResult
     public func send(
         _ message: Message,
@@ -93,7 +93,7 @@ extension WebSocket {
     /// Sends a prepared message as one frame, compressed if that was agreed.
     ///
     /// - Parameter message: The message.
-    /// - Throws: As ``send(_:)-(String)``.
+    /// - Throws: As `send(_:)`.
     public func send(_ message: PreparedMessage) async throws {
         if isSubclass { return try await overridden { try $0.send(message) } }
         try await withOpenConnection { connection, timeouts in
@@ -120,23 +120,23 @@ extension WebSocket {
         }
     }
 
-    /// Sends a ping with text; see ``ping(_:)-([UInt8])``.
+    /// Sends a ping with text; see `ping(_:)`.
     ///
     /// - Parameter text: At most 125 bytes of UTF-8.
-    /// - Throws: As ``ping(_:)-([UInt8])``.
+    /// - Throws: As `ping(_:)`.
     public func ping(_ text: String) async throws { try await ping(Array(text.utf8)) }
 
-    /// Sends an unsolicited pong with text; see ``pong(_:)-([UInt8])``.
+    /// Sends an unsolicited pong with text; see `pong(_:)`.
     ///
     /// - Parameter text: At most 125 bytes of UTF-8.
-    /// - Throws: As ``ping(_:)-([UInt8])``.
+    /// - Throws: As `ping(_:)`.
     public func pong(_ text: String) async throws { try await pong(Array(text.utf8)) }
 
     /// Sends a ping (RFC 6455 §5.5.2). It doesn't wait for the pong, nor behind messages.
     ///
     /// - Parameter payload: At most 125 bytes, which the pong repeats.
     /// - Throws: ``WebSocketError/invalidArgument(_:)`` for a longer payload; otherwise as
-    ///   ``send(_:)-(String)``.
+    ///   `send(_:)`.
     public func ping(_ payload: [UInt8] = []) async throws {
         if isSubclass { return try await overridden { try $0.ping(payload) } }
         try await sendControl(.ping, payload)
@@ -145,7 +145,7 @@ extension WebSocket {
     /// Sends an unsolicited pong (RFC 6455 §5.5.3); pings are answered by themselves.
     ///
     /// - Parameter payload: At most 125 bytes.
-    /// - Throws: As ``ping(_:)-([UInt8])``.
+    /// - Throws: As `ping(_:)`.
     public func pong(_ payload: [UInt8] = []) async throws {
         if isSubclass { return try await overridden { try $0.pong(payload) } }
         try await sendControl(.pong, payload)

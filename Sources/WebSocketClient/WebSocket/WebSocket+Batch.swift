@@ -20,7 +20,7 @@ public struct Batch: ~Copyable {
     /// Adds a text message.
     ///
     /// - Parameter text: The message.
-    /// - Throws: ``WebSocketError``, as ``WebSocket/send(_:)-(String)``.
+    /// - Throws: ``WebSocketError``, as `send(_:)`.
     public mutating func send(_ text: String) throws {
         try append(text: text)
     }
@@ -44,7 +44,7 @@ public struct Batch: ~Copyable {
     /// Adds a binary message.
     ///
     /// - Parameter bytes: The message.
-    /// - Throws: ``WebSocketError``, as ``WebSocket/send(binary:)-([UInt8])``.
+    /// - Throws: ``WebSocketError``, as `send(binary:)`.
     public mutating func send(binary bytes: [UInt8]) throws {
         try append(binary: bytes.span.bytes)
     }
@@ -52,7 +52,7 @@ public struct Batch: ~Copyable {
     /// Adds a binary message from memory of the caller's, which is free again on return.
     ///
     /// - Parameter bytes: The message.
-    /// - Throws: ``WebSocketError``, as ``WebSocket/send(binary:)-([UInt8])``.
+    /// - Throws: ``WebSocketError``, as `send(binary:)`.
     public mutating func send(binary bytes: RawSpan) throws {
         try append(binary: bytes)
     }
@@ -72,7 +72,7 @@ public struct Batch: ~Copyable {
     ///
     /// - Parameter utf8: The message.
     /// - Throws: ``WebSocketError``: `invalidPayload` if it isn't UTF-8, which leaves the batch as it
-    ///   was; otherwise as ``WebSocket/send(_:)-(String)``.
+    ///   was; otherwise as `send(_:)`.
     public mutating func send(text utf8: RawSpan) throws {
         try utf8.withUnsafeBytes { bytes in
             try append(OutgoingFrame(opcode: .text, payload: bytes, needsUTF8Check: true))
@@ -85,7 +85,7 @@ public struct Batch: ~Copyable {
     ///   - message: The message.
     ///   - compression: Whether to compress it, if compression was agreed. Default: from
     ///     ``DeflateOptions/threshold`` on.
-    /// - Throws: ``WebSocketError``, as ``WebSocket/send(_:compression:)``.
+    /// - Throws: ``WebSocketError``, as `send(_:compression:)`.
     public mutating func send(
         _ message: Message,
         compression: MessageCompression = .automatic
@@ -158,7 +158,7 @@ extension WebSocket {
         }
     }
 
-    /// Sends binary messages; see ``sendBatch(_:)-(Sequence<Message>)``.
+    /// Sends binary messages; see `sendBatch(_:)`.
     ///
     /// - Parameter messages: The messages, in order.
     /// - Returns: How many were sent.
@@ -172,7 +172,7 @@ extension WebSocket {
         }
     }
 
-    /// Sends text messages; see ``sendBatch(_:)-(Sequence<Message>)``.
+    /// Sends text messages; see `sendBatch(_:)`.
     ///
     /// - Parameter messages: The messages, in order.
     /// - Returns: How many were sent.

@@ -4,7 +4,7 @@ extension WebSocket {
     /// Hands each message to `body` where it lies, without copying it, until `body` returns false.
     ///
     /// The fastest way to receive: no allocation for a message that arrives in one piece. The span is
-    /// valid only inside `body`; text has been checked. Blocks as ``receive()`` does for each
+    /// valid only inside `body`; text has been checked. Blocks as `receive()` does for each
     /// message, and keeps other threads from receiving until it returns. With
     /// ``ConnectOptions/deliversFragments``, a message is a fragment, and further ones have the opcode
     /// `continuation`.
@@ -13,7 +13,7 @@ extension WebSocket {
     /// that call would wait for this one, and throws `invalidArgument`.
     ///
     /// - Parameter body: Gets the opcode, text or binary, and the payload; false ends the loop.
-    /// - Throws: As ``receive()``, and what `body` throws.
+    /// - Throws: As `receive()`, and what `body` throws.
     @available(*, noasync)
     public func forEachMessage(_ body: (Opcode, RawSpan) throws -> Bool) throws {
         if isSubclass {

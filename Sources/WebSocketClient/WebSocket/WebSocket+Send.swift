@@ -37,7 +37,7 @@ extension WebSocket {
     ///
     /// For large messages that are not needed afterwards. If another variable holds the same array,
     /// that one stays as it is, at the price of a copy; `consume` ends the life of a variable. Small
-    /// messages, and those that are compressed, go as with ``send(binary:)-([UInt8])``.
+    /// messages, and those that are compressed, go as with `send(binary:)`.
     ///
     /// - Parameter bytes: The message.
     /// - Returns: The length of the frame on the wire, header included.
@@ -100,7 +100,7 @@ extension WebSocket {
         try send(frame: Frame(opcode: opcode, payload: payload))
     }
 
-    /// Sends a ping with text; see ``ping(_:)-([UInt8])``.
+    /// Sends a ping with text; see `ping(_:)`.
     ///
     /// - Parameter text: At most 125 bytes of UTF-8.
     /// - Throws: ``WebSocketError``: `invalidArgument` for longer text, `timedOut`,
@@ -108,7 +108,7 @@ extension WebSocket {
     @available(*, noasync)
     public func ping(_ text: String) throws { try ping(Array(text.utf8)) }
 
-    /// Sends an unsolicited pong with text; see ``pong(_:)-([UInt8])``.
+    /// Sends an unsolicited pong with text; see `pong(_:)`.
     ///
     /// - Parameter text: At most 125 bytes of UTF-8.
     /// - Throws: ``WebSocketError``: `invalidArgument` for longer text, `timedOut`,

@@ -12,7 +12,7 @@ import WebSocketProtocol
 /// ```
 ///
 /// Every method may be called from any thread at any time: one thread may receive while others send,
-/// over TLS as well. Calls of one kind take turns. ``close(code:reason:timeout:)`` and ``abort()``
+/// over TLS as well. Calls of one kind take turns. `close(code:reason:timeout:)` and ``abort()``
 /// end the calls of the others.
 ///
 /// The class is open: a subclass that overrides ``receiveFrame()``, ``send(frame:)`` and the like is
@@ -46,7 +46,7 @@ open class WebSocket: @unchecked Sendable {
 
     /// Makes an unconnected socket.
     ///
-    /// - Parameter options: What ``connect(to:options:)-method`` uses unless it is given others.
+    /// - Parameter options: What `connect(to:options:)` uses unless it is given others.
     public required init(options: ConnectOptions = ConnectOptions()) {
         state = Locked(State(options: options))
         isSubclass = type(of: self) != WebSocket.self
@@ -74,7 +74,7 @@ open class WebSocket: @unchecked Sendable {
         return socket
     }
 
-    /// Opens this socket's connection; see ``connect(to:options:)-swift.type.method``.
+    /// Opens this socket's connection; see `connect(to:options:)`.
     ///
     /// - Parameters:
     ///   - url: A `ws` or `wss` URL.
@@ -261,7 +261,7 @@ open class WebSocket: @unchecked Sendable {
     /// ```
     ///
     /// It doesn't block, but it reads what has arrived, as TLS may hold bytes that no descriptor announces.
-    /// The frame may be a ping, or a fragment whose message isn't complete: ``receive()`` then waits for the
+    /// The frame may be a ping, or a fragment whose message isn't complete: `receive()` then waits for the
     /// rest, at most ``Timeouts/receive``. False while another thread receives, and when not connected.
     public var hasBufferedFrames: Bool { connection?.holdsFrame ?? false }
 
@@ -294,7 +294,7 @@ open class WebSocket: @unchecked Sendable {
         try sendText(text)
     }
 
-    /// Sends a binary message as one frame; otherwise as ``send(_:)-(String)``.
+    /// Sends a binary message as one frame; otherwise as `send(_:)`.
     ///
     /// - Parameter bytes: The message.
     /// - Returns: The length of the frame on the wire, header included.
@@ -355,12 +355,12 @@ open class WebSocket: @unchecked Sendable {
         try receiveMessage()
     }
 
-    /// Waits for the next message as bytes; otherwise as ``receive()``.
+    /// Waits for the next message as bytes; otherwise as `receive()`.
     ///
     /// - Parameter controlFrames: Whether pings and pongs are returned too, pings after they have
     ///   been answered.
     /// - Returns: What it is, and the payload; text has been checked.
-    /// - Throws: As ``receive()``.
+    /// - Throws: As `receive()`.
     @available(*, noasync)
     open func receiveData(
         controlFrames: Bool = false
@@ -370,12 +370,12 @@ open class WebSocket: @unchecked Sendable {
     }
 
     /// Waits for the next message as one frame, or, with ``ConnectOptions/deliversFragments``, for
-    /// its next fragment; otherwise as ``receive()``. It goes through ``receiveFrame()``.
+    /// its next fragment; otherwise as `receive()`. It goes through ``receiveFrame()``.
     ///
     /// - Parameter controlFrames: Whether pings and pongs are returned too, pings after they have
     ///   been answered.
     /// - Returns: The message as one frame; the frame of the control frame or fragment.
-    /// - Throws: As ``receive()``.
+    /// - Throws: As `receive()`.
     @available(*, noasync)
     open func receiveDataFrame(
         controlFrames: Bool = false
@@ -387,7 +387,7 @@ open class WebSocket: @unchecked Sendable {
     /// every frame. Answer pings and close frames yourself if you call it directly.
     ///
     /// - Returns: The frame, unmasked; compressed payloads stay compressed, with `rsv1` set.
-    /// - Throws: As ``receive()``; `invalidArgument` inside a message that ``receive()`` began.
+    /// - Throws: As `receive()`; `invalidArgument` inside a message that `receive()` began.
     @available(*, noasync)
     open func receiveFrame() throws -> Frame {
         try receiveOneFrame()
