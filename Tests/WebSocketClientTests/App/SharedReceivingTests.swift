@@ -67,6 +67,8 @@ struct SharedReceivingTests {
             },
             onMessage: { _, _ in inApp.withLock { $0 += 1 } }
         )
+        // The callback holds the other thread, and that one the app.
+        defer { app.onOpen = nil }
         _ = try app.runForever()
         let count = try other.value().join()
         #expect(inApp.withLock { $0 } + count == rounds * each)
