@@ -6,6 +6,7 @@ package final class Background<Value: Sendable>: @unchecked Sendable {
     private let body: @Sendable () throws -> Value
     private var result: Result<Value, any Error>?
     private var thread = pthread_t()
+    private var isJoined = false
 
     package init(_ body: @escaping @Sendable () throws -> Value) {
         self.body = body
@@ -22,6 +23,10 @@ package final class Background<Value: Sendable>: @unchecked Sendable {
         )
     }
 
+    deinit {
+        if !isJoined { pthread_detach(thread) }
+    }
+
     /// Interrupts the system call that the thread is in.
     package func signal(_ number: Int32) {
         pthread_kill(thread, number)
@@ -29,6 +34,7 @@ package final class Background<Value: Sendable>: @unchecked Sendable {
 
     /// Waits for the thread's end; to be called once.
     package func join() throws -> Value {
+        isJoined = true
         pthread_join(thread, nil)
         guard let result else { preconditionFailure("the thread has run") }
         return try result.get()
