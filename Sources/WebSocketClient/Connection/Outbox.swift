@@ -83,7 +83,7 @@ struct Outbox: ~Copyable {
         return .done
     }
 
-    /// Takes over the next portion of the queue; false if there was none. Nothing may be held.
+    /// Takes over the next portion of the queue; false if the queue was empty. Nothing may be held.
     mutating func takeOver(from queue: inout SendQueue) -> Bool {
         portion = queue.takePortion(into: &spilled)
         if case .close? = portion?.lane { isShut = true }

@@ -19,8 +19,8 @@ enum Attempt<Value> {
 }
 
 // Rules:
-// 1. Whoever holds the turn receives; everything but `receivedBytes`, `attend` and `stopAttending` is for
-//    that thread alone.
+// 1. Whoever holds the turn receives; everything but `receivedBytes`, `attend` and `stopAttending`
+//    belongs to that thread.
 // 2. An attempt makes at most one system call that reads, and decodes what there is. It never waits:
 //    that it would have to is a result.
 // 3. `wait` is the only place where a blocking call waits for bytes. Meanwhile it writes what senders

@@ -13,7 +13,7 @@
 //     its close frame (§1.4, §7.1.2).
 //  6. What arrives behind the peer's close frame is dropped (§1.4).
 //  7. Once both close frames have gone, the server ends the stream at once. The client waits for that,
-//     but not for ever (§7.1.1).
+//     but only until its deadline (§7.1.1).
 //
 // Failing
 //  8. A peer that broke a rule is told so by a close frame with the violation's code, unless this end has
