@@ -3,7 +3,7 @@
 
 extension StringProtocol {
     /// The text on one line, with everything escaped that a terminal would obey.
-    package var legible: String {
+    package var escapingControls: String {
         guard unicodeScalars.contains(where: \.isHarmful) else { return String(self) }
         var result = ""
         for scalar in unicodeScalars {
@@ -19,7 +19,7 @@ extension StringProtocol {
 
 extension String {
     /// The text in quotation marks, on one line, with everything escaped that a terminal would obey.
-    package var quoted: String { debugDescription.legible }
+    package var quoted: String { debugDescription.escapingControls }
 }
 
 extension Unicode.Scalar {

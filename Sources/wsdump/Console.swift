@@ -124,13 +124,13 @@ final class Console: Sendable {
     /// Says something about the program to the person at the prompt.
     func say(_ line: String) {
         guard style.prompts else { return }
-        let rows = Rows.said(width: Terminal.width()).text(Legible.text(line))
+        let rows = Rows.said(width: Terminal.width()).text(Escaping.text(line))
         above { Terminal.write(rows + "\n") }
     }
 
     /// Says something about the connection, on standard error.
     func note(_ line: String) {
-        var text = Legible.text(line)
+        var text = Escaping.text(line)
         if Terminal.hasErrorOutput {
             text = Rows.said(width: Terminal.width(of: Terminal.errorOutput)).text(text)
         }

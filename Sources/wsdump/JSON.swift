@@ -13,11 +13,11 @@ enum JSON {
         let encoder = JSONEncoder()
         encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]
         let text = String(decoding: try encoder.encode(value), as: UTF8.self)
-        guard text.unicodeScalars.contains(where: Legible.isHarmful) else { return text }
+        guard text.unicodeScalars.contains(where: Escaping.isHarmful) else { return text }
         // Outside of strings JSON is ASCII, so what is left to escape stands inside of them.
         var result = ""
         for scalar in text.unicodeScalars {
-            if Legible.isHarmful(scalar) {
+            if Escaping.isHarmful(scalar) {
                 // All of them are below U+10000.
                 let digits = String(scalar.value, radix: 16)
                 result += "\\u" + String(repeating: "0", count: 4 - digits.count) + digits

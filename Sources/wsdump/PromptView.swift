@@ -76,7 +76,7 @@ struct PromptView: Equatable {
                 return
             }
             // What can't be seen is shown escaped; the reverse video tells it from typed backslashes.
-            let escaped = character.unicodeScalars.map { Legible.escape($0.value) }.joined()
+            let escaped = character.unicodeScalars.map { Escaping.escape($0.value) }.joined()
             text = PromptView.reversed(escaped)
             columns = escaped.count
         }

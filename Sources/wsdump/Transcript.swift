@@ -43,15 +43,15 @@ struct Transcript: Sendable {
     }
 
     private func data(_ frame: ReceivedFrame) -> String {
-        guard frame.isText else { return Legible.data(frame.payload) }
+        guard frame.isText else { return Escaping.data(frame.payload) }
         // What isn't UTF-8 by itself, as a character's beginning, keeps its bytes.
-        return String(validating: frame.payload, as: UTF8.self).map(Legible.text)
-            ?? Legible.bytes(frame.payload)
+        return String(validating: frame.payload, as: UTF8.self).map(Escaping.text)
+            ?? Escaping.bytes(frame.payload)
     }
 
     /// A close code and what the peer said to it.
     static func words(_ code: CloseCode, _ reason: String) -> String {
-        reason.isEmpty ? "\(code)" : "\(code) \(Legible.text(reason))"
+        reason.isEmpty ? "\(code)" : "\(code) \(Escaping.text(reason))"
     }
 
     /// websocket-client's words.

@@ -258,7 +258,7 @@ struct RowsTests {
 }
 
 @Suite("What a peer sends, made legible")
-struct LegibleTests {
+struct EscapingTests {
     @Test("Every control character is escaped, and nothing else is")
     func controls() {
         for value in UInt32(0)...0x2FFF {
@@ -269,43 +269,43 @@ struct LegibleTests {
             let isObsolete = (0x206A...0x206F).contains(value)
             let text = String(Character(scalar))
             #expect(
-                (Legible.text(text) != text) == (isControl || turns || isObsolete),
+                (Escaping.text(text) != text) == (isControl || turns || isObsolete),
                 "\(String(value, radix: 16))"
             )
         }
         #expect(
-            Legible.text("a\u{1B}[1mb\u{85}\u{7F}\u{200F}é") == "a\\x1b[1mb\\x85\\x7f\\u{200f}é"
+            Escaping.text("a\u{1B}[1mb\u{85}\u{7F}\u{200F}é") == "a\\x1b[1mb\\x85\\x7f\\u{200f}é"
         )
     }
 
     @Test("Bytes look as in Python")
     func bytes() {
         #expect(
-            Legible.bytes([0, 9, 10, 13, 0x1B, 0x20, 0x7E, 0x7F, 0xFF])
+            Escaping.bytes([0, 9, 10, 13, 0x1B, 0x20, 0x7E, 0x7F, 0xFF])
                 == #"b'\x00\t\n\r\x1b ~\x7f\xff'"#
         )
-        #expect(Legible.bytes(Array("it's".utf8)) == #"b"it's""#)
-        #expect(Legible.bytes(Array(#"'"\"#.utf8)) == #"b'\'"\\'"#)
-        #expect(Legible.bytes([]) == "b''")
+        #expect(Escaping.bytes(Array("it's".utf8)) == #"b"it's""#)
+        #expect(Escaping.bytes(Array(#"'"\"#.utf8)) == #"b'\'"\\'"#)
+        #expect(Escaping.bytes([]) == "b''")
     }
 
     @Test("Compressed text is shown as text, whatever it holds made harmless")
     func compressed() {
-        #expect(Legible.data(Samples.gzip) == "[gzip] Grüße")
-        #expect(Legible.data(Samples.gzip + Samples.gzip) == "[gzip] GrüßeGrüße")
-        #expect(Legible.data(Samples.deflate) == "[zlib] zipped")
-        #expect(Legible.data([0x93, 0x8E, 0x36, 0xF2, 0x02, 0x00]) == "[zlib] \\x1b[2J")
+        #expect(Escaping.data(Samples.gzip) == "[gzip] Grüße")
+        #expect(Escaping.data(Samples.gzip + Samples.gzip) == "[gzip] GrüßeGrüße")
+        #expect(Escaping.data(Samples.deflate) == "[zlib] zipped")
+        #expect(Escaping.data([0x93, 0x8E, 0x36, 0xF2, 0x02, 0x00]) == "[zlib] \\x1b[2J")
     }
 
     @Test("What is cut short, goes on, or isn't text stays bytes")
     func notCompressed() {
         for count in 0..<Samples.gzip.count {
-            #expect(Legible.data(Array(Samples.gzip.prefix(count))).hasPrefix("b"))
+            #expect(Escaping.data(Array(Samples.gzip.prefix(count))).hasPrefix("b"))
         }
-        #expect(Legible.data(Samples.gzip + [0]).hasPrefix("b'\\x1f\\x8b"))
-        #expect(Legible.data(Samples.deflate + [0]).hasPrefix("b"))
+        #expect(Escaping.data(Samples.gzip + [0]).hasPrefix("b'\\x1f\\x8b"))
+        #expect(Escaping.data(Samples.deflate + [0]).hasPrefix("b"))
         let noText: [UInt8] = [0xFB, 0xFF, 0x0F, 0x00]
-        #expect(Legible.data(noText) == #"b'\xfb\xff\x0f\x00'"#)
+        #expect(Escaping.data(noText) == #"b'\xfb\xff\x0f\x00'"#)
         #expect(
             CompressedData.inflate(noText, format: .deflate, maximumBytes: 100) == [0xFF, 0xFE]
         )

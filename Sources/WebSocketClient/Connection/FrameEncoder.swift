@@ -1,10 +1,10 @@
 import WebSocketAccel
 import WebSocketProtocol
 
-/// Turns frames into masked, perhaps compressed, bytes in a borrowed block. It can't wait: it stops
-/// when the block is full, and goes on when the block has been written.
+/// Turns frames into masked, perhaps compressed, bytes in a borrowed buffer. It can't wait: it stops
+/// when the buffer is full, and goes on when the buffer has been written.
 ///
-/// Fast because a payload is read once, and masked (and checked) on its way into a block that stays
+/// Fast because a payload is read once, and masked (and checked) on its way into a buffer that stays
 /// in the second-level cache until the kernel has taken it.
 struct FrameEncoder: ~Copyable {
     let masks: Bool
@@ -14,16 +14,16 @@ struct FrameEncoder: ~Copyable {
     /// `nil` where nothing is compressed, and while another encoder has it.
     var deflater: Deflater?
 
-    private var block: Block?
-    /// The block's memory.
+    private var buffer: IOBuffer?
+    /// The buffer's memory.
     private var base: UnsafeMutableRawPointer?
-    /// Where the bytes in the block begin and end.
+    /// Where the bytes in the buffer begin and end.
     private var start = 0
     private var end = 0
-    /// Whether the block begins with a frame, and not within one.
+    /// Whether the buffer begins with a frame, and not within one.
     private(set) var isAligned = true
 
-    /// With less room in the block than this, a compressed message begins in the next one.
+    /// With less room in the buffer than this, a compressed message begins in the next one.
     private static let minimumCompressionRoom = 4 << 10
 
     init(
@@ -41,10 +41,10 @@ struct FrameEncoder: ~Copyable {
     /// How many bytes have been encoded and not written.
     var count: Int { end - start }
 
-    /// Gives the block back if nothing is in it.
+    /// Gives the buffer back if nothing is in it.
     mutating func giveBackIfEmpty() {
-        guard start == end, let block = block.take() else { return }
-        Block.giveBack(block)
+        guard start == end, let buffer = buffer.take() else { return }
+        IOBuffer.giveBack(buffer)
         base = nil
         discard()
     }
@@ -58,14 +58,14 @@ struct FrameEncoder: ~Copyable {
 
     /// Takes over what another encoder has encoded, in exchange for its own, which is nothing.
     mutating func adopt(_ other: inout FrameEncoder) {
-        swap(&block, &other.block)
+        swap(&buffer, &other.buffer)
         swap(&base, &other.base)
         swap(&start, &other.start)
         swap(&end, &other.end)
         swap(&isAligned, &other.isAligned)
     }
 
-    /// Writes the block once.
+    /// Writes the buffer once.
     mutating func write(to stream: any ByteStream) throws(TransportError) -> SendStep {
         guard let base, start < end else { return .done }
         switch try stream.write(UnsafeRawBufferPointer(start: base + start, count: end - start)) {
@@ -83,10 +83,10 @@ struct FrameEncoder: ~Copyable {
         body(UnsafeRawBufferPointer(start: base + start, count: end - start))
     }
 
-    /// How many messages end in the block behind what has been written.
+    /// How many messages end in the buffer behind what has been written.
     func countUnwrittenMessages() -> Int {
         guard let base, start < end else { return 0 }
-        // Within one frame, as no other follows it in the block.
+        // Within one frame, as no other follows it in the buffer.
         guard isAligned else { return 1 }
         let bytes = UnsafeRawBufferPointer(start: base, count: end)
         var position = 0
@@ -104,16 +104,16 @@ struct FrameEncoder: ~Copyable {
     @inline(__always)
     mutating func encodeWhole(_ frame: OutgoingFrame) throws(SendFailure) -> Bool {
         let count = frame.payload.count
-        guard count <= Block.size - FrameHeader.maximumLength - end else { return false }
+        guard count <= IOBuffer.size - FrameHeader.maximumLength - end else { return false }
         if frame.needsCompression(from: compressionThreshold) {
             let bound = Deflater.maximumCompressedBytes(count) + FrameHeader.maximumLength
-            guard bound <= Block.size - end - Self.minimumCompressionRoom else { return false }
+            guard bound <= IOBuffer.size - end - Self.minimumCompressionRoom else { return false }
         }
         var cursor = FrameCursor(frame)
         return try encode(&cursor)
     }
 
-    /// Encodes as much of a frame as the block has room for; true when all of it has been encoded.
+    /// Encodes as much of a frame as the buffer has room for; true when all of it has been encoded.
     ///
     /// If it throws before the frame has begun, nothing has changed.
     mutating func encode(_ cursor: inout FrameCursor) throws(SendFailure) -> Bool {
@@ -124,7 +124,7 @@ struct FrameEncoder: ~Copyable {
         if cursor.frame.isCompressed { deflater?.resetContext() }
         let base = borrow()
         let count = cursor.frame.payload.count
-        let room = Block.size - FrameHeader.maximumLength - end
+        let room = IOBuffer.size - FrameHeader.maximumLength - end
         if !cursor.frame.needsUTF8Check {
             guard room >= 0 else { return false }
             cursor.key = try appendHeader(of: cursor.frame, at: base)
@@ -137,7 +137,7 @@ struct FrameEncoder: ~Copyable {
             end += count
             return true
         }
-        if count > Block.size - FrameHeader.maximumLength {
+        if count > IOBuffer.size - FrameHeader.maximumLength {
             // It will be sent piece by piece, and a part can't be taken back: check it ahead.
             try cursor.check()
             return try encode(&cursor)
@@ -163,7 +163,7 @@ struct FrameEncoder: ~Copyable {
     private mutating func encodePayload(_ cursor: inout FrameCursor) -> Bool {
         let base = borrow()
         if end == 0 { isAligned = false }
-        let piece = UnsafeRawBufferPointer(rebasing: cursor.rest.prefix(Block.size - end))
+        let piece = UnsafeRawBufferPointer(rebasing: cursor.rest.prefix(IOBuffer.size - end))
         cursor.key = Kernels.copyMasked(from: piece, to: base + end, key: cursor.key)
         end += piece.count
         cursor.rest = UnsafeRawBufferPointer(rebasing: cursor.rest.dropFirst(piece.count))
@@ -189,7 +189,7 @@ struct FrameEncoder: ~Copyable {
         cursor.rest = UnsafeRawBufferPointer(rebasing: rest[rest.endIndex...])
     }
 
-    /// Puts a frame's header into the block, which has room for it, and returns the masking key.
+    /// Puts a frame's header into the buffer, which has room for it, and returns the masking key.
     @inline(__always)
     private mutating func appendHeader(
         of frame: OutgoingFrame,
@@ -207,14 +207,14 @@ struct FrameEncoder: ~Copyable {
         return key
     }
 
-    /// Encodes a header and the first `count` bytes of a payload; nil if the block has no room for
+    /// Encodes a header and the first `count` bytes of a payload; nil if the buffer has no room for
     /// them. Returns the key for what follows.
     mutating func encodeHead(
         of frame: OutgoingFrame,
         _ count: Int
     ) throws(SendFailure) -> UInt32? {
         let base = borrow()
-        guard Block.size - end >= FrameHeader.maximumLength + count else { return nil }
+        guard IOBuffer.size - end >= FrameHeader.maximumLength + count else { return nil }
         let key = try appendHeader(of: frame, at: base)
         let head = UnsafeRawBufferPointer(rebasing: frame.payload.prefix(count))
         let next = Kernels.copyMasked(from: head, to: base + end, key: key)
@@ -225,17 +225,18 @@ struct FrameEncoder: ~Copyable {
     /// The memory to mask into.
     private mutating func borrow() -> UnsafeMutableRawPointer {
         if let base { return base }
-        let block = Block.borrow()
-        let base = block.base
+        let buffer = IOBuffer.borrow()
+        let base = buffer.base
         self.base = base
-        self.block = consume block
+        self.buffer = consume buffer
         return base
     }
 
-    /// A masking key from the borrowed block.
+    /// A masking key from the borrowed buffer.
     private mutating func nextKey() throws(SendFailure) -> UInt32 {
-        switch block {
-        case .some(let block): return try Self.nextKey(from: &block.keys, unlessBy: makeMaskingKey)
+        switch buffer {
+        case .some(let buffer):
+            return try Self.nextKey(from: &buffer.keys, unlessBy: makeMaskingKey)
         case .none: throw .transport(.aborted, isAccepted: false)
         }
     }
@@ -255,14 +256,14 @@ struct FrameEncoder: ~Copyable {
 
 // Compression on the way out, RFC 7692 §7.2.1.
 extension FrameEncoder {
-    /// Compresses a message straight into the block; what fills the block goes as a fragment.
+    /// Compresses a message straight into the buffer; what fills the buffer goes as a fragment.
     private mutating func encodeCompressed(
         _ cursor: inout FrameCursor
     ) throws(SendFailure) -> Bool {
         try cursor.check()
         let base = borrow()
-        guard Block.size - end >= Self.minimumCompressionRoom else { return false }
-        let room = UnsafeMutableRawBufferPointer(start: base + end, count: Block.size - end)
+        guard IOBuffer.size - end >= Self.minimumCompressionRoom else { return false }
+        let room = UnsafeMutableRawBufferPointer(start: base + end, count: IOBuffer.size - end)
         let key = masks ? try nextKey() : nil
         let (written, isComplete) = try compress(&cursor, key: key, into: room)
         end += written
@@ -316,16 +317,16 @@ extension FrameEncoder {
         into bytes: inout [UInt8]
     ) throws(SendFailure) {
         // Dropped and not given back if an error is thrown, which only a shortage of memory causes.
-        let block = Block.borrow()
+        let buffer = IOBuffer.borrow()
         var isComplete = false
         while !isComplete {
             let key =
-                masks ? try Self.nextKey(from: &block.keys, unlessBy: makeMaskingKey) : nil
-            let result = try compress(&cursor, key: key, into: block.bytes)
-            bytes.append(contentsOf: block.bytes.prefix(result.written))
+                masks ? try Self.nextKey(from: &buffer.keys, unlessBy: makeMaskingKey) : nil
+            let result = try compress(&cursor, key: key, into: buffer.bytes)
+            bytes.append(contentsOf: buffer.bytes.prefix(result.written))
             isComplete = result.isComplete
         }
-        Block.giveBack(block)
+        IOBuffer.giveBack(buffer)
     }
 }
 

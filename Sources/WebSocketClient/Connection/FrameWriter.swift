@@ -1,6 +1,6 @@
 import WebSocketProtocol
 
-/// Collects the frames of a batch in a block of its own and writes them with as few calls as the block
+/// Collects the frames of a batch in a buffer of its own and writes them with as few calls as the buffer
 /// allows. It has the turn only while it writes, so a batch whose body waits holds nobody up.
 ///
 /// `finish()` has to be called before it goes.

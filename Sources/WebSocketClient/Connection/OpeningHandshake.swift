@@ -4,7 +4,7 @@ import WebSocketProtocol
 struct OpenedStream {
     var stream: any ByteStream
     var response: HandshakeResponse
-    var negotiated: Negotiated
+    var negotiated: HandshakeResult
     /// What arrived together with the handshake: the first frames.
     var rest: [UInt8]
 }

@@ -13,7 +13,7 @@ enum SendStep {
 
 /// What is on its way out of a connection, in the order in which it leaves. In turn only.
 ///
-/// First what is in the encoder's block, then `spilled`, which is the rest of a frame that a time-out
+/// First what is in the encoder's buffer, then `spilled`, which is the rest of a frame that a time-out
 /// interrupted, or a portion of the queue that was taken over. Nothing is encoded or taken over while
 /// anything is spilled, so the order is that in which the frames came.
 struct Outbox: ~Copyable {

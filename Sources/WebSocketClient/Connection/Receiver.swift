@@ -40,10 +40,10 @@ final class Receiver: @unchecked Sendable {
 
     private struct State: ~Copyable {
         var decoder: MessageDecoder
-        var block: Block?
-        /// The block of a message that a caller looks at while something else is received.
-        var lentBlock: Block?
-        var hasLentBlock = false
+        var buffer: IOBuffer?
+        /// The buffer of a message that a caller looks at while something else is received.
+        var lentBuffer: IOBuffer?
+        var hasLentBuffer = false
         var isLending = false
         var partialFrame: Frame?
         var mode = Mode.messages
@@ -225,7 +225,7 @@ final class Receiver: @unchecked Sendable {
         own.value.isLending = true
         defer {
             own.value.isLending = false
-            if own.value.hasLentBlock { giveBackLentBlock() }
+            if own.value.hasLentBuffer { giveBackLentBuffer() }
         }
         return try body()
     }
@@ -235,20 +235,20 @@ final class Receiver: @unchecked Sendable {
 
     /// Goes on in another buffer, so that the message that a caller looks at stays as it is.
     func keepLentMessage() {
-        guard !own.value.hasLentBlock, let former = own.value.block.take() else { return }
+        guard !own.value.hasLentBuffer, let former = own.value.buffer.take() else { return }
         let rest = UnsafeRawBufferPointer(decoder.window.bytes)
-        let block = Block.borrow()
-        block.bytes.copyMemory(from: rest)
-        decoder.window.lend(block.bytes)
+        let buffer = IOBuffer.borrow()
+        buffer.bytes.copyMemory(from: rest)
+        decoder.window.lend(buffer.bytes)
         decoder.window.append(rest.count)
-        own.value.block = consume block
-        own.value.lentBlock = consume former
-        own.value.hasLentBlock = true
+        own.value.buffer = consume buffer
+        own.value.lentBuffer = consume former
+        own.value.hasLentBuffer = true
     }
 
-    private func giveBackLentBlock() {
-        own.value.hasLentBlock = false
-        if let block = own.value.lentBlock.take() { Block.giveBack(block) }
+    private func giveBackLentBuffer() {
+        own.value.hasLentBuffer = false
+        if let buffer = own.value.lentBuffer.take() { IOBuffer.giveBack(buffer) }
     }
 
     // MARK: Reading
@@ -303,7 +303,7 @@ final class Receiver: @unchecked Sendable {
             let event = try decode { decoder throws(ProtocolViolation) in
                 try decoder.received(directly: count)
             }
-            own.value.followsLargeMessage = decoder.assembler.count > Block.size
+            own.value.followsLargeMessage = decoder.assembler.count > IOBuffer.size
             if case .needsMoreBytes = event { return .again }
             return .got(traced(event))
         case .again: return .again
@@ -391,7 +391,7 @@ final class Receiver: @unchecked Sendable {
             return false
         }
         giveBackIfEmpty()
-        // On the stack, as a thread that waits holds no block.
+        // On the stack, as a thread that waits holds no buffer.
         var room = InlineArray<2048, UInt8>(repeating: 0)
         return try withUnsafeMutableBytes(of: &room) { room throws(ReceiveFailure) in
             let transfer: Transfer
@@ -410,23 +410,23 @@ final class Receiver: @unchecked Sendable {
 
     private func borrow() {
         guard !decoder.window.isLent else { return }
-        let block = Block.borrow()
-        decoder.window.lend(block.bytes)
+        let buffer = IOBuffer.borrow()
+        decoder.window.lend(buffer.bytes)
         if !decoder.assembler.hasSpare {
-            decoder.assembler.borrowSpare(from: &block.textStorage)
+            decoder.assembler.borrowSpare(from: &buffer.textStorage)
         }
-        own.value.block = consume block
+        own.value.buffer = consume buffer
     }
 
     private func giveBackIfEmpty() {
         guard decoder.window.isEmpty, decoder.window.isLent || decoder.assembler.hasSpare else {
             return
         }
-        let block = own.value.block.take() ?? Block.borrow()
+        let buffer = own.value.buffer.take() ?? IOBuffer.borrow()
         if decoder.assembler.hasSpare {
-            decoder.assembler.returnSpare(to: &block.textStorage)
+            decoder.assembler.returnSpare(to: &buffer.textStorage)
         }
         _ = decoder.window.takeBack()
-        Block.giveBack(block)
+        IOBuffer.giveBack(buffer)
     }
 }

@@ -4,7 +4,7 @@ import WebSocketProtocol
 
 /// The sending half of a connection: frames in, masked bytes out, in order and never a frame in part.
 ///
-/// A sender takes the turn, masks its payload straight into a block, and writes. A thread that finds the
+/// A sender takes the turn, masks its payload straight into a buffer, and writes. A thread that finds the
 /// turn taken leaves a small frame in the queue, and whoever has the turn writes what has queued with one
 /// call: one lock for a lone sender, one system call for many senders.
 ///
@@ -18,7 +18,7 @@ import WebSocketProtocol
 ///    in poll(2) or in an event loop, is nudged to write it when there is room.
 /// 4. Whoever writes only for others leaves it to a thread that waits for the turn, at once when the stream
 ///    is full, or else after 10 ms; from then on the next sender waits for its turn.
-/// 5. A batch encodes into a block of its own, and takes the turn only to write. A message in fragments, and
+/// 5. A batch encodes into a buffer of its own, and takes the turn only to write. A message in fragments, and
 ///    a batch that compresses with a context, reserve the stream or the compressor: `messages` is the turn
 ///    of whoever has reserved it, and always taken before `turn`.
 /// 6. User code (masking keys, log handlers) may run in turn; what it sends on the same connection is
@@ -428,7 +428,7 @@ final class Sender: @unchecked Sendable {
         }
         guard let failure else { return }
         if case .transport(.timedOut, isAccepted: true) = failure {
-            // All of it is masked, and before it nothing is left but what the block holds.
+            // All of it is masked, and before it nothing is left but what the buffer holds.
             outbox.value.keep(consume bytes, from: sent)
         }
         throw failure
@@ -450,7 +450,7 @@ final class Sender: @unchecked Sendable {
         do throws(TransportError) {
             try flush(&deadline)
             while sent < payload.count {
-                let limit = min(sent + Block.size, payload.count)
+                let limit = min(sent + IOBuffer.size, payload.count)
                 key = Kernels.mask(
                     UnsafeMutableRawBufferPointer(rebasing: payload[masked..<limit]),
                     key: key
@@ -515,7 +515,7 @@ final class Sender: @unchecked Sendable {
         }
     }
 
-    /// Ends a turn: sends what has queued meanwhile, gives the block back, lets the next one in.
+    /// Ends a turn: sends what has queued meanwhile, gives the buffer back, lets the next one in.
     ///
     /// It waits no longer than the call that had the turn may, and not for others while another thread
     /// waits for the turn.
@@ -756,11 +756,11 @@ final class Sender: @unchecked Sendable {
 
     private func nextQueueKey() throws(SendFailure) -> UInt32? {
         guard role == .client else { return nil }
-        let block = Block.borrow()
+        let buffer = IOBuffer.borrow()
         let key = Result { () throws(SendFailure) in
-            try FrameEncoder.nextKey(from: &block.keys, unlessBy: makeMaskingKey)
+            try FrameEncoder.nextKey(from: &buffer.keys, unlessBy: makeMaskingKey)
         }
-        Block.giveBack(block)
+        IOBuffer.giveBack(buffer)
         return try key.get()
     }
 
@@ -820,7 +820,7 @@ final class Sender: @unchecked Sendable {
     // MARK: Batches
 
     /// Writes what a batch has encoded; then encodes `frame`, if there is one, and leaves it in the batch's
-    /// block if it fits, or else writes it too.
+    /// buffer if it fits, or else writes it too.
     ///
     /// What time runs out on has been accepted and is left to the outbox, unless the turn wasn't to be had.
     func write(

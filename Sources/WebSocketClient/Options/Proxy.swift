@@ -96,7 +96,7 @@ extension Proxy {
 extension Proxy: CustomStringConvertible, CustomReflectable {
     /// Kind, host and port, without credentials.
     public var description: String {
-        "\(kind.rawValue)://\((try? Host(host))?.inURL ?? host.legible):\(port)"
+        "\(kind.rawValue)://\((try? Host(host))?.inURL ?? host.escapingControls):\(port)"
     }
 
     /// Hides the credentials and the values of the header fields from `dump`.

@@ -11,11 +11,12 @@ extension HTTPFields {
 
     private static func redactedValue(_ field: HTTPField) -> String {
         switch field.name {
-        case .secWebSocketKey, .secWebSocketAccept: field.value.legible
-        case .secWebSocketProtocol: redactedSubprotocols(field.value).legible
+        case .secWebSocketKey, .secWebSocketAccept: field.value.escapingControls
+        case .secWebSocketProtocol: redactedSubprotocols(field.value).escapingControls
         case .location, .contentLocation, .referer, .origin:
-            field.value.utf8.contains(UInt8(ascii: "@")) ? "***" : field.value.hidingQuery.legible
-        default: isSecret(name: field.name) ? "***" : field.value.legible
+            field.value.utf8.contains(UInt8(ascii: "@"))
+                ? "***" : field.value.hidingQuery.escapingControls
+        default: isSecret(name: field.name) ? "***" : field.value.escapingControls
         }
     }
 

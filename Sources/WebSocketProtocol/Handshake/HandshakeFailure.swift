@@ -74,7 +74,7 @@ extension HandshakeFailure: CustomStringConvertible {
 /// What a server wrote, cut to what a sentence can hold.
 private func brief(_ text: String) -> String {
     let shown = text.unicodeScalars.prefix(80)
-    return String(shown).legible + (shown.endIndex == text.endIndex ? "" : "…")
+    return String(shown).escapingControls + (shown.endIndex == text.endIndex ? "" : "…")
 }
 
 /// Why a redirect wasn't followed.

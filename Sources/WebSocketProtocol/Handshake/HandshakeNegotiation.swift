@@ -1,7 +1,7 @@
 import HTTPTypes
 
 /// What a handshake agreed on.
-package struct Negotiated: Sendable, Hashable {
+package struct HandshakeResult: Sendable, Hashable {
     package var subprotocol: String?
     package var deflate: DeflateParameters?
 
@@ -16,7 +16,7 @@ extension HandshakeRequest {
     package func negotiate(
         _ response: HandshakeResponse,
         digest: AcceptKey.Digest
-    ) throws(HandshakeFailure) -> Negotiated {
+    ) throws(HandshakeFailure) -> HandshakeResult {
         let fields = response.headers
         // 1. "If the status code received from the server is not 101 …"
         guard response.statusCode == 101 else { throw .status(response.statusCode) }
@@ -34,7 +34,7 @@ extension HandshakeRequest {
         guard AcceptKey.matches(accept, AcceptKey.expected(for: key, digest: digest)) else {
             throw .wrongAccept
         }
-        return Negotiated(
+        return HandshakeResult(
             subprotocol: try chosenSubprotocol(fields),
             deflate: try agreedParameters(fields)
         )

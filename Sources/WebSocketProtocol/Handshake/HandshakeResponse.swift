@@ -54,7 +54,7 @@ extension HandshakeResponse {
 extension HandshakeResponse: CustomStringConvertible {
     /// The status and its words, such as `403 Forbidden`.
     public var description: String {
-        reasonPhrase.isEmpty ? "\(statusCode)" : "\(statusCode) \(reasonPhrase.legible)"
+        reasonPhrase.isEmpty ? "\(statusCode)" : "\(statusCode) \(reasonPhrase.escapingControls)"
     }
 }
 

@@ -12,7 +12,7 @@ enum CloseFuzz {
     }
 
     private static func check(_ payload: ClosePayload, _ bytes: [UInt8]) throws(Finding) {
-        try requireLegible(payload.description)
+        try requireEscaped(payload.description)
         try require(payload.code?.isValidOnWire ?? true, "an invalid code")
         if bytes.count <= FrameHeader.maximumControlPayload {
             try require(payload.encoded == bytes, "encoded otherwise")

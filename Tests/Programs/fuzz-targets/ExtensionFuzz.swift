@@ -25,7 +25,7 @@ enum ExtensionFuzz {
         guard let elements = ExtensionElement.parse(values) else { return }
         let text = elements.map(\.text).joined(separator: ", ")
         try require(ExtensionElement.parse([text]) == elements, "written otherwise: \(text)")
-        try requireLegible(text)
+        try requireEscaped(text)
     }
 
     /// Any answer is agreed to within its rules, or refused.

@@ -36,10 +36,11 @@ enum FoldFuzz {
 
     /// Whether the first fold stands before the end of the head.
     private static func isInside(_ bytes: [UInt8]) -> Bool {
-        let text = Array("\r\n\r\n".utf8)
-        let end = bytes.indices.first { bytes[$0...].starts(with: text) } ?? bytes.count
-        return zip(bytes.prefix(end), bytes.prefix(end).dropFirst())
-            .contains { $0 == 10 && ($1 == 32 || $1 == 9) }
+        // With the end of the start line, which may be the first half of the head's end.
+        let lines = Array("\r\n".utf8) + bytes
+        let end = lines.indices.first { lines[$0...].starts(with: Array("\r\n\r\n".utf8)) }
+        let head = lines.prefix(end ?? lines.count)
+        return zip(head, head.dropFirst()).contains { $0 == 10 && ($1 == 32 || $1 == 9) }
     }
 
     private static func encode(_ head: HTTPHead<StatusLine>) -> [UInt8] {

@@ -35,7 +35,7 @@ enum FrameFuzz {
         case .control(let opcode, let payload):
             try require(opcode.isControl && payload.count <= 125, "not a control frame")
         case .violation(let violation):
-            try requireLegible(violation.description)
+            try requireEscaped(violation.description)
             try require(violation.closeCode.isValidOnWire, "an answer that can't be sent")
         }
     }

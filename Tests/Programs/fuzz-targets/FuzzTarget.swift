@@ -49,19 +49,19 @@ func accepted<Value, Failure: Error & CustomStringConvertible>(
     } catch {
         failure = error
     }
-    try requireLegible(failure.description)
+    try requireEscaped(failure.description)
     return nil
 }
 
 /// Requires that a text made of a peer's words can go into a log: one line, nothing that a terminal
 /// obeys.
-func requireLegible(_ text: String) throws(Finding) {
-    let isLegible = text.unicodeScalars.allSatisfy { scalar in
+func requireEscaped(_ text: String) throws(Finding) {
+    let isEscaped = text.unicodeScalars.allSatisfy { scalar in
         switch scalar.value {
         case 0x09, 0x20...0x7E: true
         case 0...0x9F, 0x2028...0x202E, 0x2066...0x2069: false
         default: true
         }
     }
-    try require(isLegible, "a description that isn't legible: \(text.debugDescription)")
+    try require(isEscaped, "a description with control characters: \(text.debugDescription)")
 }

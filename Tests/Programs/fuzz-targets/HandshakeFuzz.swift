@@ -63,9 +63,9 @@ enum HandshakeFuzz {
         options.subprotocols = ["chat", "superchat"]
         options.deflate = DeflateOptions()
         let request = try Sample.request(options)
-        try requireLegible(response.description)
+        try requireEscaped(response.description)
         for line in response.headers.redactedLines.split(separator: "\n") {
-            try requireLegible(String(line))
+            try requireEscaped(String(line))
         }
         let negotiated = try accepted { () throws(HandshakeFailure) in
             try request.negotiate(response, digest: SHA1.digest)

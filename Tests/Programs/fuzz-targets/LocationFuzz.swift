@@ -17,7 +17,7 @@ enum LocationFuzz {
             guard let field = try? HTTPField(checking: "Location", String(line)) else { return }
             response.headers.append(field)
         }
-        try requireLegible(response.headers.redactedLines.split(separator: "\n").joined())
+        try requireEscaped(response.headers.redactedLines.split(separator: "\n").joined())
         let policy = RedirectPolicy(limit: 3, allowsDowngrade: choices & 4 != 0)
         let redirect = try accepted { () throws(RedirectFailure) in
             try policy.redirect(from: base, by: response, followed: 0)

@@ -58,7 +58,7 @@ enum ProxyFuzz {
             guard case .proxy(let failure) = error else {
                 throw Finding(description: "not a proxy's failure: \(error)")
             }
-            try requireLegible(failure.description)
+            try requireEscaped(failure.description)
             return .refused(failure)
         }
     }

@@ -16,7 +16,7 @@ enum URLFuzz {
         let resolved = try accepted { () throws(InvalidURL) in try base.resolved(text) }
         if let resolved { try check(resolved) }
         if let proxy = Proxy(url: text) {
-            try requireLegible(proxy.description)
+            try requireEscaped(proxy.description)
             try require(!proxy.host.isEmpty, "a proxy without a host")
         }
     }
@@ -28,7 +28,7 @@ enum URLFuzz {
             (url.host + url.resource).utf8.allSatisfy { (0x21...0x7E).contains($0) },
             "characters that can't be sent"
         )
-        try requireLegible(url.description)
+        try requireEscaped(url.description)
         let again = try Sample.url(url.description)
         try require(
             again.isSecure == url.isSecure && again.host == url.host && again.port == url.port

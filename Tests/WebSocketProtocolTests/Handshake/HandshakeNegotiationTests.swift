@@ -27,7 +27,7 @@ struct HandshakeNegotiationTests {
         deflate: DeflateOptions? = nil,
         status: Int = 101,
         _ change: (inout HTTPFields) -> Void = { _ in }
-    ) throws -> Negotiated {
+    ) throws -> HandshakeResult {
         var options = HandshakeRequest.Options()
         options.subprotocols = subprotocols
         options.requiresSubprotocol = requiresSubprotocol
@@ -56,18 +56,18 @@ struct HandshakeNegotiationTests {
     func example() throws {
         let value = AcceptKey.expected(for: "dGhlIHNhbXBsZSBub25jZQ==", digest: sampleDigest)
         #expect(value == "s3pPLMBiTxaQ9kYGzzhZRbK+xOo=")
-        #expect(try Self.negotiate() == Negotiated())
+        #expect(try Self.negotiate() == HandshakeResult())
         #expect(
             try Self.negotiate {
                 $0["Upgrade"] = "WebSocket"
                 $0["Connection"] = "keep-alive, UPGRADE"
-            } == Negotiated()
+            } == HandshakeResult()
         )
         #expect(
             try Self.negotiate {
                 $0["Connection"] = "keep-alive"
                 $0.append(name: "connection", value: "upgrade")
-            } == Negotiated()
+            } == HandshakeResult()
         )
     }
 

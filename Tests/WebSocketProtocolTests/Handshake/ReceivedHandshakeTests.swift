@@ -108,7 +108,7 @@ struct ReceivedHandshakeTests {
         )
         let received = try #require(reader.response)
         let negotiated = try request.negotiate(received, digest: sampleDigest)
-        #expect(negotiated == Negotiated(subprotocol: "superchat", deflate: answer.parameters))
+        #expect(negotiated == HandshakeResult(subprotocol: "superchat", deflate: answer.parameters))
         #expect(negotiated.deflate?.clientMaxWindowBits == 10)
     }
 }

@@ -1,4 +1,4 @@
-// For `legible`: a module is visible to members by any import of it.
+// For `escapingControls`: a module is visible to members by any import of it.
 import struct WebSocketProtocol.Host
 
 /// What a proxy refused, or what was wrong with its answer.
@@ -28,9 +28,9 @@ extension ProxyFailure: CustomStringConvertible {
         switch self {
         case .authenticationFailed(let text): "The proxy refused the credentials: \(text)."
         case .refused(407, let reason):
-            "The proxy wants credentials, or other ones: 407 \(reason.legible)."
+            "The proxy wants credentials, or other ones: 407 \(reason.escapingControls)."
         case .refused(let status, let reason):
-            "The proxy refused the tunnel: \(status) \(reason.legible)."
+            "The proxy refused the tunnel: \(status) \(reason.escapingControls)."
         case .socksReply(let version, let code, let text):
             "The SOCKS\(version) proxy refused the request: \(text) (\(code))."
         case .malformedAnswer(let text): "The proxy's answer can't be understood. \(text)"

@@ -9,12 +9,12 @@ import Synchronization
 ///
 /// It is an address and no object: counting its references would take longer than framing a small
 /// message.
-struct Block: ~Copyable, @unchecked Sendable {
-    // Safe to send: a block has one owner at a time, and is handed over by an atomic exchange or
+struct IOBuffer: ~Copyable, @unchecked Sendable {
+    // Safe to send: a buffer has one owner at a time, and is handed over by an atomic exchange or
     // under the pool's lock.
     private struct Contents: ~Copyable {
-        let base = UnsafeMutableRawPointer.allocate(byteCount: Block.size, alignment: 64)
-        /// Masking keys travel with the block, so that they too are drawn in bulk.
+        let base = UnsafeMutableRawPointer.allocate(byteCount: IOBuffer.size, alignment: 64)
+        /// Masking keys travel with the buffer, so that they too are drawn in bulk.
         var keys = MaskingKeys()
         /// Storage for text to be joined in: getting new memory for each large message takes longer
         /// than receiving and checking it, as each page of it faults.
@@ -24,7 +24,7 @@ struct Block: ~Copyable, @unchecked Sendable {
     }
 
     static let size = (256 << 10) + 64
-    /// The address of the block that was given back last, or 0: a sender of single messages takes no
+    /// The address of the buffer that was given back last, or 0: a sender of single messages takes no
     /// lock for it.
     private static let last = Atomic<UInt>(0)
     /// The addresses of others.
@@ -38,7 +38,7 @@ struct Block: ~Copyable, @unchecked Sendable {
         contents.initialize(to: Contents())
     }
 
-    /// Takes over the block at an address that `release` returned.
+    /// Takes over the buffer at an address that `release` returned.
     private init(_ address: UInt) {
         // Never 0: who calls has looked.
         contents = UnsafeMutablePointer(bitPattern: address).unsafelyUnwrapped
@@ -71,21 +71,21 @@ struct Block: ~Copyable, @unchecked Sendable {
         nonmutating _modify { yield &contents.pointee.textStorage }
     }
 
-    /// The block that was given back last, as it is still in cache, or a new one.
-    static func borrow() -> Block {
+    /// The buffer that was given back last, as it is still in cache, or a new one.
+    static func borrow() -> IOBuffer {
         let address = last.exchange(0, ordering: .acquiringAndReleasing)
-        if address != 0 { return Block(address) }
-        return pool.withLock { $0.popLast() }.map { Block($0) } ?? Block()
+        if address != 0 { return IOBuffer(address) }
+        return pool.withLock { $0.popLast() }.map { IOBuffer($0) } ?? IOBuffer()
     }
 
-    static func giveBack(_ block: consuming Block) {
-        let address = last.exchange(block.release(), ordering: .acquiringAndReleasing)
+    static func giveBack(_ buffer: consuming IOBuffer) {
+        let address = last.exchange(buffer.release(), ordering: .acquiringAndReleasing)
         guard address != 0 else { return }
         let isKept = pool.withLock { addresses in
             guard addresses.count < maximumKept else { return false }
             addresses.append(address)
             return true
         }
-        if !isKept { _ = Block(address) }
+        if !isKept { _ = IOBuffer(address) }
     }
 }

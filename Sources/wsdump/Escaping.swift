@@ -1,7 +1,7 @@
 import WebSocketClient
 
 /// What a peer sent, in a form that does the terminal no harm.
-enum Legible {
+enum Escaping {
     /// Text with its control characters escaped, but for tabs and line breaks.
     ///
     /// Escapes are what a terminal obeys: without this, a server could write to the clipboard, change
