@@ -5,8 +5,12 @@ import WebSocketProtocol
     import Glibc
 #elseif canImport(Musl)
     import Musl
-#else
+#elseif canImport(Android)
+    import Android
+#elseif canImport(Darwin)
     import Darwin
+#else
+    #error("The C library must be Glibc, Musl, Android's or Darwin's.")
 #endif
 
 /// What the server does by itself: echo, sink and source.

@@ -10,8 +10,12 @@ import WebSocketClient
     import Glibc
 #elseif canImport(Musl)
     import Musl
-#else
+#elseif canImport(Android)
+    import Android
+#elseif canImport(Darwin)
     import Darwin
+#else
+    #error("The C library must be Glibc, Musl, Android's or Darwin's.")
 #endif
 
 /// A figure of /proc/self/status; those in kB are given in bytes.

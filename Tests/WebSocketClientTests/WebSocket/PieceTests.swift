@@ -8,8 +8,12 @@ import WebSocketProtocol
     import Glibc
 #elseif canImport(Musl)
     import Musl
-#else
+#elseif canImport(Android)
+    import Android
+#elseif canImport(Darwin)
     import Darwin
+#else
+    #error("The C library must be Glibc, Musl, Android's or Darwin's.")
 #endif
 
 @Suite("Messages in pieces, files and prepared messages", .blocking)

@@ -4,8 +4,12 @@ import Synchronization
     import Glibc
 #elseif canImport(Musl)
     import Musl
-#else
+#elseif canImport(Android)
+    import Android
+#elseif canImport(Darwin)
     import Darwin
+#else
+    #error("The C library must be Glibc, Musl, Android's or Darwin's.")
 #endif
 
 /// Tells a process from the one it was forked from: what must not be the same in both, such as random

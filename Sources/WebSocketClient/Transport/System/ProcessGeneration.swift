@@ -4,8 +4,12 @@ import Synchronization
     import Glibc
 #elseif canImport(Musl)
     import Musl
-#else
+#elseif canImport(Android)
+    import Android
+#elseif canImport(Darwin)
     import Darwin
+#else
+    #error("The C library must be Glibc, Musl, Android's or Darwin's.")
 #endif
 
 /// Tells a forked child from its parent: what the parent has opened, drawn or started isn't the

@@ -2,8 +2,12 @@
     import Glibc
 #elseif canImport(Musl)
     import Musl
-#else
+#elseif canImport(Android)
+    import Android
+#elseif canImport(Darwin)
     import Darwin
+#else
+    #error("The C library must be Glibc, Musl, Android's or Darwin's.")
 #endif
 
 /// Calls a function whenever the process gets a signal, until the watch is gone; then the signal has
@@ -173,6 +177,8 @@ extension sigaction {
             __sigaction_handler.sa_handler = handler
         #elseif canImport(Musl)
             __sa_handler.sa_handler = handler
+        #elseif canImport(Android)
+            sa_handler = handler
         #else
             __sigaction_u.__sa_handler = handler
         #endif

@@ -6,8 +6,12 @@
     import Glibc
 #elseif canImport(Musl)
     import Musl
-#else
+#elseif canImport(Android)
+    import Android
+#elseif canImport(Darwin)
     import Darwin
+#else
+    #error("The C library must be Glibc, Musl, Android's or Darwin's.")
 #endif
 #if os(Linux)
     import CWebSocketLinux
@@ -54,6 +58,8 @@ enum SystemCalls {
             _ = Glibc.close(descriptor)
         #elseif canImport(Musl)
             _ = Musl.close(descriptor)
+        #elseif canImport(Android)
+            _ = Android.close(descriptor)
         #else
             _ = Darwin.close(descriptor)
         #endif

@@ -6,8 +6,12 @@ import WebSocketClient
     import Glibc
 #elseif canImport(Musl)
     import Musl
-#else
+#elseif canImport(Android)
+    import Android
+#elseif canImport(Darwin)
     import Darwin
+#else
+    #error("The C library must be Glibc, Musl, Android's or Darwin's.")
 #endif
 
 // count-allocations: counts the client's allocations a message, once warm, and fails above zero where
