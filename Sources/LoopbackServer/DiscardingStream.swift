@@ -62,7 +62,7 @@ private final class DiscardingStream: ByteStream, @unchecked Sendable {
         if isEnded.load(ordering: .acquiring) { throw .aborted }
         if interest.contains(.write) { return .write }
         // Nothing will ever come.
-        guard !answer.isEmpty else { throw .timedOut(.transfer) }
+        guard !answer.isEmpty else { throw .timedOut(nil) }
         return .read
     }
 

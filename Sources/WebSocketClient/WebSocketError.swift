@@ -43,51 +43,6 @@ public indirect enum WebSocketError: Error, Sendable {
     case batchInterrupted(sent: Int, cause: WebSocketError)
     /// A system call failed; `number` is errno.
     case system(call: String, number: Int32, description: String)
-
-    /// What was being done when time ran out.
-    public enum Operation: Sendable, Hashable {
-        /// Resolving the host's name.
-        case resolution
-        /// Opening the TCP connection.
-        case connecting
-        /// The proxy's handshake.
-        case proxyHandshake
-        /// The TLS handshake.
-        case tlsHandshake
-        /// The WebSocket handshake.
-        case handshake
-        /// Sending. If `isAccepted`, what is left of the message goes out before the next one and it
-        /// must not be sent again; else nothing of it has been or will be sent.
-        case sending(isAccepted: Bool)
-        /// Receiving. What has arrived of a message is kept; the next call goes on with it.
-        case receiving
-        /// A pong that answers a keepalive ping.
-        case keepalive
-    }
-}
-
-/// What a proxy refused, or what was wrong with its answer.
-public struct ProxyError: Error, Sendable, Hashable, CustomStringConvertible {
-    /// The HTTP status of a refused CONNECT, if there was one; 407 asks for credentials.
-    public var statusCode: Int?
-    /// The reply code of a SOCKS proxy, if there was one.
-    public var socksReply: UInt8?
-    /// Whether the proxy wants credentials, or other ones.
-    public var isAuthenticationFailure: Bool
-    /// One sentence that says what happened.
-    public var description: String
-}
-
-/// What went wrong in TLS.
-public struct TLSError: Error, Sendable, Hashable, CustomStringConvertible {
-    /// Whether the peer's certificate or key was refused.
-    public var isVerificationFailure: Bool
-    /// OpenSSL's `X509_V_ERR_…` number of a failed verification, else 0.
-    public var verifyCode: Int
-    /// OpenSSL's packed error code, 0 if there is none.
-    public var code: UInt
-    /// One sentence with OpenSSL's own reason.
-    public var description: String
 }
 
 extension WebSocketError: CustomStringConvertible {
@@ -119,23 +74,6 @@ extension WebSocketError: CustomStringConvertible {
     }
 }
 
-extension WebSocketError.Operation: CustomStringConvertible {
-    /// The operation in words.
-    public var description: String {
-        switch self {
-        case .resolution: "name resolution"
-        case .connecting: "connecting"
-        case .proxyHandshake: "the proxy's handshake"
-        case .tlsHandshake: "the TLS handshake"
-        case .handshake: "the WebSocket handshake"
-        case .sending(isAccepted: true): "sending; the rest of the message goes out first next time"
-        case .sending(isAccepted: false): "sending; nothing of the message has been sent"
-        case .receiving: "receiving"
-        case .keepalive: "the wait for a pong"
-        }
-    }
-}
-
 extension WebSocketError {
     /// What the caller hears of a rule that the peer broke.
     init(_ violation: ProtocolViolation) {
@@ -149,11 +87,7 @@ extension WebSocketError {
     /// The one place where the transport's errors become the client's.
     init(_ error: TransportError, during operation: Operation) {
         switch error {
-        case .timedOut(.resolution): self = .timedOut(.resolution)
-        case .timedOut(.connecting): self = .timedOut(.connecting)
-        case .timedOut(.proxyHandshake): self = .timedOut(.proxyHandshake)
-        case .timedOut(.tlsHandshake): self = .timedOut(.tlsHandshake)
-        case .timedOut(.transfer): self = .timedOut(operation)
+        case .timedOut(let stage): self = .timedOut(stage ?? operation)
         case .aborted: self = .aborted
         case .addressNotFound(let host, let code, let text):
             self = .addressNotFound(host: host, code: code, description: text)
@@ -169,34 +103,10 @@ extension WebSocketError {
                 number: number.rawValue,
                 description: "\(number)\(stage)"
             )
-        case .tls(let failure):
-            self = .tls(
-                TLSError(
-                    isVerificationFailure: failure.kind == .verification
-                        || failure.kind == .pinMismatch,
-                    verifyCode: failure.verifyCode,
-                    code: failure.code,
-                    description: failure.description
-                )
-            )
-        case .proxy(let failure): self = .proxy(ProxyError(failure))
+        case .tls(let error): self = .tls(error)
+        case .proxy(let error): self = .proxy(error)
         case .invalidArgument(let text): self = .invalidArgument(text)
         case .truncated: self = .connectionClosed(ConnectionEnd(cause: error.description))
-        }
-    }
-}
-
-extension ProxyError {
-    init(_ failure: ProxyFailure) {
-        self.init(isAuthenticationFailure: false, description: failure.description)
-        switch failure {
-        case .authenticationFailed: isAuthenticationFailure = true
-        case .refused(let status, _):
-            statusCode = status
-            // Tinyproxy answers wrong credentials with 401.
-            isAuthenticationFailure = status == 407 || status == 401
-        case .socksReply(_, let code, _): socksReply = code
-        default: break
         }
     }
 }

@@ -43,7 +43,7 @@ struct OpenSSLServerTests {
         return try Connector.connect(plan, wakeUp: WakeUp())
     }
 
-    private func failure(_ connect: () throws -> any ByteStream) throws -> TLSFailure {
+    private func failure(_ connect: () throws -> any ByteStream) throws -> TLSError {
         let error = #expect(throws: TransportError.self) { _ = try connect() }
         guard case .tls(let failure) = error else {
             throw SupportError("got \(String(describing: error))")

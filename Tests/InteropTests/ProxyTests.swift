@@ -78,7 +78,7 @@ struct ProxyTests {
         #expect(try stream.echoes(1_000_000))
     }
 
-    private func failure(_ connect: () throws -> any ByteStream) throws -> ProxyFailure {
+    private func failure(_ connect: () throws -> any ByteStream) throws -> ProxyError {
         let error = #expect(throws: TransportError.self) { _ = try connect() }
         guard case .proxy(let failure) = error else {
             throw SupportError("got \(String(describing: error))")
@@ -87,7 +87,7 @@ struct ProxyTests {
         return failure
     }
 
-    private func status(_ failure: ProxyFailure) -> Int? {
+    private func status(_ failure: ProxyError) -> Int? {
         if case .refused(let status, _) = failure { status } else { nil }
     }
 

@@ -240,7 +240,7 @@ final class Sender: @unchecked Sendable {
             throw .transport(failure, isAccepted: false)
         }
         if heldBytes.load(ordering: .relaxed) > 0 {
-            throw .transport(.timedOut(.transfer), isAccepted: true)
+            throw .transport(.timedOut(nil), isAccepted: true)
         }
     }
 
@@ -304,7 +304,7 @@ final class Sender: @unchecked Sendable {
         {
         case .taken: return
         case .alreadyHeld: throw .reentrant
-        case .timedOut: throw .transport(.timedOut(.transfer), isAccepted: false)
+        case .timedOut: throw .transport(.timedOut(nil), isAccepted: false)
         case .cancelled: throw .transport(.aborted, isAccepted: false)
         }
     }
@@ -580,7 +580,7 @@ final class Sender: @unchecked Sendable {
             switch try step() {
             case .done: return
             case .goOn: try look(at: &deadline)
-            case .wait where isWanted(by: ticket): throw .timedOut(.transfer)
+            case .wait where isWanted(by: ticket): throw .timedOut(nil)
             case .wait(let interest): try wait(for: interest, &deadline)
             }
         }
@@ -646,14 +646,14 @@ final class Sender: @unchecked Sendable {
 
     /// Between two system calls: the peer may read as fast as it likes, the call has a limit.
     private func look(at deadline: inout LazyDeadline) throws(TransportError) {
-        if deadline.value.isPast { throw .timedOut(.transfer) }
+        if deadline.value.isPast { throw .timedOut(nil) }
     }
 
     private func wait(
         for interest: Interest,
         _ deadline: inout LazyDeadline
     ) throws(TransportError) {
-        if deadline.isImmediate { throw .timedOut(.transfer) }
+        if deadline.isImmediate { throw .timedOut(nil) }
         try wait(for: interest, until: deadline.value)
     }
 
@@ -730,7 +730,7 @@ final class Sender: @unchecked Sendable {
             case .timedOut: break
             }
             if !ledger.isResolved(ticket), deadline.value.isPast {
-                throw .transport(.timedOut(.transfer), isAccepted: true)
+                throw .transport(.timedOut(nil), isAccepted: true)
             }
         }
     }

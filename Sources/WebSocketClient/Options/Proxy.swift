@@ -107,7 +107,7 @@ extension Proxy: CustomStringConvertible, CustomReflectable {
 
 extension Proxy {
     /// Reads a URL; says what is wrong with it, and nothing of what is in it.
-    package init(parsing url: String) throws(ProxyFailure) {
+    package init(parsing url: String) throws(ProxyError) {
         var rest = Array(url.utf8).filter { $0 != UInt8(ascii: " ") }[...]
         var kind = Kind.http
         let scheme = rest.prefix { $0 != UInt8(ascii: ":") }

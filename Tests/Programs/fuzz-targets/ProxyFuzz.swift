@@ -29,7 +29,7 @@ enum ProxyFuzz {
 
     private enum Outcome: Equatable {
         case open(rest: Int)
-        case refused(ProxyFailure)
+        case refused(ProxyError)
 
         var isOpen: Bool {
             if case .open = self { true } else { false }

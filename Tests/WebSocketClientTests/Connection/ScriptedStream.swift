@@ -58,7 +58,7 @@ final class ScriptedStream: ByteStream {
         while true {
             let isReady = state.withLock { $0.room > 0 || $0.failure != nil }
             if isReady { return interest }
-            if deadline.isPast { throw .timedOut(.transfer) }
+            if deadline.isPast { throw .timedOut(nil) }
             pause(.milliseconds(1))
         }
     }

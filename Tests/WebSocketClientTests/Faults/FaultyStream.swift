@@ -152,7 +152,7 @@ final class FaultyStream: ByteStream {
                 if state.plan.fault == .cut { return interest }
             }
             if deadline == .never { state.endlessWaits += 1 }
-            throw .timedOut(.transfer)
+            throw .timedOut(nil)
         }
     }
 

@@ -44,7 +44,7 @@ struct DeflatePipeline {
         guard count > 0 else { return }
         let job = jobs[first]
         if job.needsCompression, !workers.finish(job, until: &deadline) {
-            throw .transport(.timedOut(.transfer), isAccepted: false)
+            throw .transport(.timedOut(nil), isAccepted: false)
         }
         do throws(SendFailure) {
             try job.withFrame { (frame) throws(SendFailure) in try send(frame, &deadline) }

@@ -38,7 +38,7 @@ package enum ProxyEnvironment {
         for name in names {
             guard let value = variable(name), !value.isEmpty else { continue }
             if bypasses(host: host, port: port, noProxy: noProxy, variable: variable) { return nil }
-            do throws(ProxyFailure) {
+            do throws(ProxyError) {
                 return try Proxy(parsing: value)
             } catch {
                 throw .proxy(error.naming(variable: name))
@@ -68,8 +68,8 @@ package enum ProxyEnvironment {
     }
 }
 
-extension ProxyFailure {
-    fileprivate func naming(variable: String) -> ProxyFailure {
+extension ProxyError {
+    fileprivate func naming(variable: String) -> ProxyError {
         guard case .invalidConfiguration(let text) = self else { return self }
         return .invalidConfiguration("\(text) (environment variable \(variable))")
     }

@@ -111,9 +111,9 @@ enum SOCKS5Tunnel {
         case (Method.none, _): return
         case (Method.password, let credentials?): try authenticate(credentials, dialogue)
         case (Method.refused, nil):
-            throw .proxy(.authenticationFailed("it wants credentials, or allows nobody"))
+            throw .proxy(.authenticationFailed("it requires authentication, or allows nobody"))
         case (Method.refused, _):
-            throw .proxy(.authenticationFailed("it takes no user and password"))
+            throw .proxy(.authenticationFailed("it does not support user name and password"))
         default: throw .proxy(.malformedAnswer("It chose a method that was not offered."))
         }
     }

@@ -105,7 +105,7 @@ extension ByteStream {
 extension ByteStream {
     /// Writes all of `bytes`, and waits for room as long as the deadline allows.
     ///
-    /// Throws `.timedOut(.transfer)` once the deadline is past, however fast the peer reads.
+    /// Throws `.timedOut(nil)` once the deadline is past, however fast the peer reads.
     package func writeAll(
         _ bytes: UnsafeRawBufferPointer,
         until deadline: Deadline
@@ -115,7 +115,7 @@ extension ByteStream {
             switch try write(rest) {
             case .bytes(let count):
                 rest = UnsafeRawBufferPointer(rebasing: rest[count...])
-                if !rest.isEmpty, deadline.isPast { throw .timedOut(.transfer) }
+                if !rest.isEmpty, deadline.isPast { throw .timedOut(nil) }
             case .wouldBlock(let interest): try wait(for: interest, until: deadline)
             case .endOfStream: throw .system(call: "send", .brokenPipe)
             }
@@ -133,14 +133,14 @@ extension ByteStream {
     /// Waits for bytes, and returns what one read gives, at most `limit`; `nil` at the end of the
     /// stream.
     ///
-    /// Throws `.timedOut(.transfer)` if the deadline is past, even if bytes are there: a peer that
+    /// Throws `.timedOut(nil)` if the deadline is past, even if bytes are there: a peer that
     /// sends byte by byte gains no time.
     package func readSome(
         atMost limit: Int,
         until deadline: Deadline
     ) throws(TransportError) -> [UInt8]? {
         while true {
-            if deadline.isPast { throw .timedOut(.transfer) }
+            if deadline.isPast { throw .timedOut(nil) }
             var result = Result<Transfer, TransportError>.success(.endOfStream)
             let bytes = [UInt8](unsafeUninitializedCapacity: limit) { buffer, count in
                 result = Result { () throws(TransportError) in

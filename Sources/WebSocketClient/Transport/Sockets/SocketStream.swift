@@ -67,7 +67,7 @@ package final class SocketStream: ByteStream {
             wakeUp: wakeUp,
             until: deadline
         )
-        guard let ready else { throw .timedOut(.transfer) }
+        guard let ready else { throw .timedOut(nil) }
         return ready
     }
 

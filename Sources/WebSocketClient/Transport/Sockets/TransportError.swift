@@ -1,7 +1,8 @@
 /// Why bytes could not be carried.
 package enum TransportError: Error, Sendable, Hashable {
-    /// The deadline passed; says in which stage.
-    case timedOut(TransportStage)
+    /// The deadline passed during this operation; nil if bytes were being carried, for then the caller
+    /// of the transport knows what they were.
+    case timedOut(WebSocketError.Operation?)
     /// `abort()` or the wake-up of the connection ended the call.
     case aborted
     /// Name resolution failed with getaddrinfo's `code`.
@@ -9,17 +10,12 @@ package enum TransportError: Error, Sendable, Hashable {
     /// No address of the host could be connected to.
     case connectFailed(host: String, attempts: [ConnectAttempt])
     case system(call: String, ErrorNumber)
-    case tls(TLSFailure)
-    case proxy(ProxyFailure)
+    case tls(TLSError)
+    case proxy(ProxyError)
     /// An option or argument that can't be used; nothing has been sent.
     case invalidArgument(String)
     /// The peer closed the TCP connection without TLS's close_notify: the end may have been forged.
     case truncated
-}
-
-/// What was being done when time ran out.
-package enum TransportStage: Sendable, Hashable {
-    case resolution, connecting, proxyHandshake, tlsHandshake, transfer
 }
 
 /// One address that was tried, and what came of it.
@@ -48,7 +44,8 @@ extension TransportError: CustomStringConvertible {
     /// One sentence without secrets.
     package var description: String {
         switch self {
-        case .timedOut(let stage): "Time ran out during \(stage)."
+        case .timedOut(let stage):
+            "Time ran out during \(stage?.description ?? "the transfer of bytes")."
         case .aborted: "The connection was aborted."
         case .addressNotFound(let host, let code, let text):
             "The address of \(host) was not found: \(text) (getaddrinfo \(code))."
@@ -60,18 +57,6 @@ extension TransportError: CustomStringConvertible {
         case .proxy(let failure): failure.description
         case .invalidArgument(let text): text
         case .truncated: "The peer ended the TLS connection without close_notify."
-        }
-    }
-}
-
-extension TransportStage: CustomStringConvertible {
-    package var description: String {
-        switch self {
-        case .resolution: "name resolution"
-        case .connecting: "connecting"
-        case .proxyHandshake: "the proxy's handshake"
-        case .tlsHandshake: "the TLS handshake"
-        case .transfer: "the transfer of bytes"
         }
     }
 }

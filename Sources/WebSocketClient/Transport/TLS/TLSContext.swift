@@ -52,7 +52,7 @@ final class TLSContext: @unchecked Sendable {
         let isReady = OpenSSL.isReady
         ERR_clear_error()
         guard isReady, let pointer = SSL_CTX_new(method()) else {
-            throw .tls(TLSFailure(.configuration, reason: OpenSSLError.take().text))
+            throw .tls(TLSError(.configuration, reason: OpenSSLError.take().text))
         }
         return pointer
     }
@@ -174,7 +174,7 @@ final class TLSContext: @unchecked Sendable {
         var list: [UInt8] = []
         for name in options.applicationProtocols {
             guard (1...255).contains(name.utf8.count) else {
-                throw .tls(TLSFailure(.configuration, reason: "an ALPN name has 1 to 255 bytes"))
+                throw .tls(TLSError(.configuration, reason: "an ALPN name has 1 to 255 bytes"))
             }
             list.append(UInt8(name.utf8.count))
             list += name.utf8
@@ -232,7 +232,7 @@ final class TLSContext: @unchecked Sendable {
         }
         let error = OpenSSLError.take()
         throw .tls(
-            TLSFailure(.configuration, reason: "\(subject): \(error.text)", code: error.code)
+            TLSError(.configuration, reason: "\(subject): \(error.text)", code: error.code)
         )
     }
 

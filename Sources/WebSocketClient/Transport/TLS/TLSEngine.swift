@@ -49,7 +49,7 @@ struct TLSEngine: ~Copyable, @unchecked Sendable {
         ERR_clear_error()
         let ciphertext = TLSCiphertext()
         guard let ssl = SSL_new(context.pointer), let bio = TLSMemoryBIO.make(ciphertext) else {
-            throw .tls(TLSFailure(.configuration, reason: OpenSSLError.take().text))
+            throw .tls(TLSError(.configuration, reason: OpenSSLError.take().text))
         }
         SSL_set_bio(ssl, bio, bio)
         ciphertext.countMessages(of: ssl)
@@ -177,14 +177,14 @@ struct TLSEngine: ~Copyable, @unchecked Sendable {
 
     private mutating func explain(
         _ result: Int32,
-        during kind: TLSFailure.Kind
+        during kind: TLSError.Kind
     ) throws(TransportError) -> Step {
         let error = SSL_get_error(ssl, result)
         if error == SSL_ERROR_WANT_READ || error == SSL_ERROR_WANT_WRITE,
             ciphertext.isOverMessageLimit
         {
             throw remember(
-                TLSFailure(
+                TLSError(
                     kind,
                     reason: "more than \(TLSEngine.messageLimit) messages came without data"
                 )
@@ -198,19 +198,19 @@ struct TLSEngine: ~Copyable, @unchecked Sendable {
         }
     }
 
-    private mutating func remember(_ reason: TLSFailure) -> TransportError {
+    private mutating func remember(_ reason: TLSError) -> TransportError {
         let error = TransportError.tls(reason)
         failure = error
         return error
     }
 
-    private func describeFailure(_ kind: TLSFailure.Kind) -> TLSFailure {
+    private func describeFailure(_ kind: TLSError.Kind) -> TLSError {
         let error = OpenSSLError.take()
         let verdict = SSL_get_verify_result(ssl)
         guard kind == .handshake, verdict != Int(X509_V_OK) else {
-            return TLSFailure(kind, reason: error.text + error.hint, code: error.code)
+            return TLSError(kind, reason: error.text + error.hint, code: error.code)
         }
-        return TLSFailure(
+        return TLSError(
             verdict == TLSContext.pinMismatch ? .pinMismatch : .verification,
             reason: describe(verdict),
             code: error.code,

@@ -184,7 +184,7 @@ package final class TLSStream: ByteStream {
     ) throws(TransportError) -> Interest {
         if interest.contains(.read) {
             if hasBufferedInput { return .read }
-            if isFruitless.load(ordering: .relaxed), deadline.isPast { throw .timedOut(.transfer) }
+            if isFruitless.load(ordering: .relaxed), deadline.isPast { throw .timedOut(nil) }
         }
         if interest.contains(.write), writerNeedsInput.load(ordering: .acquiring) {
             return try waitForHandshakeMessage(interest, until: deadline)
@@ -203,7 +203,7 @@ package final class TLSStream: ByteStream {
         _ interest: Interest,
         until deadline: Deadline
     ) throws(TransportError) -> Interest {
-        if deadline.isPast { throw .timedOut(.transfer) }
+        if deadline.isPast { throw .timedOut(nil) }
         let pause = Deadline.after(.milliseconds(5))
         do throws(TransportError) {
             try lower.wait(for: .read, until: deadline.earlier(pause))
@@ -369,7 +369,7 @@ package final class TLSStream: ByteStream {
         case .bytes: break
         case .wouldBlock(let interest): try lower.wait(for: interest, until: deadline)
         case .endOfStream:
-            throw .tls(TLSFailure(.handshake, reason: "the peer closed the connection"))
+            throw .tls(TLSError(.handshake, reason: "the peer closed the connection"))
         }
         return false
     }
@@ -380,10 +380,10 @@ extension TransportError {
     fileprivate var duringTLSHandshake: TransportError {
         switch self {
         case .system(_, .connectionReset), .system(_, .brokenPipe):
-            .tls(TLSFailure(.handshake, reason: "the peer reset the connection"))
+            .tls(TLSError(.handshake, reason: "the peer reset the connection"))
         case .system(let call, let error):
-            .tls(TLSFailure(.handshake, reason: "\(call) failed: \(error)"))
-        case .truncated: .tls(TLSFailure(.handshake, reason: "the peer closed the connection"))
+            .tls(TLSError(.handshake, reason: "\(call) failed: \(error)"))
+        case .truncated: .tls(TLSError(.handshake, reason: "the peer closed the connection"))
         default: self
         }
     }

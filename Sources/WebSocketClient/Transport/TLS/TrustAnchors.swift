@@ -12,7 +12,7 @@ enum TrustAnchors: Hashable {
         )
         guard file == nil, directory == nil else {
             if let directory, FileStamp(path: directory)?.isDirectory != true {
-                throw .tls(TLSFailure(.configuration, reason: "\(directory) is not a directory"))
+                throw .tls(TLSError(.configuration, reason: "\(directory) is not a directory"))
             }
             self = .files(file: file, directory: directory)
             return
@@ -25,7 +25,7 @@ enum TrustAnchors: Hashable {
         guard let stamp = FileStamp(path: path) else {
             // Not the system's authorities: somebody has meant to trust fewer than those.
             throw .tls(
-                TLSFailure(.configuration, reason: "\(variable) names \(path), which isn't there")
+                TLSError(.configuration, reason: "\(variable) names \(path), which isn't there")
             )
         }
         self =

@@ -46,7 +46,7 @@ struct ProxyEnvironmentTests {
     )
     func refused(text: String) throws {
         #expect(Proxy(url: text) == nil)
-        let error = #expect(throws: ProxyFailure.self) { try Proxy(parsing: text) }
+        let error = #expect(throws: ProxyError.self) { try Proxy(parsing: text) }
         #expect(error?.description.contains("s3") == false)
     }
 

@@ -392,7 +392,7 @@ struct ProxyTunnelTests {
     func socks5Failures() {
         #expect(
             failure(.socks5h, play: Self.answer([5, 0xff]))
-                == .proxy(.authenticationFailed("it wants credentials, or allows nobody"))
+                == .proxy(.authenticationFailed("it requires authentication, or allows nobody"))
         )
         #expect(
             failure(.socks5h, play: Self.answer([5, 0, 5, 5, 0, 1, 0, 0, 0, 0, 0, 0]))

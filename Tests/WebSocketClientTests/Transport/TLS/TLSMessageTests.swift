@@ -78,7 +78,7 @@ struct TLSMessageTests {
 
         let bytes: [UInt8] = [1, 2, 3]
         #expect(try bytes.withUnsafeBytes { try client.write($0) } == .wouldBlock(.write))
-        #expect(throws: TransportError.timedOut(.transfer)) {
+        #expect(throws: TransportError.timedOut(nil)) {
             try client.writeAll(bytes, until: .after(.milliseconds(30)))
         }
         let writer = Background { try client.writeAll(bytes, until: .ample) }

@@ -43,7 +43,7 @@ struct TLSStreamTests {
         try client.wait(for: .read, until: .after(.zero))
         #expect(try client.readSome(2) == [3, 4])
         #expect(try client.readSome(2) == [5])
-        #expect(throws: TransportError.timedOut(.transfer)) {
+        #expect(throws: TransportError.timedOut(nil)) {
             try client.wait(for: .read, until: .after(.milliseconds(20)))
         }
     }
@@ -98,7 +98,7 @@ struct TLSStreamTests {
     func noTLS() throws {
         let certificates = certificates
         func attempt(_ serve: @escaping @Sendable (any ByteStream) throws -> Void) throws
-            -> TLSFailure
+            -> TLSError
         {
             let listener = try Listener()
             let serving = Background {

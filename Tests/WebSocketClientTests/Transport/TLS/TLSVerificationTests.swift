@@ -16,7 +16,7 @@ struct TLSVerificationTests {
         _ identity: Certificates.Identity,
         _ options: TLSOptions,
         name: String = "localhost"
-    ) throws -> TLSFailure {
+    ) throws -> TLSError {
         let error = #expect(throws: TransportError.self) {
             try TLSPair(identity).connect(options, name: name)
         }

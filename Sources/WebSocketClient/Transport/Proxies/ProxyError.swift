@@ -1,21 +1,24 @@
 // For `escapingControls`: a module is visible to members by any import of it.
 import struct WebSocketProtocol.Host
 
-/// What a proxy refused, or what was wrong with its answer.
-package enum ProxyFailure: Error, Sendable, Hashable {
-    /// A SOCKS proxy wants credentials, or doesn't accept those it got.
+/// Why a proxy opened no tunnel.
+#if hasAttribute(nonexhaustive)
+    @nonexhaustive
+#endif
+public enum ProxyError: Error, Sendable, Hashable {
+    /// A SOCKS proxy requires credentials, or rejected those that it got.
     case authenticationFailed(String)
-    /// An HTTP proxy answered CONNECT with another status than 2xx; 407 asks for credentials.
+    /// An HTTP proxy answered CONNECT with a status other than 2xx; 407 asks for credentials.
     case refused(status: Int, reason: String)
     /// A SOCKS proxy answered the request with this reply code.
     case socksReply(version: Int, code: UInt8, text: String)
-    /// The answer is not one of the protocol.
+    /// The answer doesn't follow the proxy's protocol.
     case malformedAnswer(String)
     /// The connection to the proxy itself could not be made.
     case unreachable(String)
     /// TLS with the proxy, not with the target, failed.
-    case tls(TLSFailure)
-    /// The target has no address of the kind that the protocol can name.
+    case tls(TLSError)
+    /// The target has no IPv4 address, and SOCKS 4 can name no other.
     case unsupportedAddress
     /// The proxy closed the connection before it answered.
     case closed
@@ -23,12 +26,35 @@ package enum ProxyFailure: Error, Sendable, Hashable {
     case invalidConfiguration(String)
 }
 
-extension ProxyFailure: CustomStringConvertible {
-    package var description: String {
+extension ProxyError {
+    /// The HTTP status of a refused CONNECT, else nil; 407 asks for credentials.
+    public var statusCode: Int? {
+        if case .refused(let status, _) = self { status } else { nil }
+    }
+
+    /// The reply code of a SOCKS proxy that refused the request, else nil.
+    public var socksReply: UInt8? {
+        if case .socksReply(_, let code, _) = self { code } else { nil }
+    }
+
+    /// Whether the proxy requires credentials, or other ones.
+    public var isAuthenticationFailure: Bool {
+        switch self {
+        case .authenticationFailed: true
+        // Tinyproxy answers wrong credentials with 401.
+        case .refused(let status, _): status == 407 || status == 401
+        default: false
+        }
+    }
+}
+
+extension ProxyError: CustomStringConvertible {
+    /// One sentence that says what happened; it holds no credential.
+    public var description: String {
         switch self {
         case .authenticationFailed(let text): "The proxy refused the credentials: \(text)."
         case .refused(407, let reason):
-            "The proxy wants credentials, or other ones: 407 \(reason.escapingControls)."
+            "The proxy requires credentials, or other ones: 407 \(reason.escapingControls)."
         case .refused(let status, let reason):
             "The proxy refused the tunnel: \(status) \(reason.escapingControls)."
         case .socksReply(let version, let code, let text):
@@ -36,7 +62,7 @@ extension ProxyFailure: CustomStringConvertible {
         case .malformedAnswer(let text): "The proxy's answer can't be understood. \(text)"
         case .unreachable(let text): "The proxy could not be reached. \(text)"
         case .tls(let failure): "TLS with the proxy: \(failure.description)"
-        case .unsupportedAddress: "The target has no IPv4 address, and SOCKS 4 knows no other."
+        case .unsupportedAddress: "The target has no IPv4 address, and SOCKS 4 supports no other."
         case .closed: "The proxy closed the connection before it answered."
         case .invalidConfiguration(let text): "The proxy can't be used: \(text)."
         }

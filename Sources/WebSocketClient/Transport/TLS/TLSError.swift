@@ -1,5 +1,6 @@
 /// What went wrong in TLS, with OpenSSL's own words.
-package struct TLSFailure: Error, Sendable, Hashable {
+public struct TLSError: Error, Sendable, Hashable {
+    /// What TLS was doing, or which check refused the peer.
     package enum Kind: Sendable, Hashable {
         /// A file, certificate, cipher list or other option can't be used.
         case configuration
@@ -7,7 +8,7 @@ package struct TLSFailure: Error, Sendable, Hashable {
         case handshake
         /// The peer's certificate was not accepted.
         case verification
-        /// The peer's public key is none of the pinned ones.
+        /// The peer's public key is not one of the pinned ones.
         case pinMismatch
         /// The established connection broke a rule of TLS.
         case connection
@@ -17,9 +18,9 @@ package struct TLSFailure: Error, Sendable, Hashable {
     /// OpenSSL's reason, or this package's sentence.
     package let reason: String
     /// OpenSSL's packed error code, 0 if there is none.
-    package let code: UInt
-    /// X509_V_ERR_… of a failed verification, else 0.
-    package let verifyCode: Int
+    public let code: UInt
+    /// OpenSSL's `X509_V_ERR_…` number of a failed verification, else 0.
+    public let verifyCode: Int
 
     package init(_ kind: Kind, reason: String, code: UInt = 0, verifyCode: Int = 0) {
         self.kind = kind
@@ -27,10 +28,14 @@ package struct TLSFailure: Error, Sendable, Hashable {
         self.code = code
         self.verifyCode = verifyCode
     }
+
+    /// Whether the peer's certificate or public key was refused.
+    public var isVerificationFailure: Bool { kind == .verification || kind == .pinMismatch }
 }
 
-extension TLSFailure: CustomStringConvertible {
-    package var description: String {
+extension TLSError: CustomStringConvertible {
+    /// One sentence that says what failed, with OpenSSL's reason.
+    public var description: String {
         switch kind {
         case .configuration: "The TLS options can't be used: \(reason)."
         case .handshake: "The TLS handshake failed: \(reason)."

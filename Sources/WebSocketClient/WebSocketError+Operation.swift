@@ -1,0 +1,39 @@
+extension WebSocketError {
+    /// What was being done when time ran out or the task was cancelled.
+    public enum Operation: Sendable, Hashable {
+        /// Resolving the host's name.
+        case resolution
+        /// Opening the TCP connection.
+        case connecting
+        /// The proxy's handshake.
+        case proxyHandshake
+        /// The TLS handshake.
+        case tlsHandshake
+        /// The WebSocket handshake.
+        case handshake
+        /// Sending. If `isAccepted`, what is left of the message goes out before the next one and it
+        /// must not be sent again; else nothing of it has been or will be sent.
+        case sending(isAccepted: Bool)
+        /// Receiving. What has arrived of a message is kept; the next call goes on with it.
+        case receiving
+        /// A pong that answers a keepalive ping.
+        case keepalive
+    }
+}
+
+extension WebSocketError.Operation: CustomStringConvertible {
+    /// The operation in words.
+    public var description: String {
+        switch self {
+        case .resolution: "name resolution"
+        case .connecting: "connecting"
+        case .proxyHandshake: "the proxy's handshake"
+        case .tlsHandshake: "the TLS handshake"
+        case .handshake: "the WebSocket handshake"
+        case .sending(isAccepted: true): "sending; the rest of the message goes out first next time"
+        case .sending(isAccepted: false): "sending; nothing of the message has been sent"
+        case .receiving: "receiving"
+        case .keepalive: "the wait for a pong"
+        }
+    }
+}
