@@ -56,7 +56,7 @@ final class EventLoop: @unchecked Sendable {
     }
 
     private let mailbox = Locked(Mailbox())
-    private let poller: Poller
+    private let poller: EventPoller
     private var entries: [Int: Entry] = [:]
     private var functions: [Int: Function] = [:]
     private var timers = TimerQueue()
@@ -64,7 +64,7 @@ final class EventLoop: @unchecked Sendable {
     private var busy: Set<Int> = []
 
     init() throws(TransportError) {
-        poller = try Poller()
+        poller = try EventPoller()
     }
 
     // MARK: For any thread

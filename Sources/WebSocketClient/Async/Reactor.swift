@@ -32,25 +32,23 @@ final class Reactor: Sendable {
 
     private let poller: EdgePoller
     private let state = Locked(State())
-    let generation: UInt32
+    let generation = ProcessGeneration.current
     private let finishedRounds = Atomic<Int>(0)
 
     private static let current = Locked<Reactor?>(nil)
 
     /// The reactor of this process.
     static func shared() throws(TransportError) -> Reactor {
-        let generation = ProcessGeneration.current
-        return try current.withLock { current throws(TransportError) in
-            if let reactor = current, reactor.generation == generation { return reactor }
-            let reactor = try Reactor(generation: generation)
+        try current.withLock { current throws(TransportError) in
+            if let reactor = current, reactor.generation.isCurrent { return reactor }
+            let reactor = try Reactor()
             try Threads.start { reactor.run() }
             current = reactor
             return reactor
         }
     }
 
-    private init(generation: UInt32) throws(TransportError) {
-        self.generation = generation
+    private init() throws(TransportError) {
         poller = try EdgePoller()
     }
 
@@ -78,7 +76,7 @@ final class Reactor: Sendable {
     /// Forgets a descriptor that is about to be closed.
     func remove(_ key: UInt64, descriptor: Int32) {
         // In a child, the epoll instance is still that of the parent.
-        guard generation == ProcessGeneration.current else { return }
+        guard generation.isCurrent else { return }
         state.withLock { _ = $0.members.removeValue(forKey: key) }
         poller.remove(descriptor)
     }

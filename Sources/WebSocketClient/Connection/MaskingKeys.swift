@@ -1,21 +1,22 @@
 /// A supply of masking keys from the kernel's random generator, drawn in bulk (RFC 6455 §5.3).
 ///
-/// Each key is used once, by one process: after fork(2) the child draws its own. A predictable key would let a web page shape the bytes on the wire (§10.3).
+/// Each key is used once, by one process: after fork(2) the child draws its own. A predictable key would
+/// let a web page shape the bytes on the wire (§10.3).
 struct MaskingKeys: ~Copyable {
     private static let count = 4096
     private var keys: [UInt32] = []
     private var used = 0
     /// The process that has drawn them.
-    private var generation: UInt = 0
+    private var process = ProcessGeneration.current
 
     mutating func next() throws(TransportError) -> UInt32 {
-        if used == keys.count || generation != ForkGeneration.current { try refill() }
+        if used == keys.count || !process.isCurrent { try refill() }
         defer { used += 1 }
         return keys[used]
     }
 
     private mutating func refill() throws(TransportError) {
-        generation = ForkGeneration.register()
+        process = .current
         if keys.isEmpty {
             keys = [UInt32](repeating: 0, count: Self.count)
             used = Self.count

@@ -248,7 +248,7 @@ struct ReactorTests {
         let child = fork()
         if child == 0 {
             // Only what needs no other thread.
-            let isOther = ProcessGeneration.current != reactor.generation
+            let isOther = !reactor.generation.isCurrent
             readiness = nil
             _exit(isOther ? 0 : 1)
         }

@@ -20,7 +20,7 @@ struct FaultPlan: Sendable, Hashable, CustomStringConvertible {
     enum Direction: CaseIterable { case inbound, outbound }
 
     /// How calls behave that could do their work.
-    enum Mood: CaseIterable {
+    enum Interference: CaseIterable {
         case calm
         /// Every second call would block, although there is something.
         case again
@@ -36,7 +36,7 @@ struct FaultPlan: Sendable, Hashable, CustomStringConvertible {
     var offset = 0
     /// The most bytes that a call moves.
     var pieceBytes = Int.max
-    var mood = Mood.calm
+    var interference = Interference.calm
     /// A byte in that direction that the stream loses in silence, which no stream does: what finds that
     /// nothing is lost has to find this.
     var lostByte: Int?
@@ -57,7 +57,7 @@ struct FaultPlan: Sendable, Hashable, CustomStringConvertible {
         if let fault { words.append("\(fault) \(direction) at \(offset)") }
         if pieceBytes < .max { words.append("pieces of \(pieceBytes)") }
         if let lostByte { words.append("byte \(lostByte) \(direction) lost") }
-        if mood != .calm { words.append("\(mood)") }
+        if interference != .calm { words.append("\(interference)") }
         return words.isEmpty ? "no fault" : words.joined(separator: ", ")
     }
 }

@@ -61,10 +61,10 @@ struct FaultTests {
 
     @Test("Nothing is lost, doubled or changed, whatever a call moves", arguments: exchanges)
     func pieces(exchange: Exchange) throws {
-        for mood in FaultPlan.Mood.allCases {
+        for interference in FaultPlan.Interference.allCases {
             try check(
                 exchange,
-                [1, 2, 3, 7, .max].map { FaultPlan(pieceBytes: $0, mood: mood) }
+                [1, 2, 3, 7, .max].map { FaultPlan(pieceBytes: $0, interference: interference) }
             )
         }
     }
@@ -84,14 +84,14 @@ struct FaultTests {
 
     @Test(
         "A fault where bytes move one by one, and each call has to be repeated",
-        arguments: FaultPlan.Mood.allCases
+        arguments: FaultPlan.Interference.allCases
     )
-    func faultsInStorms(mood: FaultPlan.Mood) throws {
+    func faultsInStorms(interference: FaultPlan.Interference) throws {
         for exchange in [Exchange(), Exchange(receiving: .parts, isCompressed: true)] {
             let plans = try faults(exchange) { stride(from: 1, through: $0, by: 29) }.map { plan in
                 var plan = plan
                 plan.pieceBytes = 1
-                plan.mood = mood
+                plan.interference = interference
                 return plan
             }
             try check(exchange, plans)

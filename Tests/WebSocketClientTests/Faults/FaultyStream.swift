@@ -79,7 +79,7 @@ final class FaultyStream: ByteStream {
             if state.isAborted { throw .aborted }
             guard !buffer.isEmpty else { return .bytes(0) }
             if state.mustRepeat() {
-                return .wouldBlock(state.plan.mood == .crossed ? .write : .read)
+                return .wouldBlock(state.plan.interference == .crossed ? .write : .read)
             }
             state.loseInboundByte()
             let room = state.room(.inbound)
@@ -112,7 +112,7 @@ final class FaultyStream: ByteStream {
             if state.isReset { throw .system(call: "send", .brokenPipe) }
             guard !bytes.isEmpty else { return .bytes(0) }
             if state.mustRepeat() {
-                return .wouldBlock(state.plan.mood == .crossed ? .read : .write)
+                return .wouldBlock(state.plan.interference == .crossed ? .read : .write)
             }
             let room = state.room(.outbound)
             let count = min(bytes.count, room, state.plan.pieceBytes)
@@ -139,7 +139,7 @@ final class FaultyStream: ByteStream {
         return try state.withLock { state throws(TransportError) in
             if state.isAborted { throw .aborted }
             state.waits += 1
-            if state.plan.mood == .interrupted, !state.isStalled {
+            if state.plan.interference == .interrupted, !state.isStalled {
                 state.repeatsWait.toggle()
                 if state.repeatsWait { return interest }
             }
@@ -199,7 +199,7 @@ extension FaultyStream.State {
 
     fileprivate mutating func mustRepeat() -> Bool {
         // Storms end where a stall begins: time would never pass otherwise.
-        guard plan.mood != .calm, !isStalled else { return false }
+        guard plan.interference != .calm, !isStalled else { return false }
         repeatsCall.toggle()
         return repeatsCall
     }

@@ -105,8 +105,8 @@ struct OpeningFaultTests {
 
     @Test("Connecting works with bytes one by one, and calls that are repeated", arguments: ways)
     func pieces(way: Way) throws {
-        for mood in FaultPlan.Mood.allCases {
-            try check(way, FaultPlan(pieceBytes: 1, mood: mood))
+        for interference in FaultPlan.Interference.allCases {
+            try check(way, FaultPlan(pieceBytes: 1, interference: interference))
         }
     }
 

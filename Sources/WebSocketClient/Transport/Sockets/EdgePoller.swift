@@ -156,11 +156,7 @@ package final class EdgePoller: Sendable {
             var events = [kevent](repeating: kevent(), count: Self.batch)
             var count: Int32
             if let remaining = deadline.remaining {
-                let nanoseconds = Int(remaining / .nanoseconds(1))
-                var time = timespec(
-                    tv_sec: nanoseconds / 1_000_000_000,
-                    tv_nsec: nanoseconds % 1_000_000_000
-                )
+                var time = timespec(nanoseconds: Int64(remaining / .nanoseconds(1)))
                 count = kevent(descriptor, nil, 0, &events, Int32(events.count), &time)
             } else {
                 count = kevent(descriptor, nil, 0, &events, Int32(events.count), nil)

@@ -133,7 +133,7 @@ package final class Socket: Sendable {
     /// A child that was forked shares the connection with its parent, and must not use it up.
     @inline(__always)
     private func refuseInChild() throws(TransportError) {
-        guard process == ProcessGeneration.current else {
+        guard process.isCurrent else {
             throw .invalidArgument(
                 "The connection belongs to the parent process; open another after fork."
             )
@@ -201,12 +201,12 @@ package final class Socket: Sendable {
     }
 
     func shutDownWriting() {
-        guard process == ProcessGeneration.current else { return }
+        guard process.isCurrent else { return }
         _ = shutdown(descriptor, Int32(SHUT_WR))
     }
 
     func shutDown() {
-        guard process == ProcessGeneration.current else { return }
+        guard process.isCurrent else { return }
         _ = shutdown(descriptor, Int32(SHUT_RDWR))
     }
 }

@@ -15,12 +15,20 @@ import Synchronization
 /// Tells a forked child from its parent: what the parent has opened, drawn or started isn't the
 /// child's to use.
 ///
-/// A value taken before fork(2) differs from `current` in the child. Asking costs one load.
-enum ProcessGeneration {
-    static var current: UInt32 {
+/// A value taken before fork(2) isn't `isCurrent` in the child.
+struct ProcessGeneration {
+    private let number: UInt32
+
+    /// That of this process. From the first call on, each fork(2) begins another one in the child.
+    static var current: ProcessGeneration {
         _ = isWatching
-        return forks.load(ordering: .relaxed)
+        return ProcessGeneration(number: forks.load(ordering: .relaxed))
     }
+
+    /// Whether this is still the process in which the value was taken. Costs one load: who has a value
+    /// has asked for `current`, so the forks are being counted.
+    @inline(__always)
+    var isCurrent: Bool { number == Self.forks.load(ordering: .relaxed) }
 
     private static let forks = Atomic<UInt32>(0)
 

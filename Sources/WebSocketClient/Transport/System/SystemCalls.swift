@@ -45,13 +45,6 @@ enum SystemCalls {
         return Int64(now.tv_sec)
     }
 
-    static func timespecification(nanoseconds: Int64) -> timespec {
-        timespec(
-            tv_sec: time_t(nanoseconds / 1_000_000_000),
-            tv_nsec: Int(nanoseconds % 1_000_000_000)
-        )
-    }
-
     /// Closes once: the descriptor is free after close(2) even if that was interrupted.
     static func close(_ descriptor: Int32) {
         #if canImport(Glibc)

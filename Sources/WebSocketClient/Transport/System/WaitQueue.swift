@@ -52,13 +52,22 @@ final class WaitQueue: @unchecked Sendable {
             return true
         }
         #if os(Linux)
-            var time = SystemCalls.timespecification(nanoseconds: max(0, deadline.nanoseconds))
+            var time = timespec(nanoseconds: max(0, deadline.nanoseconds))
             return pthread_cond_timedwait(condition, mutex, &time) != ETIMEDOUT
         #else
             guard let remaining = deadline.remaining else { return true }
             let nanoseconds = Int64(remaining / .nanoseconds(1))
-            var time = SystemCalls.timespecification(nanoseconds: nanoseconds)
+            var time = timespec(nanoseconds: nanoseconds)
             return pthread_cond_timedwait_relative_np(condition, mutex, &time) != ETIMEDOUT
         #endif
+    }
+}
+
+extension timespec {
+    init(nanoseconds: Int64) {
+        self.init(
+            tv_sec: time_t(nanoseconds / 1_000_000_000),
+            tv_nsec: Int(nanoseconds % 1_000_000_000)
+        )
     }
 }

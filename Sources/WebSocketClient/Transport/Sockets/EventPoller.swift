@@ -17,7 +17,7 @@
 ///
 /// One thread waits and changes what is waited for; ``wake()`` is for any thread. On systems other than
 /// Linux it uses poll(2).
-package final class Poller: @unchecked Sendable {
+package final class EventPoller: @unchecked Sendable {
     // Safe to send: `wake()` touches only a descriptor; all else belongs to the waiting thread.
     private let wakeUp: WakeUp
     private var interests: [Int32: (interest: Interest, key: Int)] = [:]
