@@ -48,7 +48,7 @@ private final class DiscardingStream: ByteStream, @unchecked Sendable {
             _ = try request.receive(bytes)
             guard let head = request.head else { return }
             let handshake = try ReceivedHandshake(head)
-            answer = handshake.acceptance(digest: SHA1.digest).encode()
+            answer = handshake.acceptance().encode()
             isOpen = true
         } catch {
             throw .invalidArgument("The request is malformed: \(error)")

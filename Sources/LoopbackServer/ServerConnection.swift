@@ -41,7 +41,7 @@ package final class ServerConnection {
         do throws(HandshakeRejection) {
             handshake = try ReceivedHandshake(head)
         } catch {
-            try Self.write(error.response.encode(), to: stream)
+            try stream.writeAll(error.response.encode(), until: .never)
             throw Failure.endOfStream
         }
         target = handshake.target
@@ -60,8 +60,7 @@ package final class ServerConnection {
         frames = FrameDecoder(role: .server, limits: limits, allowsCompression: isCompressing)
         let response = handshake.acceptance(
             subprotocol: handshake.subprotocols.first,
-            deflate: answer,
-            digest: SHA1.digest
+            deflate: answer
         )
         try write(response.encode())
     }
@@ -134,15 +133,9 @@ package final class ServerConnection {
     }
 
     private static func fill(_ window: inout ByteWindow, from stream: any ByteStream) throws {
-        while true {
-            switch try stream.read(into: window.room) {
-            case .bytes(let count):
-                window.append(count)
-                return
-            case .wouldBlock(let interest): try stream.wait(for: interest, until: .never)
-            case .endOfStream: throw Failure.endOfStream
-            }
-        }
+        let count = try stream.readSome(into: window.room, until: .never)
+        guard count > 0 else { throw Failure.endOfStream }
+        window.append(count)
     }
 
     // MARK: Sending
@@ -170,7 +163,7 @@ package final class ServerConnection {
         }
         if payload.count > Self.outgoingLimit {
             try flush()
-            try write(payload)
+            try stream.writeAll(payload, until: .never)
         } else {
             outgoing.append(contentsOf: payload)
         }
@@ -200,35 +193,13 @@ package final class ServerConnection {
     /// Sends what has been collected.
     package func flush() throws {
         guard !outgoing.isEmpty else { return }
-        try outgoing.withUnsafeBytes { try write($0) }
+        try stream.writeAll(outgoing, until: .never)
         outgoing.removeAll(keepingCapacity: true)
     }
 
     /// Sends bytes as they are, right or wrong.
     package func write(_ bytes: [UInt8]) throws {
-        try bytes.withUnsafeBytes { try write($0) }
-    }
-
-    private func write(_ bytes: UnsafeRawBufferPointer) throws {
-        try Self.write(bytes, to: stream)
-    }
-
-    private static func write(_ bytes: [UInt8], to stream: any ByteStream) throws {
-        try bytes.withUnsafeBytes { try write($0, to: stream) }
-    }
-
-    private static func write(
-        _ bytes: UnsafeRawBufferPointer,
-        to stream: any ByteStream
-    ) throws {
-        var position = 0
-        while position < bytes.count {
-            switch try stream.write(UnsafeRawBufferPointer(rebasing: bytes[position...])) {
-            case .bytes(let count): position += count
-            case .wouldBlock(let interest): try stream.wait(for: interest, until: .never)
-            case .endOfStream: throw Failure.endOfStream
-            }
-        }
+        try stream.writeAll(bytes, until: .never)
     }
 }
 

@@ -49,7 +49,7 @@ struct OpeningHandshake {
             let limit = deadline.earlier(Deadline(options.timeouts.handshake))
             if Tracing.isEnabled { Tracing.request(request, to: url) }
             do throws(TransportError) {
-                try write(request.encode(), to: stream, until: limit)
+                try stream.writeAll(request.encode(), until: limit)
             } catch {
                 throw WebSocketError(error, during: .handshake)
             }
@@ -74,7 +74,7 @@ struct OpeningHandshake {
                 throw .badStatus(try withBody(answer, from: stream, until: limit))
             }
             do throws(HandshakeFailure) {
-                let negotiated = try request.negotiate(answer.response, digest: SHA1.digest)
+                let negotiated = try request.negotiate(answer.response)
                 return OpenedStream(
                     stream: stream,
                     response: answer.response,
@@ -176,26 +176,6 @@ extension OpeningHandshake {
         return key
     }
 
-    private func write(
-        _ bytes: [UInt8],
-        to stream: any ByteStream,
-        until deadline: Deadline
-    ) throws(TransportError) {
-        let result = bytes.withUnsafeBytes { bytes in
-            Result { () throws(TransportError) in
-                var position = 0
-                while position < bytes.count {
-                    switch try stream.write(UnsafeRawBufferPointer(rebasing: bytes[position...])) {
-                    case .bytes(let count): position += count
-                    case .wouldBlock(let interest): try stream.wait(for: interest, until: deadline)
-                    case .endOfStream: throw TransportError.truncated
-                    }
-                }
-            }
-        }
-        try result.get()
-    }
-
     /// The head of an answer, with what has arrived behind it: a part of the body, or the first frames.
     private struct Answer {
         var response: HandshakeResponse
@@ -214,7 +194,6 @@ extension OpeningHandshake {
                 let rest = Array(bytes[taken...])
                 return Answer(response: response, decoder: decoder, rest: rest)
             }
-            guard !deadline.isPast else { throw .timedOut(.handshake) }
         }
         throw .connectionClosed(
             ConnectionEnd(cause: "the server ended it during the handshake")
@@ -234,7 +213,7 @@ extension OpeningHandshake {
         let deadline = deadline.earlier(.after(Self.bodyGrace))
         var decoder = answer.decoder
         do throws(WebSocketError) {
-            while !decoder.isComplete, !deadline.isPast {
+            while !decoder.isComplete {
                 guard let bytes = try read(from: stream, until: deadline) else {
                     try finish(&decoder)
                     break
@@ -273,25 +252,8 @@ extension OpeningHandshake {
         from stream: any ByteStream,
         until deadline: Deadline
     ) throws(WebSocketError) -> [UInt8]? {
-        var transfer = Transfer.endOfStream
         do throws(TransportError) {
-            while true {
-                var failure: TransportError?
-                let bytes = [UInt8](unsafeUninitializedCapacity: 4096) { buffer, count in
-                    do throws(TransportError) {
-                        transfer = try stream.read(into: UnsafeMutableRawBufferPointer(buffer))
-                        if case .bytes(let read) = transfer { count = read }
-                    } catch {
-                        failure = error
-                    }
-                }
-                if let failure { throw failure }
-                switch transfer {
-                case .bytes: return bytes
-                case .endOfStream: return nil
-                case .wouldBlock(let interest): try stream.wait(for: interest, until: deadline)
-                }
-            }
+            return try stream.readSome(atMost: 4096, until: deadline)
         } catch {
             throw WebSocketError(error, during: .handshake)
         }

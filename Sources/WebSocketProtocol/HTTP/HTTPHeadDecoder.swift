@@ -52,11 +52,7 @@ package struct HTTPHeadDecoder<StartLine: HTTPStartLine>: Sendable {
 
     /// Takes the next bytes from an array.
     package mutating func receive(_ bytes: [UInt8]) throws(MalformedHTTP) -> Int {
-        // Rethrowing closures lose the error's type.
-        let result = bytes.withUnsafeBytes { bytes in
-            Result { () throws(MalformedHTTP) in try receive(bytes) }
-        }
-        return try result.get()
+        try bytes.span.bytes.withUnsafeBytes { bytes throws(MalformedHTTP) in try receive(bytes) }
     }
 
     private mutating func endLine() throws(MalformedHTTP) {

@@ -14,8 +14,7 @@ package struct HandshakeResult: Sendable, Hashable {
 extension HandshakeRequest {
     /// Checks a server's answer step by step as RFC 6455 §4.1 lists them, and returns what was agreed.
     package func negotiate(
-        _ response: HandshakeResponse,
-        digest: AcceptKey.Digest
+        _ response: HandshakeResponse
     ) throws(HandshakeFailure) -> HandshakeResult {
         let fields = response.headers
         // 1. "If the status code received from the server is not 101 …"
@@ -31,7 +30,7 @@ extension HandshakeRequest {
         guard let accept = fields[.secWebSocketAccept] else {
             throw .missingAccept
         }
-        guard AcceptKey.matches(accept, AcceptKey.expected(for: key, digest: digest)) else {
+        guard AcceptKey.matches(accept, AcceptKey.expected(for: key)) else {
             throw .wrongAccept
         }
         return HandshakeResult(

@@ -45,10 +45,7 @@ package struct HandshakeResponseDecoder: Sendable {
 
     /// Takes the next bytes from an array.
     package mutating func receive(_ bytes: [UInt8]) throws(MalformedHTTP) -> Int {
-        let result = bytes.withUnsafeBytes { bytes in
-            Result { () throws(MalformedHTTP) in try receive(bytes) }
-        }
-        return try result.get()
+        try bytes.span.bytes.withUnsafeBytes { bytes throws(MalformedHTTP) in try receive(bytes) }
     }
 
     /// Notes that the stream has ended.

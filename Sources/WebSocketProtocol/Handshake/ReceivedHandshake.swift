@@ -54,12 +54,11 @@ package struct ReceivedHandshake: Sendable {
     package func acceptance(
         subprotocol: String? = nil,
         deflate: DeflateAnswer? = nil,
-        headers custom: HTTPFields = [:],
-        digest: AcceptKey.Digest
+        headers custom: HTTPFields = [:]
     ) -> HandshakeResponse {
         var fields: HTTPFields = [
             .upgrade: "websocket", .connection: "Upgrade",
-            .secWebSocketAccept: AcceptKey.expected(for: key, digest: digest),
+            .secWebSocketAccept: AcceptKey.expected(for: key),
         ]
         fields[.secWebSocketProtocol] = subprotocol
         fields[.secWebSocketExtensions] = deflate?.element.text

@@ -34,7 +34,7 @@ enum ExtensionFuzz {
         to request: HandshakeRequest
     ) throws(Finding) {
         let negotiated = try accepted { () throws(HandshakeFailure) in
-            try request.negotiate(response(values), digest: SHA1.digest)
+            try request.negotiate(response(values))
         }
         if let parameters = negotiated?.deflate { try check(parameters) }
     }
@@ -49,7 +49,7 @@ enum ExtensionFuzz {
         guard let answer = wish.accept(offers) else { return }
         let text = answer.element.text
         let negotiated = try accepted { () throws(HandshakeFailure) in
-            try request.negotiate(response([text]), digest: SHA1.digest)
+            try request.negotiate(response([text]))
         }
         guard let parameters = negotiated?.deflate else {
             throw Finding(description: "the client refuses \(text)")

@@ -68,7 +68,7 @@ enum HandshakeFuzz {
             try requireEscaped(String(line))
         }
         let negotiated = try accepted { () throws(HandshakeFailure) in
-            try request.negotiate(response, digest: SHA1.digest)
+            try request.negotiate(response)
         }
         guard let negotiated else { return }
         try require(

@@ -73,7 +73,7 @@ final class EchoPeer: MemoryPeer {
             inflater: answer?.parameters.inflater(for: .server, options: options, limits: .none)
         )
         frames = FrameDecoder(role: .server, limits: .none, allowsCompression: answer != nil)
-        output += handshake.acceptance(deflate: answer, digest: SHA1.digest).encode()
+        output += handshake.acceptance(deflate: answer).encode()
         isOpen = true
     }
 

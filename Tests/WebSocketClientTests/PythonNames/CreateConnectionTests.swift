@@ -166,8 +166,7 @@ struct CreateConnectionTests {
                 text.split(separator: "\r\n").first { $0.hasPrefix("Sec-WebSocket-Key") }
             )
             let accept = AcceptKey.expected(
-                for: String(key.split(separator: " ")[1]),
-                digest: SHA1.digest
+                for: String(key.split(separator: " ")[1])
             )
             let answer =
                 "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\n"

@@ -78,7 +78,7 @@ struct HandshakeNoiseTests {
             cookies.store(response.headers, from: url, now: 0)
             let redirect = try RedirectPolicy().redirect(from: url, by: response, followed: 0)
             if let redirect { return "redirect to \(redirect)" }
-            return "agreed on \(try request.negotiate(response, digest: sampleDigest))"
+            return "agreed on \(try request.negotiate(response))"
         } catch {
             return "\(error)"
         }

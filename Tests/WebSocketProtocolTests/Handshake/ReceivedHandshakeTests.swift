@@ -32,8 +32,7 @@ struct ReceivedHandshakeTests {
         #expect(handshake.extensions.map(\.name) == ["permessage-deflate"])
         let response = handshake.acceptance(
             subprotocol: "chat",
-            headers: ["X": "y"],
-            digest: sampleDigest
+            headers: ["X": "y"]
         )
         #expect(
             String(decoding: response.encode(), as: UTF8.self) == """
@@ -99,15 +98,14 @@ struct ReceivedHandshakeTests {
         let answer = try #require(wishes.accept(handshake.extensions))
         let response = handshake.acceptance(
             subprotocol: handshake.subprotocols[1],
-            deflate: answer,
-            digest: sampleDigest
+            deflate: answer
         )
         let (reader, _) = try HandshakeResponseDecoderTests.decode(
             String(decoding: response.encode(), as: UTF8.self),
             pieces: pieces
         )
         let received = try #require(reader.response)
-        let negotiated = try request.negotiate(received, digest: sampleDigest)
+        let negotiated = try request.negotiate(received)
         #expect(negotiated == HandshakeResult(subprotocol: "superchat", deflate: answer.parameters))
         #expect(negotiated.deflate?.clientMaxWindowBits == 10)
     }

@@ -124,35 +124,41 @@ extension ByteStream {
 
     /// Writes all of `bytes`, and waits for room as long as the deadline allows.
     package func writeAll(_ bytes: [UInt8], until deadline: Deadline) throws(TransportError) {
-        let result = bytes.withUnsafeBytes { bytes in
-            Result { () throws(TransportError) in try writeAll(bytes, until: deadline) }
+        try bytes.span.bytes.withUnsafeBytes { bytes throws(TransportError) in
+            try writeAll(bytes, until: deadline)
         }
-        try result.get()
     }
 
-    /// Waits for bytes, and returns what one read gives, at most `limit`; `nil` at the end of the
-    /// stream.
+    /// Waits for bytes, and returns how many one read has put into `buffer`; 0 at the end of the stream.
     ///
-    /// Throws `.timedOut(nil)` if the deadline is past, even if bytes are there: a peer that
-    /// sends byte by byte gains no time.
+    /// Throws `.timedOut(nil)` if the deadline is past, even if bytes are there: a peer that sends byte
+    /// by byte gains no time.
+    package func readSome(
+        into buffer: UnsafeMutableRawBufferPointer,
+        until deadline: Deadline
+    ) throws(TransportError) -> Int {
+        while true {
+            if deadline.isPast { throw .timedOut(nil) }
+            switch try read(into: buffer) {
+            case .bytes(let count): return count
+            case .wouldBlock(let interest): try wait(for: interest, until: deadline)
+            case .endOfStream: return 0
+            }
+        }
+    }
+
+    /// As above, in an array of at most `limit` bytes; `nil` at the end of the stream.
     package func readSome(
         atMost limit: Int,
         until deadline: Deadline
     ) throws(TransportError) -> [UInt8]? {
-        while true {
-            if deadline.isPast { throw .timedOut(nil) }
-            var result = Result<Transfer, TransportError>.success(.endOfStream)
-            let bytes = [UInt8](unsafeUninitializedCapacity: limit) { buffer, count in
-                result = Result { () throws(TransportError) in
-                    try read(into: UnsafeMutableRawBufferPointer(buffer))
-                }
-                if case .success(.bytes(let read)) = result { count = read }
+        var result = Result<Int, TransportError>.success(0)
+        let bytes = [UInt8](unsafeUninitializedCapacity: limit) { buffer, count in
+            result = Result { () throws(TransportError) in
+                try readSome(into: UnsafeMutableRawBufferPointer(buffer), until: deadline)
             }
-            switch try result.get() {
-            case .bytes: return bytes
-            case .wouldBlock(let interest): try wait(for: interest, until: deadline)
-            case .endOfStream: return nil
-            }
+            if case .success(let read) = result { count = read }
         }
+        return try result.get() == 0 ? nil : bytes
     }
 }
