@@ -14,6 +14,8 @@ extension WebSocketError {
         /// Sending. If `isAccepted`, what is left of the message goes out before the next one and it
         /// must not be sent again; else nothing of it has been or will be sent.
         case sending(isAccepted: Bool)
+        /// Waiting until the peer's system has acknowledged what was sent.
+        case acknowledgement
         /// Receiving. What has arrived of a message is kept; the next call goes on with it.
         case receiving
         /// A pong that answers a keepalive ping.
@@ -32,6 +34,7 @@ extension WebSocketError.Operation: CustomStringConvertible {
         case .handshake: "the WebSocket handshake"
         case .sending(isAccepted: true): "sending; the rest of the message goes out first next time"
         case .sending(isAccepted: false): "sending; nothing of the message has been sent"
+        case .acknowledgement: "the wait for an acknowledgement"
         case .receiving: "receiving"
         case .keepalive: "the wait for a pong"
         }

@@ -10,14 +10,23 @@ extension Connection {
         timeout: Duration?,
         _ attempt: (WaitSlot?, LazyDeadline) throws(SendFailure) -> Attempt<StreamPosition>
     ) async throws {
-        if Task.isCancelled { throw CancellationError() }
         var accepted: StreamPosition?
+        try await sending(timeout: timeout, endingAt: &accepted, attempt)
+    }
+
+    /// As above; `accepted` is where it ends, once it has been accepted, even if the call throws then.
+    func sending(
+        timeout: Duration?,
+        endingAt accepted: inout StreamPosition?,
+        _ attempt: (WaitSlot?, LazyDeadline) throws(SendFailure) -> Attempt<StreamPosition>
+    ) async throws {
+        if Task.isCancelled { throw CancellationError() }
         if tasks.load()?.senders.isOccupied != true {
             if case .got(let position) = try mapped({ () throws(SendFailure) in
                 try attempt(nil, LazyDeadline(timeout))
             }) {
-                guard !sender.hasWritten(position) else { return await yieldFromTimeToTime() }
                 accepted = position
+                guard !sender.hasWritten(position) else { return await yieldFromTimeToTime() }
             }
         }
         let deadline = Deadline(timeout)

@@ -131,10 +131,10 @@ extension Sender {
     }
 
     /// Where everything ends that has been accepted. In turn only.
-    private var position: StreamPosition { writtenBytes &+ UInt64(outbox.value.heldCount) }
+    var position: StreamPosition { writtenBytes &+ UInt64(outbox.value.heldCount) }
 
     /// Writes once, to find out what to wait for before another attempt. In turn only.
-    private func tryLater<Value>() throws(SendFailure) -> Attempt<Value> {
+    func tryLater<Value>() throws(SendFailure) -> Attempt<Value> {
         do throws(TransportError) {
             switch try step() {
             case .done, .goOn: return .again

@@ -17,6 +17,9 @@ final class Connection: Sendable {
     }
 
     let stream: any ByteStream
+    /// Distinguishes the connections of this process.
+    let number = Connection.lastNumber.wrappingAdd(1, ordering: .relaxed).newValue
+    private static let lastNumber = Atomic<UInt64>(0)
     let sender: Sender
     let receiver: Receiver
     let deliversFragments: Bool
@@ -238,6 +241,13 @@ final class Connection: Sendable {
             cannotSend.store(true, ordering: .relaxed)
             return .connectionClosed(connectionEnd(cause: error.description))
         }
+    }
+
+    /// The system has given the connection up, as a call found out that doesn't write.
+    func lostWhileSending(cause: String) -> WebSocketError {
+        if let end { return end }
+        cannotSend.store(true, ordering: .relaxed)
+        return .connectionClosed(connectionEnd(cause: cause))
     }
 
     // MARK: Closing

@@ -128,6 +128,7 @@ final class FrameLedger: Sendable {
     private let control = Atomic<UInt64>(0)
     private let messages = Atomic<UInt64>(0)
     private let written = Atomic<UInt64>(0)
+    private let acknowledged = Atomic<UInt64>(0)
 
     /// All bytes of frames that the stream has taken, wrapping around.
     var writtenBytes: UInt64 { written.load(ordering: .acquiring) }
@@ -137,6 +138,12 @@ final class FrameLedger: Sendable {
         let sum = written.load(ordering: .relaxed) &+ UInt64(count)
         written.store(sum, ordering: .releasing)
     }
+
+    /// How many of them the peer's system has acknowledged, as far as is known. It never falls.
+    var acknowledgedBytes: UInt64 { acknowledged.load(ordering: .relaxed) }
+
+    /// Takes in what somebody has found out; for any thread.
+    func acknowledge(_ count: UInt64) { acknowledged.max(count, ordering: .relaxed) }
 
     /// Only called in turn, so that it need not be a single atomic operation.
     func resolve(_ ticket: SendQueue.Ticket) {

@@ -35,14 +35,16 @@ final class Sender: @unchecked Sendable {
     private let role: Role
     private let makeMaskingKey: (@Sendable () -> UInt32)?
     /// Messages of fewer bytes go as they are; all of them if nothing was negotiated.
-    fileprivate let compressionThreshold: Int
+    let compressionThreshold: Int
     /// Who compresses besides the thread that has the turn, if that was asked for and agreed.
     let workers: DeflateWorkers?
 
     private let shared: Locked<Shared>
     let ledger = FrameLedger()
+    /// What the stream had taken before the first frame.
+    let bytesBeforeFrames: UInt64
     /// Bytes in the queue and bytes held in the outbox, for those who don't have the turn.
-    private let queuedBytes = Atomic<Int>(0)
+    let queuedBytes = Atomic<Int>(0)
     private let heldBytes = Atomic<Int>(0)
     /// Whether whoever has the turn waits for room in the stream.
     private let isBlocked = Atomic<Bool>(false)
@@ -83,6 +85,7 @@ final class Sender: @unchecked Sendable {
     ) {
         self.role = role
         self.stream = stream
+        bytesBeforeFrames = stream.writtenBytes
         self.workers = workers
         self.makeMaskingKey = makeMaskingKey
         shared = Locked(Shared(queue: SendQueue(masks: role == .client)))
@@ -153,6 +156,13 @@ final class Sender: @unchecked Sendable {
         call end: @escaping @Sendable () -> Void,
         during body: () throws(Failure) -> Result
     ) throws(Failure) -> Result {
+        let number = whenEnded(call: end)
+        defer { forgetEnd(number) }
+        return try body()
+    }
+
+    /// Calls `end` when the connection ends, or at once if it has ended; until `forgetEnd`.
+    func whenEnded(call end: @escaping @Sendable () -> Void) -> Int? {
         let number = shared.withLock { shared -> Int? in
             guard !shared.isEnded else { return nil }
             shared.nextNumber += 1
@@ -160,10 +170,14 @@ final class Sender: @unchecked Sendable {
             return shared.nextNumber
         }
         if number == nil { end() }
-        defer {
-            if let number { _ = shared.withLock { $0.ends.removeValue(forKey: number) } }
-        }
-        return try body()
+        return number
+    }
+
+    func forgetEnd(_ number: Int?) {
+        guard let number else { return }
+        // Let go of outside the lock: it may own anything.
+        let end = shared.withLock { $0.ends.removeValue(forKey: number) }
+        withExtendedLifetime(end) {}
     }
 
     // MARK: What others call
@@ -276,7 +290,7 @@ final class Sender: @unchecked Sendable {
 
     // MARK: Turns
 
-    private func takeTurn(_ deadline: inout LazyDeadline) throws(SendFailure) {
+    func takeTurn(_ deadline: inout LazyDeadline) throws(SendFailure) {
         if turn.tryTake() { return }
         defer { wantsRelief.store(false, ordering: .relaxed) }
         do throws(SendFailure) {
@@ -298,7 +312,7 @@ final class Sender: @unchecked Sendable {
         return turn.take(until: deadline)
     }
 
-    private func take(_ turn: Turn, _ deadline: inout LazyDeadline) throws(SendFailure) {
+    func take(_ turn: Turn, _ deadline: inout LazyDeadline) throws(SendFailure) {
         switch turn === self.turn
             ? waitForTurn(until: deadline.value) : turn.take(until: deadline.value)
         {
@@ -348,6 +362,25 @@ final class Sender: @unchecked Sendable {
         guard mayPass(frame) else { return false }
         try begin(&deadline)
         try put(frame, &deadline)
+        return true
+    }
+
+    /// As above; `position` is where the frame ends, once it has been accepted.
+    func sendInTurn(
+        _ frame: OutgoingFrame,
+        endingAt position: inout StreamPosition?,
+        _ deadline: inout LazyDeadline
+    ) throws(SendFailure) -> Bool {
+        defer { leave(&deadline) }
+        guard mayPass(frame) else { return false }
+        try begin(&deadline)
+        do throws(SendFailure) {
+            try put(frame, &deadline)
+        } catch {
+            if case .transport(_, isAccepted: true) = error { position = self.position }
+            throw error
+        }
+        position = self.position
         return true
     }
 
@@ -507,7 +540,7 @@ final class Sender: @unchecked Sendable {
     }
 
     /// Takes over the next portion of the queue; false if there is none.
-    private func takeOver() -> Bool {
+    func takeOver() -> Bool {
         guard queuedBytes.load(ordering: .relaxed) > 0 else { return false }
         return shared.withLock { shared in
             defer { queuedBytes.store(shared.queue.count, ordering: .relaxed) }
@@ -645,7 +678,7 @@ final class Sender: @unchecked Sendable {
     }
 
     /// Between two system calls: the peer may read as fast as it likes, the call has a limit.
-    private func look(at deadline: inout LazyDeadline) throws(TransportError) {
+    func look(at deadline: inout LazyDeadline) throws(TransportError) {
         if deadline.value.isPast { throw .timedOut(nil) }
     }
 

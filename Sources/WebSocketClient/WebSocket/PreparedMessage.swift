@@ -43,6 +43,28 @@ public final class PreparedMessage: Sendable {
         return (payload, 0)
     }
 
+    /// Runs `body` with the frame that goes out on a connection that compresses by `choice`; it is valid
+    /// until `body` returns.
+    func withFrame<Value, Failure>(
+        for choice: DeflateChoice?,
+        _ body: (OutgoingFrame) throws(Failure) -> Value
+    ) throws(Failure) -> Value {
+        let (bytes, reservedBits) = payload(for: choice)
+        let result = bytes.withUnsafeBytes { bytes in
+            Result { () throws(Failure) in
+                try body(
+                    OutgoingFrame(
+                        opcode: opcode,
+                        payload: bytes,
+                        reservedBits: reservedBits,
+                        compression: .never
+                    )
+                )
+            }
+        }
+        return try result.get()
+    }
+
     /// The payload compressed without reference to other messages; `nil` where it should go as it is.
     func compressed(for choice: DeflateChoice) -> [UInt8]? {
         guard compression != .never else { return nil }
@@ -86,14 +108,7 @@ extension WebSocket {
             return
         }
         try withConnection { connection, timeouts in
-            let (bytes, reservedBits) = message.payload(for: connection.deflateChoice)
-            try bytes.withUnsafeBytes { bytes in
-                let frame = OutgoingFrame(
-                    opcode: message.opcode,
-                    payload: bytes,
-                    reservedBits: reservedBits,
-                    compression: .never
-                )
+            try message.withFrame(for: connection.deflateChoice) { frame in
                 try connection.send(frame, timeout: timeouts.send)
             }
         }

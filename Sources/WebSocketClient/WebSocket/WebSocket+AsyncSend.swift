@@ -97,25 +97,12 @@ extension WebSocket {
     public func send(_ message: PreparedMessage) async throws {
         if isSubclass { return try await overridden { try $0.send(message) } }
         try await withOpenConnection { connection, timeouts in
-            let (bytes, reservedBits) = message.payload(for: connection.deflateChoice)
             try await connection.sending(timeout: timeouts.send) {
                 (slot, limit) throws(SendFailure) in
-                let result = bytes.withUnsafeBytes { bytes in
-                    Result { () throws(SendFailure) in
-                        let frame = OutgoingFrame(
-                            opcode: message.opcode,
-                            payload: bytes,
-                            reservedBits: reservedBits,
-                            compression: .never
-                        )
-                        return try connection.sender.attemptSend(
-                            frame,
-                            knocking: slot,
-                            limit: limit
-                        )
-                    }
+                try message.withFrame(for: connection.deflateChoice) {
+                    (frame) throws(SendFailure) in
+                    try connection.sender.attemptSend(frame, knocking: slot, limit: limit)
                 }
-                return try result.get()
             }
         }
     }

@@ -24,7 +24,7 @@ open class WebSocket: @unchecked Sendable {
         case unconnected
         case connecting(WakeUp)
         case open(Connection)
-        case ended(WebSocketError, closeReceived: ClosePayload?)
+        case ended(WebSocketError, closeReceived: ClosePayload?, acknowledged: SendReceipt)
     }
 
     private struct State: Sendable {
@@ -270,10 +270,30 @@ open class WebSocket: @unchecked Sendable {
         state.withLock { state in
             switch state.link {
             case .open(let connection): connection.closeReceived
-            case .ended(_, let closeReceived): closeReceived
+            case .ended(_, let closeReceived, _): closeReceived
             case .unconnected, .connecting: nil
             }
         }
+    }
+
+    /// How much of what was sent the peer's system has acknowledged, at least; comparable with receipts.
+    ///
+    /// ```swift
+    /// unconfirmed.removeAll { $0.receipt <= socket.acknowledged }
+    /// ```
+    ///
+    /// ``SendReceipt`` says what that means and what it doesn't. It asks the system, without waiting; after
+    /// the connection's end it stays as it was then. Less than every receipt before the first connection, and
+    /// on one that isn't TCP.
+    public var acknowledged: SendReceipt {
+        let (connection, last) = state.withLock { state -> (Connection?, SendReceipt) in
+            switch state.link {
+            case .open(let connection): (connection, .none)
+            case .ended(_, _, let acknowledged): (nil, acknowledged)
+            case .unconnected, .connecting: (nil, .none)
+            }
+        }
+        return connection?.acknowledged ?? last
     }
 
     // MARK: Sending
@@ -465,7 +485,7 @@ open class WebSocket: @unchecked Sendable {
         try state.withLock { state throws -> (Connection, CallTimeouts) in
             switch state.link {
             case .open(let connection): return (connection, CallTimeouts(state.options.timeouts))
-            case .ended(let error, _): throw error
+            case .ended(let error, _, _): throw error
             case .unconnected, .connecting:
                 throw WebSocketError.invalidArgument("The socket is not connected.")
             }
@@ -474,11 +494,13 @@ open class WebSocket: @unchecked Sendable {
 
     /// Lets go of a connection that has ended: its descriptor is closed when the last call has left.
     func detach(_ connection: Connection) {
+        let acknowledged = connection.acknowledged
         state.withLock { state in
             guard case .open(let current) = state.link, current === connection else { return }
             state.link = .ended(
                 connection.end ?? .aborted,
-                closeReceived: connection.closeReceived
+                closeReceived: connection.closeReceived,
+                acknowledged: acknowledged
             )
         }
     }

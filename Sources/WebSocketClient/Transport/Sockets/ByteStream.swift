@@ -67,6 +67,14 @@ package protocol ByteStream: AnyObject, Sendable {
     /// what that one has sent. 0 if that is not known.
     var sentBytes: UInt64 { get }
 
+    /// All bytes that `write` has reported as taken, wrapping around: plaintext where the stream
+    /// encrypts. 0 if that is not known.
+    var writtenBytes: UInt64 { get }
+
+    /// How many of the written bytes, from the first one on, the peer's system has acknowledged, at
+    /// least; `nil` if that is not known. Also after `abort` and after the connection was lost.
+    var acknowledgedBytes: UInt64? { get }
+
     /// Waits until part of `interest` may be satisfied, and returns which part; empty if the wait
     /// was ended by a `nudge` or for the stream's own sake. Throws `.timedOut` and `.aborted`.
     ///
@@ -87,6 +95,8 @@ package protocol ByteStream: AnyObject, Sendable {
 
 extension ByteStream {
     package var sentBytes: UInt64 { 0 }
+    package var writtenBytes: UInt64 { 0 }
+    package var acknowledgedBytes: UInt64? { nil }
     package var hasBufferedInput: Bool { false }
 
     package func mayHaveMore(afterReading count: Int, of room: Int) -> Bool { count == room }
@@ -99,7 +109,7 @@ extension ByteStream {
     }
 
     /// How many sent bytes the peer's system has not acknowledged; 0 if that is not known.
-    package var unacknowledgedBytes: Int { SystemCalls.unacknowledgedBytes(descriptor) }
+    package var unacknowledgedBytes: Int { SystemCalls.unacknowledgedBytes(descriptor) ?? 0 }
 }
 
 extension ByteStream {

@@ -200,6 +200,15 @@ package final class Socket: Sendable {
         }
     }
 
+    /// How many sent bytes the peer's system has not acknowledged; `nil` if that is not known. Only TCP
+    /// acknowledges: what a Unix socket no longer holds has been read, or dropped at its end.
+    var unacknowledgedBytes: Int? {
+        guard let local = SocketAddress(localOf: descriptor),
+            [AF_INET, AF_INET6].contains(local.family)
+        else { return nil }
+        return SystemCalls.unacknowledgedBytes(descriptor)
+    }
+
     func shutDownWriting() {
         guard process.isCurrent else { return }
         _ = shutdown(descriptor, Int32(SHUT_WR))

@@ -49,6 +49,14 @@ package final class SocketStream: ByteStream {
     }
 
     package var sentBytes: UInt64 { sent.load(ordering: .relaxed) }
+    package var writtenBytes: UInt64 { sentBytes }
+
+    package var acknowledgedBytes: UInt64? {
+        // In this order: what is sent in between counts as not acknowledged.
+        let count = sent.load(ordering: .acquiring)
+        guard let rest = socket.unacknowledgedBytes else { return nil }
+        return count - min(count, UInt64(rest))
+    }
 
     /// A peer that never lets anybody wait must not keep a call from seeing this.
     @inline(__always)

@@ -114,15 +114,15 @@ enum SystemCalls {
         _ = retrying { read(reader, &bytes, MemoryLayout.size(ofValue: bytes)) }
     }
 
-    /// How many sent bytes the peer's system has not acknowledged; 0 if that is not known.
-    static func unacknowledgedBytes(_ descriptor: Int32) -> Int {
+    /// How many sent bytes the peer's system has not acknowledged; `nil` if that is not known.
+    static func unacknowledgedBytes(_ descriptor: Int32) -> Int? {
         var count: Int32 = 0
         #if os(Linux)
-            guard ioctl(descriptor, UInt(TIOCOUTQ), &count) == 0 else { return 0 }
+            guard ioctl(descriptor, UInt(TIOCOUTQ), &count) == 0 else { return nil }
         #else
             var length = socklen_t(MemoryLayout.size(ofValue: count))
             guard getsockopt(descriptor, SOL_SOCKET, SO_NWRITE, &count, &length) == 0 else {
-                return 0
+                return nil
             }
         #endif
         return Int(count)

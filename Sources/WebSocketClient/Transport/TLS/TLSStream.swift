@@ -14,6 +14,13 @@ package final class TLSStream: ByteStream {
         var chunk: Chunk?
         /// Nothing more will be written: when `buffer` is empty, the lower stream ends too.
         var isFinishing = false
+        /// All plaintext that has been encrypted, wrapping around.
+        var plaintextCount: UInt64 = 0
+        /// Which plaintext ends where, once somebody asks what has been acknowledged.
+        var marks: AcknowledgementMarks?
+
+        /// How much of the plaintext the writer hasn't been told of.
+        var unreportedCount: UInt64 { chunk.map { UInt64($0.plaintext - $0.reported) } ?? 0 }
     }
 
     /// Plaintext whose ciphertext is on its way.
@@ -165,6 +172,8 @@ package final class TLSStream: ByteStream {
                 switch try encrypt(chunk, into: &outgoing.buffer) {
                 case .bytes(let count):
                     outgoing.chunk = Chunk(plaintext: count, ciphertext: outgoing.buffer.count)
+                    outgoing.plaintextCount &+= UInt64(count)
+                    if outgoing.marks != nil { mark(&outgoing) }
                 // `wait` knows what this writer really waits for.
                 default: return .wouldBlock(.write)
                 }
@@ -212,6 +221,31 @@ package final class TLSStream: ByteStream {
     }
 
     package var sentBytes: UInt64 { lower.sentBytes }
+
+    package var writtenBytes: UInt64 {
+        outgoing.withLock { $0.plaintextCount &- $0.unreportedCount }
+    }
+
+    /// Counted by the last chunk whose ciphertext has been acknowledged whole: of a record in part, the
+    /// peer can decrypt nothing. The first call begins to keep account.
+    package var acknowledgedBytes: UInt64? {
+        outgoing.withLock { outgoing in
+            if outgoing.marks == nil {
+                outgoing.marks = AcknowledgementMarks()
+                mark(&outgoing)
+            }
+            guard let count = lower.acknowledgedBytes else { return nil }
+            return outgoing.marks?.plaintext(ofAcknowledged: count)
+        }
+    }
+
+    /// Notes that all plaintext so far ends where the ciphertext ends that there is so far.
+    private func mark(_ outgoing: inout Outgoing) {
+        outgoing.marks?.append(
+            plaintext: outgoing.plaintextCount,
+            ciphertext: lower.writtenBytes &+ UInt64(outgoing.buffer.count)
+        )
+    }
 
     package func nudge() { lower.nudge() }
 
