@@ -23,6 +23,8 @@ final class Session: Sendable {
         /// Whether something wasn't sent that should have been, or the connection ended abnormally.
         let hasFailed = Atomic<Bool>(false)
         let isEndedByUser = Atomic<Bool>(false)
+        /// The signal that asked an open connection to close; 0 for none.
+        let termination = Atomic<Int32>(0)
         /// Whether the message that fragments are arriving of is text.
         let isText = Atomic<Bool>(false)
     }
@@ -101,8 +103,8 @@ final class Session: Sendable {
         }
     }
 
-    /// Runs until the connection has ended; false if it ended abnormally.
-    func run() -> Bool {
+    /// Runs until the connection has ended, and returns the exit status.
+    func run() -> Int32 {
         let signals = watchSignals()
         defer { withExtendedLifetime(signals) {} }
         do {
@@ -115,7 +117,10 @@ final class Session: Sendable {
         var nothing: [PollEntry] = []
         _ = try? Poll.wait(for: &nothing, wakeUp: ended, until: .after(.seconds(10)))
         console.finish()
-        return !progress.hasFailed.load(ordering: .relaxed)
+        let termination = progress.termination.load(ordering: .relaxed)
+        // As when it had to be ended without waiting for the connection.
+        if termination > 0, app.lastCloseFrame == nil { return 128 + termination }
+        return progress.hasFailed.load(ordering: .relaxed) ? 1 : 0
     }
 
     private func connect() {
@@ -258,17 +263,20 @@ final class Session: Sendable {
         app.close()
     }
 
-    /// Closes cleanly if the server answers soon, and ends the program within a second.
+    /// Closes cleanly if the server answers soon, and ends the program after a second in any case.
     ///
     /// Output that nobody reads, a line that the server doesn't take, and whatever else keeps a thread
     /// can't prevent that.
     private func terminate(by number: Int32) {
         progress.isEndedByUser.store(true, ordering: .relaxed)
-        app.close(timeout: .milliseconds(500))
+        if progress.isOpen.load(ordering: .relaxed) {
+            progress.termination.store(number, ordering: .relaxed)
+        }
+        app.close(timeout: .milliseconds(800))
         do {
             try Threads.start { [self] in
                 var nothing: [PollEntry] = []
-                _ = try? Poll.wait(for: &nothing, wakeUp: nil, until: .after(.milliseconds(800)))
+                _ = try? Poll.wait(for: &nothing, wakeUp: nil, until: .after(.seconds(1)))
                 endNow(status: 128 + number)
             }
         } catch {

@@ -52,7 +52,7 @@ struct WSDump: ParsableCommand {
               1    the connection failed or ended abnormally, or something was not sent
               64   the arguments can't be used
               130  a second Ctrl-C cut the end short, or one ended --bench
-              143  SIGTERM ended it before the connection could be closed
+              143  SIGTERM ended it, and the server did not answer the close in time
 
             ENVIRONMENT
               http_proxy, https_proxy, all_proxy, no_proxy
@@ -143,6 +143,6 @@ struct WSDump: ParsableCommand {
             throw ExitCode(bench.run())
         }
         let session = try Session(target: target, self)
-        throw ExitCode(session.run() ? 0 : 1)
+        throw ExitCode(session.run())
     }
 }
