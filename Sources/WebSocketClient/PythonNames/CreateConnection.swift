@@ -111,7 +111,5 @@ public func createConnection<Socket: WebSocket>(
         skipUTF8Validation: skipUTF8Validation,
         getMaskKey: getMaskKey
     )
-    var options = options
-    try arguments.apply(to: &options)
-    return try Socket.connect(to: url, options: options)
+    return try Socket.connect(to: url, options: arguments.adopting(options))
 }

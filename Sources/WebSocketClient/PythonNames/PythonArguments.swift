@@ -29,6 +29,20 @@ struct PythonArguments {
     var skipUTF8Validation = false
     var getMaskKey: (@Sendable () -> UInt32)?
 
+    /// The options with these arguments on top, for the one attempt to connect that they were given for:
+    /// if they can't be used, the socket that the caller brought for it is closed, as when connecting
+    /// fails.
+    func adopting(_ options: ConnectOptions) throws -> ConnectOptions {
+        var options = options
+        do {
+            try apply(to: &options)
+        } catch {
+            if let socket = socket ?? options.socket, socket >= 0 { SystemCalls.close(socket) }
+            throw error
+        }
+        return options
+    }
+
     func apply(to options: inout ConnectOptions) throws {
         if let timeout {
             // The limit of closing is one of its own, as in websocket-client.
@@ -46,9 +60,14 @@ struct PythonArguments {
         if !subprotocols.isEmpty { options.subprotocols = subprotocols }
         if let redirectLimit { options.redirectLimit = redirectLimit }
         try applyProxy(to: &options)
+        if let socket { options.socket = socket }
+        applyToSocket(&options)
+    }
+
+    /// Applies those that websocket-client's `WebSocket(…)` takes; none of them can be wrong.
+    func applyToSocket(_ options: inout ConnectOptions) {
         options.socketOptions += sockopt
         if let sslopt { options.tls = sslopt }
-        if let socket { options.socket = socket }
         if fireContFrame { options.deliversFragments = true }
         if skipUTF8Validation { options.validatesUTF8 = false }
         if let getMaskKey { options.maskingKey = getMaskKey }

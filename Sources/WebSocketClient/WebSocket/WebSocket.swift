@@ -15,6 +15,10 @@ import WebSocketProtocol
 /// over TLS as well. Calls of one kind take turns. `close(code:reason:timeout:)` and ``abort()``
 /// end the calls of the others.
 ///
+/// Beside a module with a `WebSocket` of its own, such as Vapor, write
+/// `import class WebSocketClient.WebSocket`, or `WebSocketClient::WebSocket` from Swift 6.3 on; see
+/// <doc:GettingStarted#Beside-other-modules>.
+///
 /// The class is open: a subclass that overrides ``receiveFrame()``, ``send(frame:)`` and the like is
 /// honoured by every higher call, which then goes frame by frame.
 open class WebSocket: @unchecked Sendable {
@@ -184,6 +188,15 @@ open class WebSocket: @unchecked Sendable {
         }
         if case .open(let connection) = former.link { connection.abort() }
         return chosen
+    }
+
+    /// The options for an attempt to connect, to which a socket that the caller has brought belongs from
+    /// here on.
+    func takeOptions() -> ConnectOptions {
+        state.withLock { state in
+            defer { state.options.socket = nil }
+            return state.options
+        }
     }
 
     /// Closes the descriptor of the options, which no attempt to connect is going to use.
