@@ -25,7 +25,7 @@ extension WebSocketApp {
     /// websocket-client's name.
     @available(*, unavailable, renamed: "send(binary:)")
     @discardableResult
-    public func send_bytes(_ bytes: [UInt8]) throws -> Int {
+    public func send_bytes(_ bytes: some Collection<UInt8>) throws -> Int {
         try send(binary: bytes)
     }
 

@@ -32,14 +32,14 @@ extension WebSocket {
     /// websocket-client's name.
     @available(*, unavailable, renamed: "send(binary:)")
     @discardableResult
-    public func send_bytes(_ bytes: [UInt8]) throws -> Int {
+    public func send_bytes(_ bytes: some Collection<UInt8>) throws -> Int {
         try send(binary: bytes)
     }
 
     /// websocket-client's name.
     @available(*, unavailable, renamed: "send(binary:)")
     @discardableResult
-    public func send_binary(_ bytes: [UInt8]) throws -> Int {
+    public func send_binary(_ bytes: some Collection<UInt8>) throws -> Int {
         try send(binary: bytes)
     }
 

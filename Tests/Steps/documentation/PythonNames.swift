@@ -233,6 +233,41 @@ func validator(_ validator: UTF8Validator) {
     _ = UTF8Validator.UTF8_REJECT
 }
 
+func types(_ ws: WebSocket, _ app: WebSocketApp, _ bytes: ArraySlice<UInt8>) throws {
+    // expected-error@+1 {{'create_connection(_:timeout:)' is unavailable: Write createConnection(url, timeout: .seconds(5)).}}
+    try create_connection("ws://localhost/", timeout: 5).abort()
+    // expected-error@+1 {{'setdefaulttimeout' is unavailable: Write WebSocket.defaultTimeout = .seconds(5).}}
+    setdefaulttimeout(5)
+    // expected-error@+1 {{'set_reconnect' is unavailable: Write WebSocketApp.defaultReconnection = .every(.seconds(5)).}}
+    set_reconnect(5)
+    // expected-error@+1 {{'settimeout' is unavailable: Write timeout = .seconds(5).}}
+    ws.settimeout(5)
+    // expected-error@+1 {{'send' has been renamed to 'send(binary:)'}} {{17-17=binary: }}
+    try ws.send(bytes)
+    // expected-error@+1 {{'send_binary' has been renamed to 'send(binary:)'}} {{12-23=send}} {{24-24=binary: }}
+    try ws.send_binary(bytes)
+    // expected-error@+1 {{'send' has been renamed to 'send(_:opcode:)'}}
+    try ws.send([1], .binary)
+    // expected-error@+1 {{'send(_:opcode:)' is unavailable: Write send(text), or send(_:opcode:) with bytes.}}
+    try ws.send("text", opcode: .text)
+    // expected-error@+1 {{'send(text:)' has been renamed to 'send(_:)'}}
+    try ws.send(text: "text")
+    // expected-error@+1 {{'close' is unavailable: Write close(code: .normalClosure, reason: reason).}}
+    try ws.close(1000, "bye")
+    // expected-error@+1 {{'close(status:reason:)' is unavailable: Write close(code: .normalClosure, reason: reason).}}
+    try ws.close(status: 1000, reason: "bye")
+    // expected-error@+1 {{'send_close' is unavailable: Write sendClose(code: .normalClosure, reason: reason).}}
+    try ws.send_close(1000, "bye")
+    // expected-error@+1 {{'run_forever(ping_interval:ping_timeout:reconnect:)' is unavailable: Write runForever(pingInterval: .seconds(30), pingTimeout: .seconds(10)).}}
+    try app.run_forever(ping_interval: 30, ping_timeout: 10)
+    // expected-error@+1 {{'run_forever(reconnect:)' is unavailable: Write runForever(reconnect: .every(.seconds(5))).}}
+    try app.run_forever(reconnect: 5)
+    // expected-error@+1 {{'send' has been renamed to 'send(binary:)'}}
+    try app.send(bytes)
+    // expected-error@+1 {{'close(status:reason:)' is unavailable: Write close(code: .normalClosure, reason: reason).}}
+    try app.close(status: 1000)
+}
+
 func headers(_ app: WebSocketApp, _ response: HandshakeResponse) {
     // expected-error@+1 {{'header' has been renamed to 'headers'}} {{13-19=headers}}
     _ = app.header
