@@ -33,7 +33,7 @@ final class Connection: Sendable {
     /// Whether nothing more can be sent, although something may still be there to receive.
     private let cannotSend = Atomic<Bool>(false)
     /// What tasks wait with, once one has had to.
-    let tasks = AtomicLazyReference<ConnectionTasks>()
+    let tasks = LazyReference<ConnectionTasks>()
     /// How many calls of tasks never had to wait.
     let unawaitedCalls = Atomic<UInt32>(0)
 

@@ -63,7 +63,7 @@ final class Receiver: @unchecked Sendable {
 
     private let isAttended = Atomic<Bool>(false)
     /// Where a task waits to receive, once tasks use the connection.
-    let waitingTask = AtomicLazyReference<WaitSlot>()
+    let waitingTask = LazyReference<WaitSlot>()
     private let attendant = Locked<(@Sendable () -> Void)?>(nil)
 
     /// What is read straight into a message at once: it fits the second-level cache, where the

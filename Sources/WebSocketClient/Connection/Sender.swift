@@ -29,7 +29,7 @@ final class Sender: @unchecked Sendable {
     /// The turn of a message in fragments, or of a batch that has the compressor.
     var messages: Turn { lazyMessages.load() ?? lazyMessages.storeIfNil(Turn()) }
     /// Made when it is first needed: an idle connection should cost little.
-    private let lazyMessages = AtomicLazyReference<Turn>()
+    private let lazyMessages = LazyReference<Turn>()
     let stream: any ByteStream
     let outbox: OwnedState<Outbox>
     private let role: Role
@@ -53,7 +53,7 @@ final class Sender: @unchecked Sendable {
     /// Whoever has the turn has written for others long enough: the next sender waits for it.
     private let wantsRelief = Atomic<Bool>(false)
     /// Where tasks wait for the stream, once they use the connection.
-    let readiness = AtomicLazyReference<Readiness>()
+    let readiness = LazyReference<Readiness>()
 
     /// What threads share that don't have the turn.
     private struct Shared {

@@ -1,5 +1,4 @@
 public import HTTPTypes
-import Synchronization
 import WebSocketProtocol
 
 /// A WebSocket connection whose calls block until they are done (RFC 6455).
@@ -44,7 +43,7 @@ open class WebSocket: @unchecked Sendable {
     let joining = Turn()
     let joiningDeadline = OwnedState(Deadline.never)
     /// Calls of an overridden `receive()`, for tasks.
-    let overridden = AtomicLazyReference<OverriddenReceive>()
+    let overridden = LazyReference<OverriddenReceive>()
     /// Whether frames go through methods that a subclass may have overridden.
     let isSubclass: Bool
 
