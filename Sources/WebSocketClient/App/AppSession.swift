@@ -230,6 +230,9 @@ final class AppSession: LoopMember, @unchecked Sendable {
         }
         drops += 1
         let delay = plan.reconnection?.delay(after: error, attempt: drops)
+        if let delay, let logger = plan.options.logger {
+            ConnectionLog(logger).reconnecting(in: delay)
+        }
         app.transition { $0.wait(until: delay.map { .after($0) }) }
     }
 

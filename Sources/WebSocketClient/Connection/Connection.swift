@@ -55,7 +55,8 @@ final class Connection: Sendable {
             deflater: deflate?.deflater(for: role, options: deflateOptions),
             workers: deflate.flatMap { parameters in
                 DeflateWorkers(parameters, options: deflateOptions)
-            }
+            },
+            log: opened.log
         )
         receiver = Receiver(
             stream: stream,
@@ -159,6 +160,7 @@ final class Connection: Sendable {
             receiver.turn.cancel()
             receiver.callAttendant()
             tasks.load()?.readiness.knock()
+            if Tracing.isEnabled, let end { sender.log.ended(end) }
         }
         return answer
     }

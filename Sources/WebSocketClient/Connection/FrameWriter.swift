@@ -45,7 +45,7 @@ struct FrameWriter: ~Copyable {
         if !hasCompressor, frame.needsCompression(from: encoder.compressionThreshold) {
             try takeCompressor()
         }
-        if Tracing.isEnabled { Tracing.sent(frame) }
+        if Tracing.isEnabled { sender.log.sent(frame) }
         if try encoder.encodeWhole(frame) { return }
         deadline.restart()
         try write(then: frame)

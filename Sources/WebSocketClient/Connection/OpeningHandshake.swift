@@ -3,6 +3,7 @@ import WebSocketProtocol
 /// What a server agreed to, and the stream behind it.
 struct OpenedStream {
     var stream: any ByteStream
+    var log: ConnectionLog
     var response: HandshakeResponse
     var negotiated: HandshakeResult
     /// What arrived together with the handshake: the first frames.
@@ -12,6 +13,7 @@ struct OpenedStream {
 /// The opening handshake over a stream (RFC 6455 §4.1), redirects included.
 struct OpeningHandshake {
     private let options: ConnectOptions
+    private let log: ConnectionLog
     private let wakeUp: WakeUp
     private let deadline: Deadline
     private let connector: StreamConnector
@@ -21,10 +23,12 @@ struct OpeningHandshake {
     init(
         options: ConnectOptions,
         socket: Socket? = nil,
+        log: ConnectionLog,
         wakeUp: WakeUp,
         connector: @escaping StreamConnector
     ) {
         self.options = options
+        self.log = log
         self.wakeUp = wakeUp
         self.connector = connector
         ownSocket = socket
@@ -36,6 +40,7 @@ struct OpeningHandshake {
 
     /// Connects, follows redirects, and returns the stream that speaks WebSocket.
     func open(_ url: WebSocketURL) throws(WebSocketError) -> OpenedStream {
+        var log = log
         let policy = RedirectPolicy(
             limit: hasFixedWay ? 0 : options.redirectLimit,
             allowsDowngrade: options.allowsInsecureRedirects
@@ -45,16 +50,16 @@ struct OpeningHandshake {
         var followed = 0
         while true {
             let request = try makeRequest(url, bound)
-            let stream = try connect(url, bound.tls)
+            let stream = try connect(url, bound.tls, log)
             let limit = deadline.earlier(Deadline(options.timeouts.handshake))
-            if Tracing.isEnabled { Tracing.request(request, to: url) }
+            if Tracing.isEnabled { log.sent(request, to: url) }
             do throws(TransportError) {
                 try stream.writeAll(request.encode(), until: limit)
             } catch {
                 throw WebSocketError(error, during: .handshake)
             }
             let answer = try readHead(from: stream, until: limit)
-            if Tracing.isEnabled { Tracing.response(answer.response) }
+            if Tracing.isEnabled { log.received(answer.response) }
             options.cookieJar?.store(answer.response.headers, from: url)
             do throws(RedirectFailure) {
                 if let redirect = try policy.redirect(
@@ -63,6 +68,7 @@ struct OpeningHandshake {
                     followed: followed
                 ) {
                     url = redirect.url
+                    log = log.redirected(to: url.host)
                     followed += 1
                     if redirect.crossesOrigin { bound.leaveOrigin() }
                     continue
@@ -77,6 +83,7 @@ struct OpeningHandshake {
                 let negotiated = try request.negotiate(answer.response)
                 return OpenedStream(
                     stream: stream,
+                    log: log,
                     response: answer.response,
                     negotiated: negotiated,
                     rest: answer.rest
@@ -136,7 +143,8 @@ struct OpeningHandshake {
 
     private func connect(
         _ url: WebSocketURL,
-        _ tls: TLSOptions
+        _ tls: TLSOptions,
+        _ log: ConnectionLog
     ) throws(WebSocketError) -> any ByteStream {
         let target: ConnectTarget
         if let ownSocket {
@@ -154,10 +162,7 @@ struct OpeningHandshake {
         plan.connectTimeout = options.timeouts.connect
         plan.proxyTimeout = options.timeouts.proxy
         plan.tlsTimeout = options.timeouts.tls
-        if Tracing.isEnabled {
-            let way = plan.proxy.map { " through \($0)" } ?? ""
-            Tracing.log("Connecting to \(url.host) port \(url.port)\(way)")
-        }
+        if Tracing.isEnabled { log.connecting(port: url.port, proxy: plan.proxy) }
         do throws(TransportError) {
             return try connector(plan, wakeUp)
         } catch {

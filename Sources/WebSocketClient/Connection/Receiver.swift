@@ -76,7 +76,7 @@ final class Receiver: @unchecked Sendable {
         self.stream = stream
         self.sender = sender
         own = OwnedState(State(decoder: decoder))
-        if Tracing.isEnabled { self.decoder.onFragment = Tracing.receivedFragment }
+        if Tracing.isEnabled { self.decoder.onFragment = sender.log.receivedFragment }
     }
 
     var decoder: MessageDecoder {
@@ -155,7 +155,7 @@ final class Receiver: @unchecked Sendable {
             try decoder.nextFrame(partial: &partial)
         }
         guard let frame else { return try fill() }
-        if Tracing.isEnabled { Tracing.received(frame) }
+        if Tracing.isEnabled { sender.log.received(frame) }
         return .got(frame)
     }
 
@@ -266,7 +266,7 @@ final class Receiver: @unchecked Sendable {
 
     @inline(__always)
     private func traced(_ event: DecodedEvent) -> DecodedEvent {
-        if Tracing.isEnabled { Tracing.received(event, joined: decoder.assembler.count) }
+        if Tracing.isEnabled { sender.log.received(event, joined: decoder.assembler.count) }
         return event
     }
 

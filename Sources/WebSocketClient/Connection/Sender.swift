@@ -22,7 +22,7 @@ import WebSocketProtocol
 ///    a batch that compresses with a context, reserve the stream or the compressor: `messages` is the turn
 ///    of whoever has reserved it, and always taken before `turn`.
 /// 6. User code (masking keys, log handlers) may run in turn; what it sends on the same connection is
-///    refused.
+///    refused, and none of it is logged (``Tracing/handing(_:)``).
 final class Sender: @unchecked Sendable {
     // Safe to send: `turn` guards the outbox, `shared` has a lock, the rest is constant.
     let turn = Turn()
@@ -31,6 +31,7 @@ final class Sender: @unchecked Sendable {
     /// Made when it is first needed: an idle connection should cost little.
     private let lazyMessages = LazyReference<Turn>()
     let stream: any ByteStream
+    let log: ConnectionLog
     let outbox: OwnedState<Outbox>
     private let role: Role
     private let makeMaskingKey: (@Sendable () -> UInt32)?
@@ -81,9 +82,11 @@ final class Sender: @unchecked Sendable {
         role: Role,
         makeMaskingKey: (@Sendable () -> UInt32)?,
         deflater: consuming Deflater?,
-        workers: DeflateWorkers? = nil
+        workers: DeflateWorkers? = nil,
+        log: ConnectionLog = .none
     ) {
         self.role = role
+        self.log = log
         self.stream = stream
         bytesBeforeFrames = stream.writtenBytes
         self.workers = workers
@@ -396,7 +399,7 @@ final class Sender: @unchecked Sendable {
 
     /// Encodes a frame behind what is held, and writes only what doesn't fit.
     func append(_ frame: OutgoingFrame, _ deadline: inout LazyDeadline) throws(SendFailure) {
-        if Tracing.isEnabled { Tracing.sent(frame) }
+        if Tracing.isEnabled { log.sent(frame) }
         if case .message = outbox.value.reservation, !frame.opcode.isControl {
             outbox.value.reservation = .message(hasBegun: !frame.isFinal)
         }
@@ -473,7 +476,7 @@ final class Sender: @unchecked Sendable {
         _ deadline: inout LazyDeadline
     ) throws(SendFailure) {
         let frame = OutgoingFrame(opcode: .binary, payload: UnsafeRawBufferPointer(payload))
-        if Tracing.isEnabled { Tracing.sent(frame) }
+        if Tracing.isEnabled { log.sent(frame) }
         // Nothing is held, so the head fits.
         guard var key = try outbox.value.encoder.encodeHead(of: frame, Self.headSize) else {
             return
@@ -735,7 +738,7 @@ final class Sender: @unchecked Sendable {
         }
         switch outcome {
         case .queued(let ticket):
-            if Tracing.isEnabled { Tracing.sent(frame) }
+            if Tracing.isEnabled { log.sent(frame) }
             return ticket
         case .full: return nil
         case .closed: throw whyShut
@@ -782,7 +785,7 @@ final class Sender: @unchecked Sendable {
                 queuedBytes.store(shared.queue.count, ordering: .sequentiallyConsistent)
                 return isFirst
             }
-            if isFirst, Tracing.isEnabled { Tracing.sent(frame) }
+            if isFirst, Tracing.isEnabled { log.sent(frame) }
             return isFirst
         }
     }

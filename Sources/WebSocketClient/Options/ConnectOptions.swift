@@ -1,4 +1,5 @@
 public import HTTPTypes
+public import Logging
 public import WebSocketProtocol
 
 /// All that can be chosen about a connection; the defaults are safe and fit most servers.
@@ -91,6 +92,25 @@ public struct ConnectOptions: Sendable {
     /// Makes the masking key of each frame, its bytes in wire order in memory. Default: the kernel's
     /// random generator; anything else is for tests. (`get_mask_key`)
     public var maskingKey: (@Sendable () -> UInt32)?
+    /// Where the events of this connection go, one entry each; `nil`, the default, makes and costs nothing.
+    ///
+    /// Connecting, the handshake, close frames and the end have the level `debug`; frames, and the fields of
+    /// the handshake, have `trace`. Each entry has metadata:
+    ///
+    /// | Key | Value |
+    /// | --- | --- |
+    /// | `ws.connection` | A number that no other connection of the process has |
+    /// | `ws.url.host` | The host, that of a redirect included |
+    /// | `ws.direction` | `sent` or `received` |
+    /// | `ws.opcode`, `ws.final` | Of a frame: `text`, `binary`, …; whether its message ends with it |
+    /// | `ws.size` | Its payload in bytes, as it is on the wire when sent compressed |
+    /// | `ws.close.code`, `ws.status` | Of a close frame; of the handshake's response |
+    ///
+    /// Payloads are never logged, nor are URLs' queries and what authorises, as for
+    /// ``enableTrace(_:logger:level:)``. The handler runs on the thread that sends or receives, outside every
+    /// lock: it should return soon, what it sends on the connection that is just sending is refused, and
+    /// nothing that it does on its thread is logged.
+    public var logger: Logger?
 
     /// Makes the default options.
     public init() {}
@@ -121,6 +141,7 @@ extension ConnectOptions: CustomReflectable {
                 "socket": socket as Any, "unixSocketPath": unixSocketPath as Any,
                 "compression": compression as Any, "limits": limits, "validatesUTF8": validatesUTF8,
                 "deliversFragments": deliversFragments, "hasMaskingKey": maskingKey != nil,
+                "hasLogger": logger != nil,
             ]
         )
     }

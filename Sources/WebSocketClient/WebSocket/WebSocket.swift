@@ -116,10 +116,12 @@ open class WebSocket: @unchecked Sendable {
             throw WebSocketError(error, during: .connecting)
         }
         let chosen = try begin(wakeUp, options: options)
+        let log = ConnectionLog(host: target.host, logger: chosen.logger)
         do throws(WebSocketError) {
             let handshake = OpeningHandshake(
                 options: chosen,
                 socket: ownSocket,
+                log: log,
                 wakeUp: wakeUp,
                 connector: connector
             )
@@ -145,6 +147,7 @@ open class WebSocket: @unchecked Sendable {
                 return state.link
             }
             withExtendedLifetime(former) {}
+            if Tracing.isEnabled { log.connectFailed(error) }
             throw error
         }
     }

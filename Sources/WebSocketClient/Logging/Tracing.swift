@@ -12,7 +12,11 @@ import WebSocketProtocol
 /// that has set up swift-log gets it where its own log goes. Left out are the queries of URLs, and the
 /// values of `Cookie`, `Set-Cookie`, `Authorization`, `Proxy-Authorization` and of every field whose
 /// name speaks of a token, a secret, a password or an API key. Payloads are shown, up to 64 bytes of
-/// each. Connections that are open already show fragmented messages in one piece.
+/// each. Connections that are open already show fragmented messages in one piece. Each entry has the
+/// metadata that ``ConnectOptions/logger`` describes, which traces one connection, and never its payloads.
+///
+/// The handler runs on the thread that sends or receives: what it sends on that connection while the
+/// connection is sending is refused, and nothing that it does is traced.
 ///
 /// - Parameters:
 ///   - isOn: Whether to trace.
@@ -26,94 +30,68 @@ public func enableTrace(
     Tracing.set(isOn, logger: logger, level: level)
 }
 
-/// What ``enableTrace(_:logger:level:)`` shows, and in which words.
+/// The trace of the whole process, ``enableTrace(_:logger:level:)``, and what it shares with the loggers of
+/// single connections.
 enum Tracing {
     private struct Destination {
         var logger: Logger?
         var level = Logger.Level.debug
     }
 
-    private static let isOn = Atomic<Bool>(false)
-    private static let destination = Locked(Destination())
+    /// The process's trace, if it is on, and the connections that have loggers of their own.
+    private static let listeners = Atomic<Int>(0)
+    private static let chosen = Locked(Destination())
+    /// The threads that are inside a log handler just now.
+    private static let busyThreads = Locked<Set<UInt>>([])
     /// How much of a payload is shown.
     private static let shownBytes = 64
 
-    /// To be asked before anything else here is called: all that the trace costs while it is off.
+    /// To be asked before anything is told to a ``ConnectionLog``: all that logging costs while nobody
+    /// listens.
     @inline(__always)
-    static var isEnabled: Bool { isOn.load(ordering: .relaxed) }
+    static var isEnabled: Bool { listeners.load(ordering: .relaxed) != 0 }
+
+    static func addListener() { listeners.wrappingAdd(1, ordering: .relaxed) }
+    static func removeListener() { listeners.wrappingSubtract(1, ordering: .relaxed) }
 
     static func set(_ isEnabled: Bool, logger: Logger?, level: Logger.Level) {
         // Loggers are made and let go of outside the lock: their handlers run any code.
-        var chosen = Destination(level: level)
+        var next = Destination(level: level)
         if isEnabled {
             var used = logger ?? Logger(label: "websocket")
             if logger == nil { used.logLevel = min(level, used.logLevel) }
-            chosen.logger = used
+            next.logger = used
         }
-        destination.withLock { swap(&$0, &chosen) }
-        isOn.store(isEnabled, ordering: .relaxed)
+        let wasEnabled = chosen.withLock { chosen in
+            swap(&chosen, &next)
+            return next.logger != nil
+        }
+        if isEnabled, !wasEnabled { addListener() }
+        if !isEnabled, wasEnabled { removeListener() }
     }
 
+    /// Where the process's trace goes, while it is on.
+    static var destination: (logger: Logger, level: Logger.Level)? {
+        let (logger, level) = chosen.withLock { ($0.logger, $0.level) }
+        return logger.map { ($0, level) }
+    }
+
+    /// Calls a log handler, unless this thread is inside one: what a handler does is no event, or one that
+    /// sends over a socket would call itself without end.
+    static func handing(_ call: () -> Void) {
+        let thread = Threads.currentNumber
+        guard busyThreads.withLock({ $0.insert(thread).inserted }) else { return }
+        defer { _ = busyThreads.withLock { $0.remove(thread) } }
+        call()
+    }
+
+    /// For what belongs to no connection.
     static func log(_ text: @autoclosure () -> String) {
-        let (logger, level) = destination.withLock { ($0.logger, $0.level) }
-        logger?.log(level: level, "\(text())")
+        guard let (logger, level) = destination else { return }
+        handing { logger.log(level: level, "\(text())") }
     }
 
-    // MARK: Handshakes
-
-    static func request(_ request: HandshakeRequest, to url: WebSocketURL) {
-        log(
-            """
-            --- request header to \("\(url)".hidingQuery) ---
-            GET \(request.target.hidingQuery) HTTP/1.1
-            \(request.fields.redactedLines)
-            -----------------------
-            """
-        )
-    }
-
-    static func response(_ response: HandshakeResponse) {
-        log(
-            """
-            --- response header ---
-            HTTP/1.1 \(response)
-            \(response.headers.redactedLines)
-            -----------------------
-            """
-        )
-    }
-
-    // MARK: Frames
-
-    static func sent(_ frame: OutgoingFrame) {
-        log(
-            "++Sent "
-                + line(frame.opcode, frame.isFinal, frame.reservedBits, frame.payload)
-        )
-    }
-
-    static func received(_ event: DecodedEvent, joined: @autoclosure () -> Int) {
-        switch event {
-        case .needsMoreBytes: break
-        case .message(let opcode, let payload), .control(let opcode, let payload):
-            log("++Rcv " + line(opcode, true, 0, payload))
-        case .assembledMessage(let opcode):
-            log("++Rcv message opcode=\(opcode) length=\(joined())")
-        }
-    }
-
-    static func received(_ frame: Frame) {
-        frame.payload.withUnsafeBytes { payload in
-            log("++Rcv " + line(frame.opcode, frame.isFinal, frame.reservedBits, payload))
-        }
-    }
-
-    /// The first piece of a frame that isn't a message by itself.
-    @Sendable
-    static func receivedFragment(_ piece: FramePiece, length: Int) {
-        let payload = UnsafeRawBufferPointer(piece.bytes)
-        log("++Rcv " + line(piece.opcode, piece.isFinal, piece.reservedBits, payload, length))
-    }
+    // MARK: Words
 
     static func line(
         _ opcode: Opcode,
