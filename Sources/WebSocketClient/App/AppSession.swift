@@ -108,6 +108,7 @@ final class AppSession: LoopMember, @unchecked Sendable {
         guard app.transition({ $0.open(link) }) else { return attempt.cancel() }
         self.link = link
         clock = plan.keepalive.map { KeepaliveClock($0, now: .now) }
+        app.connectionBegan(connection.traffic, isFirst: !hasBeenOpen)
         opened()
     }
 

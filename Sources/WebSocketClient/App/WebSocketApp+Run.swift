@@ -185,11 +185,21 @@ extension WebSocketApp {
     /// The connection is another one: what the former has not answered will stay so.
     func forgetPings() { state.withLock { $0.awaitedPong = nil } }
 
+    /// A connection is open, the first of the run or a further one.
+    func connectionBegan(_ traffic: Traffic, isFirst: Bool) {
+        state.withLock { state in
+            state.countConnection()
+            state.traffic = traffic
+            if !isFirst { state.statistics.reconnections += 1 }
+        }
+    }
+
     /// The connection has ended, or there was none. False if the run ends with it.
     func connectionEnded(_ received: ClosePayload?) -> Bool {
         state.withLock { state in
             state.awaitedPong = nil
             state.lastCloseFrame = received
+            state.countConnection()
         }
         return transition { $0.drop() }
     }

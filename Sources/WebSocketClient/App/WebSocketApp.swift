@@ -81,6 +81,16 @@ public final class WebSocketApp: Sendable {
         var lastPong: ContinuousClock.Instant?
         var roundTripTime: Duration?
         var lastCloseFrame: ClosePayload?
+        /// What has gone over the connections that have ended.
+        var statistics = WebSocketStatistics()
+        /// The counters of the present connection.
+        var traffic: Traffic?
+
+        /// Adds what has gone over the present connection, which is over.
+        mutating func countConnection() {
+            if let traffic { statistics.add(traffic.statistics) }
+            traffic = nil
+        }
     }
 
     /// Where it connects to.

@@ -139,7 +139,9 @@ extension Sender {
             switch try step() {
             case .done, .goOn: return .again
             // Over TLS, a writer may have to wait for input.
-            case .wait(let interest): return .wait(stream.isSecure ? [.read, .write] : interest)
+            case .wait(let interest):
+                traffic.sendWaits.wrappingAdd(1, ordering: .relaxed)
+                return .wait(stream.isSecure ? [.read, .write] : interest)
             }
         } catch {
             throw .transport(error, isAccepted: true)

@@ -293,7 +293,9 @@ extension Connection {
         switch opcode {
         case .ping: report(.ping, payload)
         case .close: report(.close(payload))
-        default: report(.pong)
+        default:
+            traffic.pongArrived(payload)
+            report(.pong)
         }
     }
 

@@ -22,6 +22,7 @@ final class Connection: Sendable {
     private static let lastNumber = Atomic<UInt64>(0)
     let sender: Sender
     let receiver: Receiver
+    var traffic: Traffic { sender.traffic }
     let deliversFragments: Bool
     /// How messages are compressed, if that was agreed.
     let deflateChoice: DeflateChoice?
@@ -89,6 +90,11 @@ final class Connection: Sendable {
 
     private var hasEnded: Bool {
         awaited.load(ordering: .acquiring) == ConnectionLife.Awaited.nothing.rawValue
+    }
+
+    /// Lets every thread see what this one has received, from inside a loop over messages.
+    func publishCounts() {
+        if receiver.turn.isHeldByCurrentThread, receiver.isLending { receiver.publishCounts() }
     }
 
     /// Whether it can be used, as far as has been seen.

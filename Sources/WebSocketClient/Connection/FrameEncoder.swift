@@ -22,6 +22,8 @@ struct FrameEncoder: ~Copyable {
     private var end = 0
     /// Whether the buffer begins with a frame, and not within one.
     private(set) var isAligned = true
+    /// What has been encoded since somebody last took the sums.
+    var tally = FrameTally()
 
     /// With less room in the buffer than this, a compressed message begins in the next one.
     private static let minimumCompressionRoom = 4 << 10
@@ -153,6 +155,11 @@ struct FrameEncoder: ~Copyable {
             state: &utf8
         )
         guard offset < 0, utf8.isOnBoundary else {
+            tally.uncount(
+                isFinal: cursor.frame.isFinal,
+                payload: count,
+                wire: end - frameStart + count
+            )
             end = frameStart
             throw .invalidUTF8(offset: offset < 0 ? count : offset)
         }
@@ -203,7 +210,9 @@ struct FrameEncoder: ~Copyable {
             maskingKey: masks ? key : nil,
             payloadLength: frame.payload.count
         )
-        end += header.encode(into: base + end)
+        let length = header.encode(into: base + end)
+        end += length
+        tally.count(frame, header: length)
         return key
     }
 
@@ -308,6 +317,13 @@ extension FrameEncoder {
             )
             Kernels.mask(payload, key: key)
         }
+        tally.count(
+            header.opcode,
+            isFinal: progress.isComplete,
+            payload: progress.produced,
+            wire: length + progress.produced
+        )
+        tally.expand(progress.produced, to: progress.consumed)
         return (length + progress.produced, progress.isComplete)
     }
 
@@ -327,6 +343,18 @@ extension FrameEncoder {
             isComplete = result.isComplete
         }
         IOBuffer.giveBack(buffer)
+    }
+}
+
+extension FrameTally {
+    /// Counts a frame behind a header of so many bytes.
+    @inline(__always)
+    mutating func count(_ frame: OutgoingFrame, header length: Int) {
+        let payload = frame.payload.count
+        count(frame.opcode, isFinal: frame.isFinal, payload: payload, wire: length + payload)
+        if frame.isCompressed, frame.uncompressedCount > 0 {
+            expand(payload, to: frame.uncompressedCount)
+        }
     }
 }
 

@@ -86,6 +86,8 @@ struct Outbox: ~Copyable {
     /// Takes over the next portion of the queue; false if the queue was empty. Nothing may be held.
     mutating func takeOver(from queue: inout SendQueue) -> Bool {
         portion = queue.takePortion(into: &spilled)
+        encoder.tally.add(queue.tally)
+        queue.tally = FrameTally()
         if case .close? = portion?.lane { isShut = true }
         return portion != nil
     }

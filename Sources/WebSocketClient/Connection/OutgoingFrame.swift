@@ -15,6 +15,9 @@ struct OutgoingFrame {
     /// Whether it begins a message that has been compressed already, without reference to others.
     var isCompressed: Bool { reservedBits & 4 != 0 }
 
+    /// The length that a payload had before it was compressed; zero where that isn't known.
+    var uncompressedCount = 0
+
     /// Whether it is to be compressed on a connection that compresses from `threshold` bytes on.
     func needsCompression(from threshold: Int) -> Bool {
         guard threshold != .max, compression != .never else { return false }

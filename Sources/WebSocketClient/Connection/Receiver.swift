@@ -132,8 +132,12 @@ final class Receiver: @unchecked Sendable {
     /// The same for the attendant's owner, who knows.
     func leaveQuietly() {
         giveBackIfEmpty()
+        publishCounts()
         turn.leave()
     }
+
+    /// Lets every thread see what has been received. In turn only.
+    func publishCounts() { sender.traffic.received.publish(decoder.tally) }
 
     // MARK: Attempts
 
@@ -357,6 +361,7 @@ final class Receiver: @unchecked Sendable {
         case .bytes(let count):
             own.value.isDrained = !stream.mayHaveMore(afterReading: count, of: room)
             receivedBytes.wrappingAdd(UInt64(count), ordering: .relaxed)
+            publishCounts()
             return .got(count)
         case .wouldBlock(let interest): return .wait(interest)
         case .endOfStream: throw .endOfStream

@@ -48,6 +48,8 @@ struct SendQueue {
     private(set) var isClosed = false
     /// Whether a message is under way in fragments.
     var refusesMessages = false
+    /// What has been accepted since somebody last took the sums.
+    var tally = FrameTally()
 
     init(masks: Bool) { self.masks = masks }
 
@@ -57,10 +59,12 @@ struct SendQueue {
         guard !isClosed else { return .closed }
         if frame.opcode.isControl {
             guard control.count <= Self.maximumControlBytes else { return .full }
+            count(frame)
             Self.encode(frame, maskingKey, into: &control)
             return .queued(Ticket(lane: .control, end: control.end))
         }
         guard messages.count < Self.maximumBytes, !refusesMessages else { return .full }
+        count(frame)
         Self.encode(frame, maskingKey, into: &messages)
         return .queued(Ticket(lane: .messages, end: messages.end))
     }
@@ -69,6 +73,7 @@ struct SendQueue {
     mutating func appendLast(_ frame: OutgoingFrame, maskingKey: UInt32?) -> Bool {
         guard !isClosed else { return false }
         isClosed = true
+        count(frame)
         Self.encode(frame, maskingKey, into: &close)
         return true
     }
@@ -126,6 +131,12 @@ struct SendQueue {
             frames.bytes.removeAll(keepingCapacity: frames.bytes.capacity <= keptCapacity)
             frames.start = 0
         }
+    }
+
+    private mutating func count(_ frame: OutgoingFrame) {
+        let payload = frame.payload.count
+        let length = FrameHeader.frameLength(payload: payload, isMasked: masks)
+        tally.count(frame, header: length - payload)
     }
 
     private static func encode(

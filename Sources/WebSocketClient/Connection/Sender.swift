@@ -32,6 +32,7 @@ final class Sender: @unchecked Sendable {
     private let lazyMessages = LazyReference<Turn>()
     let stream: any ByteStream
     let log: ConnectionLog
+    let traffic: Traffic
     let outbox: OwnedState<Outbox>
     private let role: Role
     private let makeMaskingKey: (@Sendable () -> UInt32)?
@@ -83,8 +84,10 @@ final class Sender: @unchecked Sendable {
         makeMaskingKey: (@Sendable () -> UInt32)?,
         deflater: consuming Deflater?,
         workers: DeflateWorkers? = nil,
-        log: ConnectionLog = .none
+        log: ConnectionLog = .none,
+        traffic: Traffic = Traffic()
     ) {
+        self.traffic = traffic
         self.role = role
         self.log = log
         self.stream = stream
@@ -564,6 +567,7 @@ final class Sender: @unchecked Sendable {
             let heldCount = hasFailed ? 0 : outbox.value.heldCount
             heldBytes.store(heldCount, ordering: .relaxed)
             let isStuck = outbox.value.isStuck
+            traffic.sent.publish(outbox.value.encoder.tally)
             turn.leave()
             if heldCount > 0 {
                 // Whoever waits for the peer's next bytes sends these as well, when there is room.
@@ -694,6 +698,8 @@ final class Sender: @unchecked Sendable {
     }
 
     private func wait(for interest: Interest, until deadline: Deadline) throws(TransportError) {
+        traffic.sendWaits.wrappingAdd(1, ordering: .relaxed)
+        traffic.sent.publish(outbox.value.encoder.tally)
         isBlocked.store(true, ordering: .relaxed)
         defer { isBlocked.store(false, ordering: .relaxed) }
         do throws(TransportError) {
@@ -867,6 +873,8 @@ final class Sender: @unchecked Sendable {
     ) throws(SendFailure) {
         try takeTurnBetweenMessages(&deadline, ownsStream: ownsStream)
         defer { leave(&deadline) }
+        count(&encoder)
+        defer { count(&encoder) }
         do throws(SendFailure) {
             try begin(&deadline)
         } catch {
@@ -911,6 +919,12 @@ final class Sender: @unchecked Sendable {
             }
             if isWhole { return }
         }
+    }
+
+    /// Counts what a batch has encoded, in turn.
+    private func count(_ encoder: inout FrameEncoder) {
+        outbox.value.encoder.tally.add(encoder.tally)
+        encoder.tally = FrameTally()
     }
 
     /// How many messages of a batch that were accepted when time ran out won't go out any more, because the

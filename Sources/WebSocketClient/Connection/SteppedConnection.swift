@@ -52,6 +52,7 @@ final class SteppedConnection {
 
     /// Sends a frame of at most 125 bytes as far as that goes at once.
     func send(_ opcode: Opcode, _ payload: [UInt8]) {
+        if opcode == .ping { connection.traffic.pingLeaves(payload) }
         payload.withUnsafeBytes { bytes in
             // A connection that is closing takes no more frames, and needs none.
             try? connection.sender.sendWithoutWaiting(OutgoingFrame(opcode: opcode, payload: bytes))

@@ -57,7 +57,8 @@ public final class PreparedMessage: Sendable {
                         opcode: opcode,
                         payload: bytes,
                         reservedBits: reservedBits,
-                        compression: .never
+                        compression: .never,
+                        uncompressedCount: payload.count
                     )
                 )
             }

@@ -215,6 +215,7 @@ extension WebSocket {
         }
         if Task.isCancelled { throw CancellationError() }
         try await withOpenConnection { connection, timeouts in
+            if opcode == .ping { connection.traffic.pingLeaves(payload) }
             // Not in line: it doesn't wait behind messages.
             let isQueued = try payload.withUnsafeBytes { bytes in
                 try connection.sendControl(OutgoingFrame(opcode: opcode, payload: bytes))

@@ -187,6 +187,7 @@ extension WebSocket {
                 compression: frame.compression
             )
             try withConnection { connection, timeouts in
+                if frame.opcode == .ping { connection.traffic.pingLeaves(frame.payload) }
                 if frame.opcode == .pong, joining.isHeldByCurrentThread {
                     // From a call that joins frames: answering a ping never blocks reading.
                     return try connection.sendWithoutWaiting(outgoing)

@@ -36,6 +36,8 @@ open class WebSocket: @unchecked Sendable {
         var response: HandshakeResponse?
         var subprotocol: String?
         var isSecure = false
+        /// The counters of the present connection, or of the last one.
+        var traffic: Traffic?
     }
 
     private let state: Locked<State>
@@ -134,6 +136,7 @@ open class WebSocket: @unchecked Sendable {
                 // Under the lock of `abort()`: it has either been heard here, or meets an open connection.
                 guard !wakeUp.isSignalled else { throw .aborted }
                 state.link = .open(connection)
+                state.traffic = connection.traffic
             }
             // A wake-up that was given may be signalled without that lock.
             if wakeUp.isSignalled {
@@ -481,6 +484,8 @@ open class WebSocket: @unchecked Sendable {
             return connection
         }
     }
+
+    var traffic: Traffic? { state.withLock { $0.traffic } }
 
     /// Runs `body` on the open connection, and lets go of the connection if that ends it.
     func withConnection<Result>(

@@ -59,6 +59,8 @@ package struct FrameDecoder: ~Copyable, Sendable {
     private var fragments = 0
     private var messageBytes = 0
     private var isCompressed = false
+    /// What has been decoded; of compressed messages, the payload that is on the wire counts nowhere else.
+    package private(set) var tally = FrameTally()
     /// The most bytes that a compressed message within the limit takes on the wire, without those of
     /// flushes at the ends of fragments.
     private let compressedLimit: Int
@@ -98,6 +100,10 @@ package struct FrameDecoder: ~Copyable, Sendable {
         let end = 2 + Int(bytes[1])
         guard first == 0x81 || first == 0x82, end < 128, end <= bytes.count else { return nil }
         window.consume(end)
+        tally.frames &+= 1
+        tally.messages &+= 1
+        tally.payloadBytes &+= end - 2
+        tally.wireBytes &+= end
         let payload = UnsafeRawBufferPointer(rebasing: bytes[2..<end])
         return (first == 0x81 ? .text : .binary, payload)
     }
@@ -207,7 +213,24 @@ package struct FrameDecoder: ~Copyable, Sendable {
         return isTooMany || overflow ? .max : sum
     }
 
-    private func takeWhole(_ header: FrameHeader, from window: inout ByteWindow) -> FramePiece {
+    /// Counts a frame that has come whole.
+    private mutating func count(_ header: FrameHeader) {
+        let length = header.payloadLength
+        let isInflated = isCompressed && !header.opcode.isControl
+        if isInflated { tally.compressedBytes &+= length }
+        tally.count(
+            header.opcode,
+            isFinal: header.isFinal,
+            payload: isInflated ? 0 : length,
+            wire: FrameHeader.frameLength(payload: length, isMasked: header.maskingKey != nil)
+        )
+    }
+
+    private mutating func takeWhole(
+        _ header: FrameHeader,
+        from window: inout ByteWindow
+    ) -> FramePiece {
+        count(header)
         let bytes = UnsafeMutableRawBufferPointer(
             rebasing: window.bytes.prefix(header.payloadLength)
         )
@@ -245,6 +268,7 @@ package struct FrameDecoder: ~Copyable, Sendable {
         remaining -= bytes.count
         let endsFrame = remaining == 0
         if endsFrame {
+            count(header)
             frame = nil
             if header.isFinal { isInsideMessage = false }
         }

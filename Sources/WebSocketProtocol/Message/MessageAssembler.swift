@@ -18,6 +18,8 @@ package struct MessageAssembler: ~Copyable, Sendable {
     private var delivered = 0
     /// Where in the storage the next part begins, while a joined message is handed out in parts.
     private var nextPart: Int?
+    /// How many bytes have been inflated, in all messages.
+    package private(set) var inflatedBytes = 0
 
     /// Storage that is kept for the next message; more is given back.
     private static let keptCapacity = 4 << 10
@@ -255,6 +257,7 @@ package struct MessageAssembler: ~Copyable, Sendable {
                 throw ProtocolViolation(inflating: error)
             }
             input = UnsafeRawBufferPointer(rebasing: input.dropFirst(progress.consumed))
+            inflatedBytes &+= progress.produced
             try check(newBytesFrom: start)
         } while !progress.isComplete
     }

@@ -45,6 +45,14 @@ package struct MessageDecoder: ~Copyable, Sendable {
         )
     }
 
+    /// What has been decoded so far.
+    package var tally: FrameTally {
+        var tally = frames.tally
+        tally.payloadBytes &+= assembler.inflatedBytes
+        tally.uncompressedBytes = assembler.inflatedBytes
+        return tally
+    }
+
     /// Decodes up to the next message or control frame.
     ///
     /// The fast path hands out a message that lies whole in the window where it lies: nothing is

@@ -55,7 +55,8 @@ final class DeflateJob: @unchecked Sendable {
                         payload: needsCompression
                             ? UnsafeRawBufferPointer(rebasing: bytes[..<compressedCount]) : bytes,
                         reservedBits: needsCompression ? 4 : 0,
-                        compression: .never
+                        compression: .never,
+                        uncompressedCount: message.count
                     )
                 )
             }
