@@ -23,6 +23,7 @@ let package = Package(
     products: [
         .library(name: "WebSocketClient", targets: ["WebSocketClient"]),
         .library(name: "WebSocketFoundation", targets: ["WebSocketFoundation"]),
+        .library(name: "WebSocketTesting", targets: ["WebSocketTesting"]),
         .library(name: "WebSocketAccel", targets: ["WebSocketAccel"]),
         .executable(name: "wsdump", targets: ["wsdump"]),
         // For this repository's Benchmarks package only: no promise is made about these.
@@ -114,6 +115,14 @@ let package = Package(
             ],
             swiftSettings: strict
         ),
+        .target(
+            name: "WebSocketTesting",
+            dependencies: [
+                "LoopbackServer", "WebSocketClient", "WebSocketProtocol", "CWebSocketOpenSSL",
+                .product(name: "HTTPTypes", package: "swift-http-types"),
+            ],
+            swiftSettings: strict
+        ),
         .executableTarget(
             name: "loopback-server",
             dependencies: [
@@ -141,6 +150,13 @@ let package = Package(
             name: "crowd",
             dependencies: ["WebSocketClient"],
             path: "Tests/Programs/crowd",
+            swiftSettings: strict
+        ),
+        // The program of the article MarketFeedRecorder.
+        .executableTarget(
+            name: "recorder",
+            dependencies: ["WebSocketClient"],
+            path: "Tests/Programs/recorder",
             swiftSettings: strict
         ),
         .executableTarget(
@@ -231,6 +247,14 @@ let package = Package(
             swiftSettings: strict
         ),
         .testTarget(
+            name: "WebSocketTestingTests",
+            dependencies: [
+                "WebSocketTesting", "WebSocketClient", "TestSupport",
+                .product(name: "HTTPTypes", package: "swift-http-types"),
+            ],
+            swiftSettings: strict
+        ),
+        .testTarget(
             name: "WSDumpTests",
             dependencies: [
                 "wsdump", "loopback-server", "WebSocketClient", "LoopbackServer", "TestSupport",
@@ -241,7 +265,7 @@ let package = Package(
         ),
         .testTarget(
             name: "InteropTests",
-            dependencies: ["WebSocketClient", "TestSupport"],
+            dependencies: ["WebSocketClient", "TestSupport", "recorder"],
             exclude: ["Servers"],
             swiftSettings: strict
         ),

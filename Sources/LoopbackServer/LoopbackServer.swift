@@ -1,3 +1,4 @@
+package import HTTPTypes
 import Synchronization
 package import WebSocketClient
 public import WebSocketProtocol
@@ -14,7 +15,11 @@ public final class LoopbackServer: Sendable {
     /// What a connection does once its handshake is done.
     package typealias Script = @Sendable (ServerConnection) throws -> Void
 
+    /// The answer to a handshake that isn't accepted, by its target and header fields; `nil` accepts it.
+    package typealias Refusal = @Sendable (String, HTTPFields) -> HandshakeResponse?
+
     private let listener: Listener
+    private let refusal: Refusal?
     private let script: Script
     private let compression: DeflateOptions?
     private let tls: TLSServer?
@@ -43,11 +48,13 @@ public final class LoopbackServer: Sendable {
         port: UInt16 = 0,
         compression: DeflateOptions? = nil,
         tls: TLSServer? = nil,
+        refusal: Refusal? = nil,
         script: @escaping Script
     ) throws {
         listener = try Listener(port: port)
         self.compression = compression
         self.tls = tls
+        self.refusal = refusal
         self.script = script
         try Threads.start { [self] in acceptConnections() }
     }
@@ -94,7 +101,11 @@ public final class LoopbackServer: Sendable {
     private func serve(_ stream: any ByteStream) throws {
         let stream: any ByteStream =
             try tls?.accept(over: stream, until: .after(.seconds(30))) ?? stream
-        let connection = try ServerConnection(accepting: stream, compression: compression)
+        let connection = try ServerConnection(
+            accepting: stream,
+            compression: compression,
+            refusal: refusal
+        )
         try script(connection)
     }
 }

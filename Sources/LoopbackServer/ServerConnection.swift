@@ -24,7 +24,11 @@ package final class ServerConnection {
     private static let outgoingLimit = 256 << 10
 
     /// Performs the server's side of the opening handshake (RFC 6455 §4.2).
-    package init(accepting stream: any ByteStream, compression: DeflateOptions?) throws {
+    package init(
+        accepting stream: any ByteStream,
+        compression: DeflateOptions?,
+        refusal: LoopbackServer.Refusal? = nil
+    ) throws {
         self.stream = stream
         window.lend(storage.bytes)
         var limits = Limits()
@@ -42,6 +46,10 @@ package final class ServerConnection {
             handshake = try ReceivedHandshake(head)
         } catch {
             try stream.writeAll(error.response.encode(), until: .never)
+            throw Failure.endOfStream
+        }
+        if let response = refusal?(handshake.target, handshake.fields) {
+            try stream.writeAll(response.encode(), until: .never)
             throw Failure.endOfStream
         }
         target = handshake.target
