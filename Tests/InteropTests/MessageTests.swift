@@ -22,6 +22,21 @@ struct MessageTests {
         try socket.close()
     }
 
+    @Test("Corked messages come back equal and in order", arguments: Counterpart.allCases)
+    func corked(server: Counterpart) throws {
+        var options = ConnectOptions.interop
+        options.corking = .upTo()
+        let socket = try WebSocket.connect(to: server.url(), options: options)
+        let count = 2_000
+        var last = try socket.flush()
+        for number in 0..<count { last = try socket.sendWithReceipt("message \(number)") }
+        for number in 0..<count {
+            #expect(try socket.receive() == .text("message \(number)"))
+        }
+        #expect(last <= socket.acknowledged, "what was answered has been acknowledged")
+        try socket.close()
+    }
+
     @Test("A message of 16 MiB comes back equal", arguments: Counterpart.allCases)
     func large(server: Counterpart) throws {
         let bytes = [UInt8](unsafeUninitializedCapacity: 16 << 20) { buffer, count in

@@ -12,6 +12,7 @@ struct Job {
     let count: Int
     let payload: [UInt8]
     let compression: DeflateOptions?
+    let isCorked: Bool
     private let sendsEach: Bool
     private let receivesOwned: Bool
 
@@ -26,7 +27,8 @@ struct Job {
         isText = arguments[3] == "text"
         self.size = size
         self.count = count
-        sendsEach = environment["WSBENCH_SEND"] == "each"
+        isCorked = environment["WSBENCH_SEND"] == "corked"
+        sendsEach = isCorked || environment["WSBENCH_SEND"] == "each"
         receivesOwned = environment["WSBENCH_RECEIVE"] == "owned"
         compression =
             url.contains("deflate=1")

@@ -8,7 +8,8 @@ import WebSocketClient
 // how long that took. With deflate=1 in the URL's query, compression is offered.
 //
 // WSBENCH_DATA     a folder with payloads, TYPE-SIZE; without it they are made
-// WSBENCH_SEND     "each" sends each message with a call of its own; otherwise they go as a batch
+// WSBENCH_SEND     "each" sends each message with a call of its own, "corked" does so on a corked connection;
+//                  otherwise they go as a batch
 // WSBENCH_RECEIVE  "owned" receives each message as a value of its own; otherwise as a view
 // WSBENCH_DEFLATE_THREADS  how many threads compress a batch, each message by itself
 
@@ -21,6 +22,7 @@ var options = ConnectOptions()
 options.proxy = .none
 options.tls = TLSOptions(verification: .none)
 options.compression = job.compression
+options.corking = job.isCorked ? .upTo() : .off
 options.socketOptions = [.noDelay(true)]
 options.limits.maximumFrameBytes = 1 << 30
 options.limits.maximumMessageBytes = 1 << 30

@@ -112,12 +112,15 @@ extension Connection {
         guard receiver.turn.tryTake(orKnock: slot) else {
             // After the slot has been left there: whoever ends the connection knocks as well.
             if let end { throw end }
+            sender.uncork()
             return .wait([])
         }
         defer { receiver.leaveAsTask() }
         if closeDeadline?.isPast == true { report(.deadlinePassed) }
         if let end { throw end }
-        return try attempt()
+        let result = try attempt()
+        if case .wait = result { sender.uncork() }
+        return result
     }
 
     private func receivingError(_ failure: TaskFailure) -> any Error {

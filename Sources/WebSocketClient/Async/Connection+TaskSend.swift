@@ -26,7 +26,9 @@ extension Connection {
                 try attempt(nil, LazyDeadline(timeout))
             }) {
                 accepted = position
-                guard !sender.hasWritten(position) else { return await yieldFromTimeToTime() }
+                guard !sender.hasWritten(position), !sender.isOnlyCorked else {
+                    return await yieldFromTimeToTime()
+                }
             }
         }
         let deadline = Deadline(timeout)
@@ -45,7 +47,7 @@ extension Connection {
                     }
                 }
             }
-            guard let accepted, !sender.hasWritten(accepted) else { return }
+            guard let accepted, !sender.hasWritten(accepted), !sender.isOnlyCorked else { return }
             try await loop.run { () throws(WebSocketError) in
                 try mapped { () throws(SendFailure) in
                     try sender.attemptWriting(upTo: accepted, knocking: tasks.readiness.sending)

@@ -4,7 +4,7 @@ import Synchronization
 ///
 /// It starts with the first call that has to be awaited, sleeps in epoll_wait(2) whenever nothing
 /// happens, and lives as long as the process. It runs nothing but the waking of tasks, and the writing of
-/// what a task has left. A child made by fork(2) doesn't have this thread; its first call that awaits
+/// what a task has left or a connection has corked. A child made by fork(2) doesn't have this thread; its first call that awaits
 /// something starts another.
 final class Reactor: Sendable {
     /// What time is up for, by number.
@@ -13,6 +13,7 @@ final class Reactor: Sendable {
         var lastKey: UInt64 = 0
         var timers = TimerQueue()
         var timed: [Int: TimedSlot] = [:]
+        var corks: [Int: Cork] = [:]
         var lastTimer = 0
         /// Those that have something to write, and room for it.
         var writers: [Readiness] = []
@@ -109,11 +110,32 @@ final class Reactor: Sendable {
         return number
     }
 
-    /// The slots whose time is up, and when the next one's is.
-    private func takeLate(_ late: inout [WaitSlot]) -> Deadline {
+    /// Calls a cork when the deadline has passed, and again whenever it says.
+    func call(_ cork: Cork, at deadline: Deadline) {
+        let wakes = state.withLock { state in
+            state.lastTimer += 1
+            state.corks[state.lastTimer] = cork
+            state.timers.add(deadline, key: state.lastTimer)
+            return deadline < state.wakesAt
+        }
+        if wakes { poller.wake() }
+    }
+
+    private func callCorks(_ corks: [Cork]) {
+        for cork in corks {
+            if let deadline = cork.timeIsUp() { call(cork, at: deadline) }
+        }
+    }
+
+    /// The slots and corks whose time is up, and when the next one's is.
+    private func takeLate(_ late: inout [WaitSlot], _ corks: inout [Cork]) -> Deadline {
         let now = Deadline.now
         return state.withLock { state in
             while let timer = state.timers.popPast(at: now) {
+                if let cork = state.corks.removeValue(forKey: timer) {
+                    corks.append(cork)
+                    continue
+                }
                 guard let timed = state.timed[timer] else { continue }
                 if timed.deadline <= now {
                     state.timed[timer] = nil
@@ -131,6 +153,7 @@ final class Reactor: Sendable {
 
     private func run() {
         var late: [WaitSlot] = []
+        var corks: [Cork] = []
         var changes: [EdgePoller.Change] = []
         var reports: [(Readiness, EdgePoller.Change)] = []
         var writers: [Readiness] = []
@@ -138,9 +161,15 @@ final class Reactor: Sendable {
             state.withLock { swap(&$0.writers, &writers) }
             for readiness in writers { readiness.write() }
             writers.removeAll(keepingCapacity: true)
-            let deadline = takeLate(&late)
+            let deadline = takeLate(&late, &corks)
             for slot in late { slot.knock() }
             late.removeAll(keepingCapacity: true)
+            if !corks.isEmpty {
+                callCorks(corks)
+                corks.removeAll(keepingCapacity: true)
+                // They may have asked to be called before anybody else.
+                continue
+            }
             do throws(TransportError) {
                 try poller.wait(until: deadline) { changes.append($0) }
             } catch {

@@ -28,6 +28,18 @@ extension Sender {
     ) throws(SendFailure) -> Attempt<StreamPosition> {
         guard turn.tryTake(orKnock: slot) else { return .wait([]) }
         var now = limit.withoutWaiting()
+        if let cork, accepted + 1 == count {
+            do throws(SendFailure) {
+                if let position = try corkInTurn(frame(accepted), cork, &now) {
+                    accepted += 1
+                    return .got(position)
+                }
+            } catch {
+                // The buffer is full and so is the stream: the next attempt says what to wait for.
+                guard case .transport(.timedOut, _) = error else { throw error }
+                return .again
+            }
+        }
         defer { leave(&now) }
         guard accepted < count else { return .got(position) }
         guard mayPass(frame(accepted)) else { return passLater(slot) }
@@ -126,7 +138,7 @@ extension Sender {
     }
 
     /// How long one task's bytes may keep others from being written.
-    private static var portion: LazyDeadline {
+    static var portion: LazyDeadline {
         LazyDeadline(until: .after(.milliseconds(10))).withoutWaiting()
     }
 

@@ -57,6 +57,7 @@ final class Connection: Sendable {
             workers: deflate.flatMap { parameters in
                 DeflateWorkers(parameters, options: deflateOptions)
             },
+            corking: options.corking,
             log: opened.log
         )
         receiver = Receiver(
@@ -80,7 +81,11 @@ final class Connection: Sendable {
 
     /// Why nothing more can be done, once that is so.
     var end: WebSocketError? {
-        hasEnded ? state.withLock { $0.end } : nil
+        guard hasEnded else { return nil }
+        let end = state.withLock { $0.end }
+        guard let cork = sender.cork, case .connectionClosed(var facts)? = end else { return end }
+        facts.unsentMessages = sender.countLost(cork)
+        return .connectionClosed(facts)
     }
 
     /// Whether there may be more than the end of the stream to receive.
@@ -172,7 +177,9 @@ final class Connection: Sendable {
     }
 
     private func connectionEnd(cause: String? = nil) -> ConnectionEnd {
-        state.withLock { $0.life.end(cause: cause) }
+        var end = state.withLock { $0.life.end(cause: cause) }
+        end.unsentMessages = sender.cork?.lost ?? 0
+        return end
     }
 
     // MARK: Sending

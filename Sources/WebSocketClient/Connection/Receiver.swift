@@ -373,6 +373,8 @@ final class Receiver: @unchecked Sendable {
     /// Waits until another attempt may find something, and writes meanwhile what senders left because
     /// the stream was full.
     func wait(for interest: Interest, _ deadline: inout LazyDeadline) throws(ReceiveFailure) {
+        // The peer may have nothing to answer yet.
+        sender.uncork()
         if interest == .read, try readSoon(&deadline) { return }
         giveBackIfEmpty()
         do throws(TransportError) {

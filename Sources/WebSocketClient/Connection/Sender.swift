@@ -38,6 +38,8 @@ final class Sender: @unchecked Sendable {
     private let makeMaskingKey: (@Sendable () -> UInt32)?
     /// Messages of fewer bytes go as they are; all of them if nothing was negotiated.
     let compressionThreshold: Int
+    /// What is collected before it goes out, if that was asked for.
+    let cork: Cork?
     /// Who compresses besides the thread that has the turn, if that was asked for and agreed.
     let workers: DeflateWorkers?
 
@@ -47,7 +49,7 @@ final class Sender: @unchecked Sendable {
     let bytesBeforeFrames: UInt64
     /// Bytes in the queue and bytes held in the outbox, for those who don't have the turn.
     let queuedBytes = Atomic<Int>(0)
-    private let heldBytes = Atomic<Int>(0)
+    let heldBytes = Atomic<Int>(0)
     /// Whether whoever has the turn waits for room in the stream.
     private let isBlocked = Atomic<Bool>(false)
     /// How many threads wait for the turn.
@@ -84,6 +86,7 @@ final class Sender: @unchecked Sendable {
         makeMaskingKey: (@Sendable () -> UInt32)?,
         deflater: consuming Deflater?,
         workers: DeflateWorkers? = nil,
+        corking: Corking = .off,
         log: ConnectionLog = .none,
         traffic: Traffic = Traffic()
     ) {
@@ -95,6 +98,8 @@ final class Sender: @unchecked Sendable {
         self.workers = workers
         self.makeMaskingKey = makeMaskingKey
         shared = Locked(Shared(queue: SendQueue(masks: role == .client)))
+        let corked = WeakSender()
+        cork = corking.delay.map { Cork(delay: $0) { corked.sender?.writeCorked() ?? false } }
         compressionThreshold = deflater?.threshold ?? .max
         outbox = OwnedState(
             Outbox(
@@ -108,10 +113,14 @@ final class Sender: @unchecked Sendable {
                 )
             )
         )
+        if cork != nil { corked.set(self) }
     }
 
     deinit {
         workers?.stop()
+        // What is corked was accepted, and nobody is left to write it later.
+        if cork?.isHolding == true { while case .goOn? = try? outbox.value.step() {} }
+        cork?.becameEmpty()
     }
 
     /// All bytes that the socket has taken, counted there: ciphertext under TLS.
@@ -364,6 +373,7 @@ final class Sender: @unchecked Sendable {
         _ frame: OutgoingFrame,
         _ deadline: inout LazyDeadline
     ) throws(SendFailure) -> Bool {
+        if let cork, try corkInTurn(frame, cork, &deadline) != nil { return true }
         defer { leave(&deadline) }
         guard mayPass(frame) else { return false }
         try begin(&deadline)
@@ -377,6 +387,10 @@ final class Sender: @unchecked Sendable {
         endingAt position: inout StreamPosition?,
         _ deadline: inout LazyDeadline
     ) throws(SendFailure) -> Bool {
+        if let cork, let end = try corkInTurn(frame, cork, &deadline) {
+            position = end
+            return true
+        }
         defer { leave(&deadline) }
         guard mayPass(frame) else { return false }
         try begin(&deadline)
@@ -561,6 +575,7 @@ final class Sender: @unchecked Sendable {
     func leave(_ deadline: inout LazyDeadline, after ticket: SendQueue.Ticket? = nil) {
         var service: Deadline?
         while true {
+            if let cork { cork.isFlushWanted.store(false, ordering: .relaxed) }
             writeForOthers(&deadline, &service, ticket)
             let hasFailed = outbox.value.isShut && shared.withLock { $0.failure != nil }
             outbox.value.encoder.giveBackIfEmpty()
@@ -678,6 +693,7 @@ final class Sender: @unchecked Sendable {
                 outbox.value.isStuck = false
             }
             ledger.advance(by: before - outbox.value.heldCount)
+            if let cork, case .done = step { cork.becameEmpty() }
             return step
         } catch {
             throw fail(error)
@@ -710,9 +726,10 @@ final class Sender: @unchecked Sendable {
     }
 
     /// Remembers the first failure of the stream.
-    private func fail(_ error: TransportError) -> TransportError {
+    func fail(_ error: TransportError) -> TransportError {
         if case .timedOut = error { return error }
         outbox.value.isShut = true
+        cork?.fail(unwritten: outbox.value.unwrittenMessages)
         return shared.withLock { shared in
             shared.queue.drop()
             queuedBytes.store(0, ordering: .sequentiallyConsistent)
@@ -939,6 +956,14 @@ final class Sender: @unchecked Sendable {
         }
         return count
     }
+}
+
+/// How the reactor finds a sender whose connection it doesn't keep.
+private final class WeakSender: @unchecked Sendable {
+    // Safe to send: set once, before anybody else has the sender; a weak reference may be read by any thread.
+    private(set) weak var sender: Sender?
+
+    func set(_ sender: Sender) { self.sender = sender }
 }
 
 /// The right to send the fragments of one message, or to compress, until it goes.

@@ -69,10 +69,16 @@ final class SteppedConnection {
         if connection.closeDeadline?.isPast == true { connection.report(.deadlinePassed) }
         if let end = connection.end { return .ended(end) }
         isContended = !connection.receiver.turn.tryTake()
-        if isContended { return .wait([]) }
+        if isContended {
+            connection.sender.uncork()
+            return .wait([])
+        }
         defer { connection.receiver.leaveQuietly() }
         let step = connection.receiveStep(wish)
-        if case .wait(let interest) = step { awaited = interest }
+        if case .wait(let interest) = step {
+            awaited = interest
+            connection.sender.uncork()
+        }
         return step
     }
 }

@@ -82,6 +82,8 @@ public struct ConnectOptions: Sendable {
     /// Compression with permessage-deflate (RFC 7692), if the server agrees. Default: none, as it
     /// costs time and memory, and can give away secrets that share a message with an attacker's text.
     public var compression: DeflateOptions?
+    /// Whether messages are collected for a moment, so that many go out with one system call. Default: no.
+    public var corking = Corking.off
     /// What the peer may make this end hold.
     public var limits = Limits()
     /// Whether text is checked to be UTF-8. Default: yes. Without, malformed text is repaired.
@@ -139,7 +141,8 @@ extension ConnectOptions: CustomReflectable {
                 "proxy": proxy, "noProxy": noProxy as Any, "socketOptions": socketOptions,
                 "tls": tls,
                 "socket": socket as Any, "unixSocketPath": unixSocketPath as Any,
-                "compression": compression as Any, "limits": limits, "validatesUTF8": validatesUTF8,
+                "compression": compression as Any, "corking": corking, "limits": limits,
+                "validatesUTF8": validatesUTF8,
                 "deliversFragments": deliversFragments, "hasMaskingKey": maskingKey != nil,
                 "hasLogger": logger != nil,
             ]

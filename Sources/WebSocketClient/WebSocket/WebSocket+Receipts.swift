@@ -80,12 +80,12 @@ extension WebSocket {
 
     /// Writes all that has been accepted and not sent, and returns a receipt for it.
     ///
-    /// What that may be: what a time-out left of a message, and what other threads have left to each
-    /// other. What a batch has collected is the batch's own until ``Batch/flush()``. After a batch, a file or
+    /// What that may be: what is corked (``ConnectOptions/corking``), what a time-out left of a message, and
+    /// what other threads have left to each other. What a batch has collected is the batch's own until ``Batch/flush()``. After a batch, a file or
     /// fragments, it is the way to a receipt for all of them.
     ///
     /// ```swift
-    /// try socket.sendBatch(messages)
+    /// try socket.sendBatch(prices)
     /// try socket.waitUntilAcknowledged(socket.flush())
     /// ```
     ///

@@ -297,7 +297,8 @@ open class WebSocket: @unchecked Sendable {
     /// How much of what was sent the peer's system has acknowledged, at least; comparable with receipts.
     ///
     /// ```swift
-    /// unconfirmed.removeAll { $0.receipt <= socket.acknowledged }
+    /// var unconfirmed = [try socket.sendWithReceipt("one"), try socket.sendWithReceipt("two")]
+    /// unconfirmed.removeAll { $0 <= socket.acknowledged }
     /// ```
     ///
     /// ``SendReceipt`` says what that means and what it doesn't. It asks the system, without waiting; after
@@ -321,6 +322,7 @@ open class WebSocket: @unchecked Sendable {
     /// Blocks until the operating system has taken the message, at most ``Timeouts/send``. With other
     /// threads sending at the same time, a small message may be left to one of them, as long as that is
     /// writing and not waiting for the peer; if the connection fails just then, the next call says so.
+    /// With ``ConnectOptions/corking``, it returns when the message is in the connection's buffer.
     ///
     /// - Parameter text: The message.
     /// - Returns: The length of the frame on the wire, header included.
@@ -515,10 +517,11 @@ open class WebSocket: @unchecked Sendable {
     /// Lets go of a connection that has ended: its descriptor is closed when the last call has left.
     func detach(_ connection: Connection) {
         let acknowledged = connection.acknowledged
+        let end = connection.end ?? .aborted
         state.withLock { state in
             guard case .open(let current) = state.link, current === connection else { return }
             state.link = .ended(
-                connection.end ?? .aborted,
+                end,
                 closeReceived: connection.closeReceived,
                 acknowledged: acknowledged
             )

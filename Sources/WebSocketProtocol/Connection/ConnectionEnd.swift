@@ -6,6 +6,8 @@ public struct ConnectionEnd: Sendable, Hashable {
     public var sent: ClosePayload?
     /// Why there was no closing handshake, in words; `nil` if there was one.
     public var cause: String?
+    /// How many messages that a corked `send` had accepted didn't go out; 0 without corking.
+    public var unsentMessages = 0
 
     /// Makes the description of an end.
     ///
@@ -38,9 +40,11 @@ public struct ConnectionEnd: Sendable, Hashable {
 extension ConnectionEnd: CustomStringConvertible {
     /// One sentence with the code and the reason, or the cause.
     public var description: String {
-        if let cause { return "The connection was lost: \(cause)" }
+        let loss =
+            unsentMessages == 0 ? "" : " Not sent, though accepted: \(unsentMessages) messages."
+        if let cause { return "The connection was lost: \(cause)\(loss)" }
         // Escaped: the peer's text ends up in logs and on terminals.
         let words = reason.isEmpty ? "" : ", \(reason.quoted)"
-        return "The connection is closed (code \(code)\(words))."
+        return "The connection is closed (code \(code)\(words)).\(loss)"
     }
 }

@@ -6,7 +6,7 @@ package struct Deadline: Sendable, Hashable {
     /// The clock's reading in nanoseconds; `Int64.max` is never.
     let nanoseconds: Int64
 
-    private init(nanoseconds: Int64) {
+    init(nanoseconds: Int64) {
         self.nanoseconds = nanoseconds
     }
 

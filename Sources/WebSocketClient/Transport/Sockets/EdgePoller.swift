@@ -91,19 +91,33 @@ package final class EdgePoller: Sendable {
             epoll_ctl(descriptor, EPOLL_CTL_DEL, target, &event)
         }
 
+        /// epoll_wait(2) counts in milliseconds, so that a shorter wait is left to ppoll(2). False for a
+        /// longer one.
+        private func waitShortly(until deadline: Deadline) -> Bool {
+            guard deadline != .never else { return false }
+            let left = deadline.nanoseconds - SystemCalls.monotonicNanoseconds()
+            guard left > 0, left < 2_000_000 else { return false }
+            var entry = pollfd(fd: descriptor, events: Int16(POLLIN), revents: 0)
+            var time = timespec(tv_sec: 0, tv_nsec: Int(left))
+            // Whatever comes of it, the descriptors are asked next.
+            _ = ppoll(&entry, 1, &time, nil)
+            return true
+        }
+
         /// Waits until something has changed, `wake()` was called, or the deadline has passed; calls
         /// `body` for each change.
         package func wait(
             until deadline: Deadline,
             _ body: (Change) -> Void
         ) throws(TransportError) {
+            let isShort = waitShortly(until: deadline)
             let result = withUnsafeTemporaryAllocation(of: epoll_event.self, capacity: Self.batch) {
                 events -> Result<Void, TransportError> in
                 let count = epoll_wait(
                     descriptor,
                     events.baseAddress,
                     Int32(events.count),
-                    deadline.pollMilliseconds
+                    isShort ? 0 : deadline.pollMilliseconds
                 )
                 guard count >= 0 else {
                     let error = ErrorNumber.current

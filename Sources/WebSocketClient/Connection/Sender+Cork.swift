@@ -1,0 +1,101 @@
+import Synchronization
+import WebSocketProtocol
+
+// Corking: messages stay in the outbox's buffer until there is a reason to write it; see `Cork` and
+// ``ConnectOptions/corking``.
+//
+// 1. A message is corked only behind messages that are corked: never behind what the stream didn't take,
+//    what waits in the queue, or a reservation. Everything else goes as without corking, and writes what is
+//    corked first; so the order is that of the turns.
+// 2. Whoever leaves the turn after corking looks at the queue and at `isFlushWanted`, which others set before
+//    they look at the turn: the rule of `leave`.
+// 3. `heldBytes` doesn't count what is corked: it is what waits for room in the stream.
+extension Sender {
+    /// Accepts a message into the cork and leaves the turn; returns where it ends. `nil` if it has to go as
+    /// without corking: then nothing has changed, and the turn is still held.
+    ///
+    /// If the buffer is full, it is written first, as the deadline allows.
+    func corkInTurn(
+        _ frame: OutgoingFrame,
+        _ cork: Cork,
+        _ deadline: inout LazyDeadline
+    ) throws(SendFailure) -> StreamPosition? {
+        guard mayCork(frame) else { return nil }
+        do throws(SendFailure) {
+            if try !outbox.value.encoder.encodeWhole(frame) {
+                guard frame.payload.count <= Self.maximumCorkedPayload else { return nil }
+                do throws(TransportError) {
+                    try flush(&deadline)
+                } catch {
+                    throw .transport(error, isAccepted: false)
+                }
+                guard try outbox.value.encoder.encodeWhole(frame) else { return nil }
+            }
+        } catch {
+            leave(&deadline)
+            throw error
+        }
+        if Tracing.isEnabled { log.sent(frame) }
+        let position = position
+        leaveCorked(cork, &deadline)
+        return position
+    }
+
+    /// A larger message finds no room in a buffer that isn't empty, or gains nothing from it.
+    private static let maximumCorkedPayload = 64 << 10
+
+    private func mayCork(_ frame: OutgoingFrame) -> Bool {
+        guard case .none = outbox.value.reservation else { return false }
+        return !frame.opcode.isControl && frame.payload.count <= Self.maximumCorkedPayload
+            && !outbox.value.isShut
+            && heldBytes.load(ordering: .relaxed) == 0
+            && queuedBytes.load(ordering: .relaxed) == 0
+    }
+
+    private func leaveCorked(_ cork: Cork, _ deadline: inout LazyDeadline) {
+        let addition = cork.add()
+        if case .due = addition { return leave(&deadline) }
+        turn.leave()
+        if case .first = addition, !cork.setTimer() { return uncork() }
+        guard
+            queuedBytes.load(ordering: .sequentiallyConsistent) > 0
+                || cork.isFlushWanted.load(ordering: .sequentiallyConsistent)
+        else { return }
+        flushWithoutWaiting()
+    }
+
+    /// Whether nothing that is accepted waits for room: what isn't written is corked.
+    var isOnlyCorked: Bool { cork != nil && heldBytes.load(ordering: .relaxed) == 0 }
+
+    /// Has what is corked written, as far as that goes at once: for those who are about to wait for the peer.
+    @inline(__always)
+    func uncork() {
+        guard let cork, cork.isHolding else { return }
+        cork.isFlushWanted.store(true, ordering: .sequentiallyConsistent)
+        flushWithoutWaiting()
+    }
+
+    /// The reactor's part: true if something is left, as the stream is full.
+    func writeCorked() -> Bool {
+        guard let cork else { return false }
+        cork.isFlushWanted.store(true, ordering: .sequentiallyConsistent)
+        if turn.tryTake() {
+            var now = Self.portion
+            leave(&now)
+        }
+        return needsWriting
+    }
+
+    /// How many messages that were accepted into the cork haven't gone out; for a connection that has ended.
+    func countLost(_ cork: Cork) -> Int {
+        if !cork.isSettled.load(ordering: .acquiring),
+            turn.take(until: .never, evenIfCancelled: true) == .taken
+        {
+            _ = fail(.aborted)
+            cork.isSettled.store(true, ordering: .releasing)
+            var now = LazyDeadline.immediate
+            leave(&now)
+        }
+        return cork.lost
+    }
+}
