@@ -72,6 +72,23 @@ extension Connection {
         }
     }
 
+    /// The next message or fragment as a frame; on request, pings and pongs too.
+    func attemptDataFrame(controlFrames: Bool) throws(WebSocketError) -> Attempt<Frame> {
+        if deliversFragments {
+            let attempt = try attemptFragment()
+            guard case .got(let frame) = attempt, frame.opcode.isControl else { return attempt }
+            return controlFrames && frame.opcode != .close ? attempt : .again
+        }
+        switch try attemptEvent() {
+        case .got(.control(let opcode, let payload)):
+            guard controlFrames, opcode != .close else { return .again }
+            return .got(Frame(opcode: opcode, payload: Array(payload)))
+        case .got(let event): return receiver.decoder.takeFrame(event).map { .got($0) } ?? .again
+        case .again: return .again
+        case .wait(let interest): return .wait(interest)
+        }
+    }
+
     /// Hands all messages that are there to `body`, one after the other; false once `body` wants no
     /// more.
     func attemptMessages(

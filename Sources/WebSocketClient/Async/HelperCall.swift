@@ -43,15 +43,15 @@ final class HelperCall<Value: Sendable>: Sendable {
     }
 }
 
-/// A subclass's `receive()`, called for tasks: one call at a time. The call of a task that was cancelled
-/// goes on, and its message goes to the next task.
-final class OverriddenReceive: Sendable {
-    private typealias Call = HelperCall<Result<Message, any Error>>
+/// A call of a subclass that receives, made for tasks: one at a time. The call of a task that was cancelled
+/// goes on, and what it gets goes to the next task.
+final class OverriddenReceive<Value: Sendable>: Sendable {
+    private typealias Call = HelperCall<Result<Value, any Error>>
 
     private let line = TaskLine()
     private let underWay = Locked<Call?>(nil)
 
-    func receive(on socket: WebSocket) async throws -> Message {
+    func value(of body: @escaping @Sendable () throws -> Value) async throws -> Value {
         if Task.isCancelled { throw CancellationError() }
         do throws(TaskFailure) {
             try await line.enter(until: .never, on: try reactor())
@@ -66,7 +66,7 @@ final class OverriddenReceive: Sendable {
         if let known = underWay.withLock({ $0 }) {
             call = known
         } else {
-            call = try Call { Result { try socket.receive() } }
+            call = try Call { Result { try body() } }
             underWay.withLock { $0 = call }
         }
         guard let result = await call.valueUnlessCancelled() else { throw CancellationError() }
@@ -81,4 +81,10 @@ final class OverriddenReceive: Sendable {
             throw .failed(WebSocketError(error, during: .receiving))
         }
     }
+}
+
+/// A subclass's calls of `receiveDataFrame(controlFrames:)`, apart by what they are asked for.
+final class FrameCalls: Sendable {
+    let withControlFrames = OverriddenReceive<Frame>()
+    let withoutControlFrames = OverriddenReceive<Frame>()
 }

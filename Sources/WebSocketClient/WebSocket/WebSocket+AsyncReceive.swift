@@ -12,10 +12,46 @@ extension WebSocket {
     /// - Throws: ``WebSocketError``, as the blocking `receive()`; `CancellationError` if the task was
     ///   cancelled.
     public func receive() async throws -> Message {
-        if isSubclass { return try await overriddenReceive().receive(on: self) }
+        if isSubclass {
+            return try await overriddenReceive().value { [self] in try receive() }
+        }
         return try await withOpenConnection { connection, timeouts in
             try await connection.receiving(timeout: timeouts.receive) {
                 () throws(WebSocketError) in try connection.attemptMessage()
+            }
+        }
+    }
+
+    /// Waits for the next message as bytes; otherwise as `receive()`.
+    ///
+    /// - Parameter controlFrames: Whether pings and pongs are returned too, pings after they have
+    ///   been answered.
+    /// - Returns: What it is, and the payload; text has been checked.
+    /// - Throws: As `receive()`.
+    public func receiveData(
+        controlFrames: Bool = false
+    ) async throws -> (opcode: Opcode, payload: [UInt8]) {
+        let frame = try await receiveDataFrame(controlFrames: controlFrames)
+        return (frame.opcode, frame.payload)
+    }
+
+    /// Waits for the next message as one frame, or, with ``ConnectOptions/deliversFragments``, for its next
+    /// fragment; otherwise as `receive()`.
+    ///
+    /// - Parameter controlFrames: Whether pings and pongs are returned too, pings after they have
+    ///   been answered.
+    /// - Returns: The message as one frame; the frame of the control frame or fragment.
+    /// - Throws: As `receive()`.
+    public func receiveDataFrame(controlFrames: Bool = false) async throws -> Frame {
+        if isSubclass {
+            return try await overriddenReceive(controlFrames: controlFrames).value { [self] in
+                try receiveDataFrame(controlFrames: controlFrames)
+            }
+        }
+        return try await withOpenConnection { connection, timeouts in
+            try await connection.receiving(timeout: timeouts.receive) {
+                () throws(WebSocketError) in
+                try connection.attemptDataFrame(controlFrames: controlFrames)
             }
         }
     }
@@ -91,8 +127,13 @@ extension WebSocket {
 
     // MARK: Inside
 
-    private func overriddenReceive() -> OverriddenReceive {
+    private func overriddenReceive() -> OverriddenReceive<Message> {
         overridden.load() ?? overridden.storeIfNil(OverriddenReceive())
+    }
+
+    private func overriddenReceive(controlFrames: Bool) -> OverriddenReceive<Frame> {
+        let calls = overriddenFrames.load() ?? overriddenFrames.storeIfNil(FrameCalls())
+        return controlFrames ? calls.withControlFrames : calls.withoutControlFrames
     }
 
     /// Runs `body` on the open connection, and lets go of the connection if that ends it.

@@ -44,8 +44,9 @@ open class WebSocket: @unchecked Sendable {
     /// The turn to receive a message frame by frame, and the limit of the call that has it.
     let joining = Turn()
     let joiningDeadline = OwnedState(Deadline.never)
-    /// Calls of an overridden `receive()`, for tasks.
-    let overridden = LazyReference<OverriddenReceive>()
+    /// Calls of an overridden `receive()` and `receiveDataFrame(controlFrames:)`, for tasks.
+    let overridden = LazyReference<OverriddenReceive<Message>>()
+    let overriddenFrames = LazyReference<FrameCalls>()
     /// Whether frames go through methods that a subclass may have overridden.
     let isSubclass: Bool
 

@@ -23,6 +23,34 @@ struct AsyncReceiveTests {
         }
     }
 
+    @Test(
+        "Pings and pongs are handed over on request",
+        arguments: [WebSocket.self, Bystander.self]
+    )
+    func controlFrames(type: WebSocket.Type) async throws {
+        try await withAsyncSocket(as: type) { connection in
+            try connection.write(
+                WireFrame(.ping, [1]),
+                WireFrame(.text, text: "a", isFinal: false),
+                WireFrame(.pong, [2]),
+                WireFrame(.continuation, [0x62]),
+                WireFrame(.pong, [3]),
+                WireFrame(.binary, [4])
+            )
+            connection.waitForEnd()
+        } client: { socket in
+            for expected in [
+                Frame(opcode: .ping, payload: [1]), Frame(opcode: .pong, payload: [2]),
+                Frame(text: "ab"),
+            ] {
+                let frame = try await socket.receiveDataFrame(controlFrames: true)
+                #expect(frame == expected)
+            }
+            let (opcode, payload) = try await socket.receiveData()
+            #expect(opcode == .binary && payload == [4])
+        }
+    }
+
     @Test("The loop over messages ends when the peer closes cleanly")
     func messages() async throws {
         try await withAsyncSocket { connection in
