@@ -3,7 +3,8 @@ import WebSocketProtocol
 /// Messages that go out together; lent by the async `WebSocket.withBatch`.
 ///
 /// They are collected until there are 64 KiB of them, and then sent with as few system calls as they take;
-/// the task sleeps while the peer doesn't read. What has been collected is the batch's only memory.
+/// the task sleeps while the peer doesn't read. What has been collected is the batch's only memory. A message
+/// of 16 KiB or more isn't collected: it goes out from where it lies, after those before it.
 public struct AsyncBatch: ~Copyable {
     private let socket: WebSocket
     /// The payloads, one behind the other.
@@ -13,6 +14,8 @@ public struct AsyncBatch: ~Copyable {
     fileprivate private(set) var sentCount = 0
 
     private static let flushThreshold = 64 << 10
+    /// From here on, copying a message costs more than the system call that it saves.
+    private static let collectingLimit = 16 << 10
 
     fileprivate init(socket: WebSocket) { self.socket = socket }
 
@@ -24,6 +27,12 @@ public struct AsyncBatch: ~Copyable {
     /// - Parameter text: The message.
     /// - Throws: As `send(_:)`.
     public mutating func send(_ text: String) async throws {
+        guard collects(text.utf8.count) else {
+            var text = text
+            return try await sendAtOnce(.text) { send in
+                text.withUTF8 { send(UnsafeRawBufferPointer($0)) }
+            }
+        }
         payloads.append(contentsOf: text.utf8)
         try await didAppend(.text)
     }
@@ -33,6 +42,9 @@ public struct AsyncBatch: ~Copyable {
     /// - Parameter bytes: The message.
     /// - Throws: As `send(_:)`.
     public mutating func send(binary bytes: [UInt8]) async throws {
+        guard collects(bytes.count) else {
+            return try await sendAtOnce(.binary) { send in bytes.withUnsafeBytes { send($0) } }
+        }
         payloads.append(contentsOf: bytes)
         try await didAppend(.binary)
     }
@@ -74,6 +86,21 @@ public struct AsyncBatch: ~Copyable {
             return
         }
         try await socket.send(payloads, collected, from: &first)
+    }
+
+    private func collects(_ count: Int) -> Bool {
+        count < Self.collectingLimit || socket.isSubclass
+    }
+
+    /// Sends what has been collected, and then a message from its own memory.
+    private mutating func sendAtOnce(
+        _ opcode: Opcode,
+        payload: (_ send: (UnsafeRawBufferPointer) -> Void) -> Void
+    ) async throws {
+        try await flush()
+        var accepted = 0
+        defer { sentCount += accepted }
+        try await socket.send(opcode, accepted: &accepted, payload: payload)
     }
 
     private mutating func didAppend(_ opcode: Opcode) async throws {
@@ -171,6 +198,33 @@ extension WebSocket {
         try await withBatch { batch in
             for message in messages { try await batch.send(message) }
             return batch.count
+        }
+    }
+
+    /// Sends one message; `accepted` becomes 1 once it will go out, whatever is thrown then.
+    fileprivate func send(
+        _ opcode: Opcode,
+        accepted: inout Int,
+        payload: (_ send: (UnsafeRawBufferPointer) -> Void) -> Void
+    ) async throws {
+        var count = 0
+        defer { accepted = count }
+        try await withOpenConnection { connection, timeouts in
+            try await connection.sending(timeout: timeouts.send) {
+                (slot, limit) throws(SendFailure) in
+                var result = Result<Attempt<StreamPosition>, SendFailure>.success(.again)
+                payload { bytes in
+                    result = Result { () throws(SendFailure) in
+                        try connection.sender.attemptSend(
+                            from: &count,
+                            to: 1,
+                            knocking: slot,
+                            limit: limit
+                        ) { _ in OutgoingFrame(opcode: opcode, payload: bytes) }
+                    }
+                }
+                return try result.get()
+            }
         }
     }
 

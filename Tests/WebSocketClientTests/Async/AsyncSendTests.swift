@@ -20,6 +20,32 @@ struct AsyncSendTests {
         payload.prefix(4).reduce(0) { $0 << 8 | Int($1) }
     }
 
+    @Test("Large messages keep their place in a batch")
+    func largeInBatch() async throws {
+        let sizes = [10, 20_000, 300_000, 5, 16_384, 16_383, 1 << 20, 0]
+        try await withAsyncSocket(server: Script.echo) { socket in
+            let sent = Task {
+                try await socket.withBatch { batch in
+                    for (number, size) in sizes.enumerated() {
+                        if number.isMultiple(of: 2) {
+                            try await batch.send(binary: [UInt8](repeating: 7, count: size))
+                        } else {
+                            try await batch.send(String(repeating: "é", count: size / 2))
+                        }
+                    }
+                    return batch.count
+                }
+            }
+            for (number, size) in sizes.enumerated() {
+                let message = try await socket.receive()
+                #expect((message.string == nil) == number.isMultiple(of: 2))
+                #expect(message.bytes.count == (number.isMultiple(of: 2) ? size : size / 2 * 2))
+            }
+            let count = try await sent.value
+            #expect(count == sizes.count)
+        }
+    }
+
     @Test("What was reported unsent never arrives, and what was accepted arrives whole")
     func cancelledSends() async throws {
         let arrived = Locked<[Int]>([])
