@@ -173,6 +173,14 @@ let package = Package(
             swiftSettings: strict
         ),
         .executableTarget(
+            name: "stress-tasks",
+            dependencies: [
+                "LoopbackServer", "TestSupport", "WebSocketClient", "WebSocketProtocol",
+            ],
+            path: "Tests/Programs/tasks",
+            swiftSettings: strict
+        ),
+        .executableTarget(
             name: "autobahn-client",
             dependencies: ["WebSocketClient"],
             path: "Tests/Programs/autobahn-client",
@@ -265,7 +273,7 @@ let package = Package(
         ),
         .testTarget(
             name: "InteropTests",
-            dependencies: ["WebSocketClient", "TestSupport", "recorder"],
+            dependencies: ["WebSocketClient", "WebSocketFoundation", "TestSupport", "recorder"],
             exclude: ["Servers"],
             swiftSettings: strict
         ),

@@ -8,7 +8,7 @@ public import WebSocketClient
 
 extension WebSocket {
     /// Sends a value as JSON in a text message, while the task sleeps; otherwise as
-    /// ``WebSocketClient/WebSocket/send(_:)-(String)``.
+    /// `WebSocket.send(_:)`.
     ///
     /// - Parameters:
     ///   - value: The value.
@@ -48,7 +48,7 @@ extension WebSocket {
     ///   - decoder: Decodes it. Default: one with default settings.
     /// - Returns: The value of the message, text or binary.
     /// - Throws: `DecodingError` for a message that isn't such a value, and the next call goes on with the
-    ///   next message; otherwise as ``WebSocketClient/WebSocket/receive()``.
+    ///   next message; otherwise as `WebSocket.receive()`.
     public func receive<Value: Decodable>(
         as type: Value.Type,
         decoder: JSONDecoder = JSONDecoder()

@@ -74,5 +74,6 @@ isFine =
         // An empty payload: an array of bytes would be the caller's allocation.
         try socket.ping()
     } && isFine
+isFine = TaskAllocations.check(sink.url("/")) && isFine
 isFine = try CompressionMemory.check() && isFine
 guard isFine else { exit(1) }

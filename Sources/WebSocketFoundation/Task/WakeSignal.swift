@@ -1,0 +1,38 @@
+import Synchronization
+
+/// Where the one task that reads, or the one that writes, sleeps until something has changed. A signal that
+/// comes while nobody waits ends the next wait.
+final class WakeSignal: Sendable {
+    private enum State {
+        case idle, signalled
+        case waiting(CheckedContinuation<Void, Never>)
+    }
+
+    private let state = Mutex(State.idle)
+
+    func wait() async {
+        await withCheckedContinuation { continuation in
+            let isSignalled = state.withLock { state in
+                if case .signalled = state {
+                    state = .idle
+                    return true
+                }
+                state = .waiting(continuation)
+                return false
+            }
+            if isSignalled { continuation.resume() }
+        }
+    }
+
+    func signal() {
+        let waiter = state.withLock { state -> CheckedContinuation<Void, Never>? in
+            guard case .waiting(let continuation) = state else {
+                state = .signalled
+                return nil
+            }
+            state = .idle
+            return continuation
+        }
+        waiter?.resume()
+    }
+}

@@ -1,0 +1,78 @@
+import TestSupport
+import WebSocketClient
+
+#if canImport(Glibc)
+    import Glibc
+#elseif canImport(Musl)
+    import Musl
+#else
+    import Darwin
+#endif
+
+/// A figure of /proc/self/status; those in kB are given in bytes.
+func status(_ name: String) -> Int {
+    guard let file = fopen("/proc/self/status", "r") else { return 0 }
+    defer { fclose(file) }
+    var line = [CChar](repeating: 0, count: 256)
+    while fgets(&line, 256, file) != nil {
+        let bytes = line.prefix { $0 != 0 }.map { UInt8(bitPattern: $0) }
+        let words = String(decoding: bytes, as: UTF8.self).split(whereSeparator: \.isWhitespace)
+        guard words.first == "\(name):", words.count > 1 else { continue }
+        return (Int(words[1]) ?? 0) * (words.last == "kB" ? 1024 : 1)
+    }
+    return 0
+}
+
+/// Processor time of this process so far, in milliseconds.
+func processorTime() -> Int {
+    var usage = rusage()
+    getrusage(__rusage_who_t(RUSAGE_SELF.rawValue), &usage)
+    let seconds = usage.ru_utime.tv_sec + usage.ru_stime.tv_sec
+    return seconds * 1000 + (Int(usage.ru_utime.tv_usec) + Int(usage.ru_stime.tv_usec)) / 1000
+}
+
+/// Lets this process, and those it starts, open as many descriptors as the system allows.
+func raiseDescriptorLimit() {
+    var limit = rlimit()
+    getrlimit(__rlimit_resource_t(RLIMIT_NOFILE.rawValue), &limit)
+    limit.rlim_cur = limit.rlim_max
+    setrlimit(__rlimit_resource_t(RLIMIT_NOFILE.rawValue), &limit)
+}
+
+func require(_ isKept: Bool, _ promise: @autoclosure () -> String) throws {
+    guard isKept else { throw SupportError(promise()) }
+}
+
+/// For servers of this machine.
+func localOptions() -> ConnectOptions {
+    var options = ConnectOptions(timeout: .seconds(120))
+    options.proxy = .none
+    options.cookieJar = nil
+    return options
+}
+
+extension Promise {
+    /// Waits for the value without blocking a thread.
+    func awaited() async throws -> Value {
+        let limit = ContinuousClock.now + .seconds(120)
+        while !isFulfilled, ContinuousClock.now < limit {
+            try await Task.sleep(for: .milliseconds(2))
+        }
+        return try value(within: .milliseconds(1))
+    }
+}
+
+/// A message that begins with its number and is checked by the rest.
+func numbered(_ number: Int, size: Int) -> [UInt8] {
+    var bytes = [UInt8](repeating: UInt8(truncatingIfNeeded: number), count: size)
+    for index in 0..<4 { bytes[index] = UInt8(truncatingIfNeeded: number >> (24 - 8 * index)) }
+    return bytes
+}
+
+/// The number of a message; `nil` if it isn't whole.
+func number(_ message: [UInt8]) -> Int? {
+    guard message.count >= 4 else { return nil }
+    let number = message[..<4].reduce(0) { $0 << 8 | Int($1) }
+    let filler = UInt8(truncatingIfNeeded: number)
+    return message[4...].allSatisfy { $0 == filler } ? number : nil
+}
