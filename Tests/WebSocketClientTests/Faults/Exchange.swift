@@ -18,10 +18,13 @@ struct Exchange: Sendable, CustomStringConvertible {
     var sending = Sending.binary
     var receiving = Receiving.receive
     var isCompressed = false
+    /// Whether the async calls are used.
+    var isAwaited = false
     var sizes = [3, 130]
 
     var description: String {
         "\(sending) and \(receiving) \(sizes)\(isCompressed ? " compressed" : "")"
+            + (isAwaited ? " awaited" : "")
     }
 
     /// Each way to send and each way to receive once, the others being the plain ones.
@@ -110,6 +113,7 @@ struct Exchange: Sendable, CustomStringConvertible {
     }
 
     private func send(_ payload: [UInt8], _ index: Int, over socket: WebSocket) throws {
+        if isAwaited { return try sendAwaited(payload, halves(payload), over: socket) }
         let text = String(decoding: payload, as: UTF8.self)
         switch sending {
         case .text: try socket.send(text)
@@ -160,7 +164,18 @@ struct Reception {
     private var parts = 0
 
     /// Receives one message, as bytes; after a time-out, the next call goes on.
-    mutating func next(_ way: Exchange.Receiving, from socket: WebSocket) throws -> [UInt8] {
+    mutating func next(
+        _ way: Exchange.Receiving,
+        isAwaited: Bool,
+        from socket: WebSocket
+    ) throws -> [UInt8] {
+        guard !isAwaited else {
+            while true {
+                let (bytes, isLast) = try Self.nextAwaited(way, from: socket)
+                partial += bytes
+                if isLast { return take() }
+            }
+        }
         switch way {
         case .receive, .subclass: return try socket.receive().bytes
         case .receiveData: return try socket.receiveData().payload

@@ -78,7 +78,7 @@ final class FaultRun {
             let count = send(index, over: socket)
             receive(count, from: socket)
         }
-        closed = try socket.close()
+        closed = exchange.isAwaited ? try awaiting { try await socket.close() } : try socket.close()
     }
 
     /// Sends until it is accepted; returns how many messages will come back.
@@ -102,7 +102,12 @@ final class FaultRun {
         var count = count
         while count > 0, attempts > 0 {
             do {
-                received.append(try reception.next(exchange.receiving, from: socket))
+                let message = try reception.next(
+                    exchange.receiving,
+                    isAwaited: exchange.isAwaited,
+                    from: socket
+                )
+                received.append(message)
                 count -= 1
             } catch {
                 guard let error = error as? WebSocketError else { preconditionFailure("\(error)") }

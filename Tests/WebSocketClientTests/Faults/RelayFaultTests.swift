@@ -102,6 +102,7 @@ struct RelayFaultTests {
 
     private static let exchanges = [false, true].flatMap {
         Exchange.all([3, 120], isCompressed: $0)
+            + Exchange.allAwaited([3, 120], isCompressed: $0)
     }
 
     @Test("Nothing is lost, doubled or changed, and the error is right", arguments: exchanges)
@@ -124,6 +125,13 @@ struct RelayFaultTests {
         Exchange(), Exchange(receiving: .parts, isCompressed: true),
         Exchange(sending: .batch, receiving: .forEachMessage, sizes: [300_000, 3]),
         Exchange(sending: .file, receiving: .subclass),
+        Exchange(isAwaited: true, sizes: [300_000, 3]),
+        Exchange(
+            sending: .batch,
+            receiving: .forEachMessage,
+            isAwaited: true,
+            sizes: [300_000, 3]
+        ),
     ]
 
     @Test("A silent network ends calls in time", arguments: few, [false, true])

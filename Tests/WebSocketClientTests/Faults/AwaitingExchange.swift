@@ -1,0 +1,106 @@
+import Dispatch
+import TestSupport
+import WebSocketProtocol
+
+@testable import WebSocketClient
+
+/// The value that a task works out while a thread of a test waits: for calls that are awaited in a suite that
+/// blocks.
+func awaiting<Value: Sendable>(_ body: @escaping @Sendable () async throws -> Value) throws -> Value
+{
+    let outcome = Locked<Result<Value, any Error>?>(nil)
+    let isOver = DispatchSemaphore(value: 0)
+    Task {
+        let result: Result<Value, any Error>
+        do { result = .success(try await body()) } catch { result = .failure(error) }
+        outcome.withLock { $0 = result }
+        isOver.signal()
+    }
+    isOver.wait()
+    guard let result = outcome.withLock({ $0 }) else { throw SupportError("a task has got lost") }
+    return try result.get()
+}
+
+// The ways that the async calls offer.
+extension Exchange {
+    /// Each awaited way to send and to receive once, the others being the plain ones.
+    static func allAwaited(_ sizes: [Int], isCompressed: Bool) -> [Exchange] {
+        let sendings: [Sending] = [
+            .text, .binary, .message, .prepared, .messages, .batch, .batchBody, .consuming, .ping,
+            .pong,
+        ]
+        let receivings: [Receiving] = [
+            .receiveData, .receiveDataFrame, .next, .forEachMessage, .fragments, .subclass,
+            .fragmentsOfSubclass,
+        ]
+        var exchanges = sendings.map {
+            Exchange(sending: $0, isCompressed: isCompressed, sizes: sizes)
+        }
+        exchanges += receivings.map {
+            Exchange(receiving: $0, isCompressed: isCompressed, sizes: sizes)
+        }
+        return exchanges.map { exchange in
+            var exchange = exchange
+            exchange.isAwaited = true
+            return exchange
+        }
+    }
+
+    /// Makes one call that sends, in a task.
+    func sendAwaited(_ payload: [UInt8], _ halves: [[UInt8]], over socket: WebSocket) throws {
+        let sending = sending
+        try awaiting {
+            let text = String(decoding: payload, as: UTF8.self)
+            switch sending {
+            case .text: try await socket.send(text)
+            case .binary: try await socket.send(binary: payload)
+            case .ping: try await socket.ping(payload)
+            case .pong: try await socket.pong(payload)
+            case .message: try await socket.send(Message.binary(payload))
+            case .prepared: try await socket.send(PreparedMessage(binary: payload))
+            case .batch: try await socket.sendBatch(binary: [payload])
+            case .messages: try await socket.sendBatch(binary: halves)
+            case .consuming: try await socket.send(consuming: payload)
+            case .batchBody:
+                try await socket.withBatch { batch in
+                    try await batch.send(text)
+                    try await batch.flush()
+                }
+            default: throw SupportError("\(sending) isn't awaited")
+            }
+        }
+    }
+}
+
+extension Reception {
+    /// Receives one message, or a part of it, in a task.
+    static func nextAwaited(
+        _ way: Exchange.Receiving,
+        from socket: WebSocket
+    ) throws -> (bytes: [UInt8], isLast: Bool) {
+        try awaiting {
+            switch way {
+            case .receive, .subclass: return (try await socket.receive().bytes, true)
+            case .receiveData: return (try await socket.receiveData().payload, true)
+            case .next: return (try await socket.next()?.bytes ?? [], true)
+            case .forEachMessage:
+                var message: [UInt8] = []
+                try await socket.forEachMessage { _, bytes in
+                    message = bytes.withUnsafeBytes { Array($0) }
+                    return false
+                }
+                return (message, true)
+            case .receiveDataFrame:
+                while true {
+                    let frame = try await socket.receiveDataFrame(controlFrames: true)
+                    if !frame.opcode.isControl { return (frame.payload, true) }
+                }
+            case .fragments, .fragmentsOfSubclass:
+                let frame = try await socket.receiveDataFrame()
+                return (frame.payload, frame.isFinal)
+            case .receiveFrame, .parts, .smallParts:
+                throw SupportError("\(way) isn't awaited")
+            }
+        }
+    }
+}
