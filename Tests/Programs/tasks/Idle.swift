@@ -6,7 +6,8 @@ import WebSocketClient
 /// Opens so many connections to another process, lets a task wait for a message of each, and says what that
 /// takes; then a message comes for each.
 func keepIdle(_ count: Int) async throws {
-    raiseDescriptorLimit()
+    // A socket and a wake-up each.
+    try raiseDescriptorLimit(to: 2 * (count + warmUp) + 64)
     let program = try RunningProgram("/proc/self/exe", ["serve", "\(count + warmUp)"], on: .pipes)
     try program.output.expect("listening on ")
     let url = String(try program.output.take(through: "\n").dropLast())
@@ -69,7 +70,7 @@ private func open(_ count: Int, to url: String) async throws -> [WebSocket] {
 
 /// Accepts so many connections with one thread, returns one message of each, and sends one to each on request.
 func serveIdle(_ count: Int) throws {
-    raiseDescriptorLimit()
+    try raiseDescriptorLimit(to: count + 64)
     let listener = try Listener()
     print("listening on ws://127.0.0.1:\(listener.port)/")
     fflush(nil)

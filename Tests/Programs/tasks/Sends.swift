@@ -29,10 +29,11 @@ func cancelSends(_ count: Int) async throws {
         defer { arrivals.isOver.fulfil() }
         var messages = 0
         while true {
-            arrivals.add(try connection.receive().payload)
+            let message = try connection.receive().payload
+            arrivals.add(message)
             messages += 1
             // Slowly at times, so that senders have to wait.
-            if messages.isMultiple(of: 400) { pause(.milliseconds(2)) }
+            if messages.isMultiple(of: 400) || message.count > 1 << 20 { pause(.milliseconds(2)) }
         }
     }
     defer { server.stop() }
@@ -42,7 +43,8 @@ func cancelSends(_ count: Int) async throws {
     while unsent.count + accepted < count {
         let number = next
         next += 1
-        let isLarge = number.isMultiple(of: 200)
+        // Some in a row, which fill what the system holds.
+        let isLarge = number % 1_000 < 12
         let message = numbered(number, size: isLarge ? 1_500_000 : 2_000)
         let sending = Task {
             switch number % 3 {

@@ -5,8 +5,12 @@ import WebSocketClient
     import Glibc
 #elseif canImport(Musl)
     import Musl
-#else
+#elseif canImport(Android)
+    import Android
+#elseif canImport(Darwin)
     import Darwin
+#else
+    #error("The C library must be Glibc, Musl, Android's or Darwin's.")
 #endif
 
 /// A figure of /proc/self/status; those in kB are given in bytes.
@@ -31,12 +35,16 @@ func processorTime() -> Int {
     return seconds * 1000 + (Int(usage.ru_utime.tv_usec) + Int(usage.ru_stime.tv_usec)) / 1000
 }
 
-/// Lets this process, and those it starts, open as many descriptors as the system allows.
-func raiseDescriptorLimit() {
+/// Lets this process, and those it starts, open so many descriptors.
+func raiseDescriptorLimit(to count: Int) throws {
     var limit = rlimit()
     getrlimit(__rlimit_resource_t(RLIMIT_NOFILE.rawValue), &limit)
     limit.rlim_cur = limit.rlim_max
     setrlimit(__rlimit_resource_t(RLIMIT_NOFILE.rawValue), &limit)
+    try require(
+        Int(clamping: limit.rlim_cur) >= count,
+        "\(count) descriptors are needed, and \(limit.rlim_cur) allowed"
+    )
 }
 
 func require(_ isKept: Bool, _ promise: @autoclosure () -> String) throws {
@@ -71,8 +79,13 @@ func numbered(_ number: Int, size: Int) -> [UInt8] {
 
 /// The number of a message; `nil` if it isn't whole.
 func number(_ message: [UInt8]) -> Int? {
-    guard message.count >= 4 else { return nil }
+    guard message.count >= 6 else { return nil }
     let number = message[..<4].reduce(0) { $0 << 8 | Int($1) }
-    let filler = UInt8(truncatingIfNeeded: number)
-    return message[4...].allSatisfy { $0 == filler } ? number : nil
+    let isWhole = message.withUnsafeBytes { bytes in
+        guard let start = bytes.baseAddress else { return false }
+        // Each byte of the filler is the one before it.
+        return bytes[4] == UInt8(truncatingIfNeeded: number)
+            && memcmp(start + 4, start + 5, bytes.count - 5) == 0
+    }
+    return isWhole ? number : nil
 }
