@@ -8,7 +8,7 @@ final class TaskAllocations: Sendable {
     private let isFine = Atomic<Bool>(true)
     private let isOver = DispatchSemaphore(value: 0)
 
-    /// Counts in a task, while this thread waits. The server serves `/sink` and `/source`.
+    /// Counts in a task, while this thread waits. The server serves `/source`.
     static func check(_ server: String) -> Bool {
         let check = TaskAllocations()
         Task {
@@ -27,21 +27,6 @@ final class TaskAllocations: Sendable {
     private func run(_ server: String) async throws {
         var options = ConnectOptions(timeout: .seconds(20))
         options.proxy = .none
-        let sink = try await WebSocket.connect(
-            to: "\(server)sink?count=\(Int.max)",
-            options: options
-        )
-        // A send may take one for the call, however large the message is; receiving takes none a message.
-        for size in [16, 1024] {
-            let bytes = [UInt8](repeating: 7, count: size)
-            try await measure("await send(binary:) of \(size) bytes", allowed: Self.messages) {
-                for _ in 0..<Self.messages { try await sink.send(binary: bytes) }
-            }
-        }
-        let text = String(repeating: "é", count: 500)
-        try await measure("await send(_: String)", allowed: Self.messages) {
-            for _ in 0..<Self.messages { try await sink.send(text) }
-        }
         let source = try await WebSocket.connect(
             to: "\(server)source?size=16&count=\(Self.messages * (Self.rounds + 1))",
             options: options
@@ -64,7 +49,7 @@ final class TaskAllocations: Sendable {
 
     private func measure(
         _ name: String,
-        allowed: Int = 0,
+        allowed: Int,
         _ body: () async throws -> Void
     ) async throws {
         try await body()
