@@ -64,7 +64,7 @@ extension Connection {
 
     /// The next message, or control frame, which has been answered.
     func attemptEvent() throws(WebSocketError) -> Attempt<DecodedEvent> {
-        try requireMode(.messages)
+        try requireSameMode(.messages)
         let attempt = try attempt { () throws(ReceiveFailure) in try receiver.nextEvent() }
         if case .got(.control(let opcode, let payload)) = attempt { answer(opcode, payload) }
         return attempt
@@ -72,7 +72,7 @@ extension Connection {
 
     /// The next fragment, inflated, or control frame, which has been answered.
     func attemptFragment() throws(WebSocketError) -> Attempt<Frame> {
-        try requireMode(.frames)
+        try requireSameMode(.frames)
         let attempt = try attempt { () throws(ReceiveFailure) in
             let attempt = try receiver.nextFrame()
             guard case .got(let frame) = attempt, !frame.opcode.isControl else { return attempt }
@@ -90,7 +90,7 @@ extension Connection {
     func attemptPart(
         into room: UnsafeMutableRawBufferPointer
     ) throws(WebSocketError) -> Attempt<DecodedPart> {
-        try requireMode(.parts)
+        try requireSameMode(.parts)
         let attempt = try attempt { () throws(ReceiveFailure) in try receiver.nextPart(into: room) }
         if case .got(.control(let opcode, let payload)) = attempt { answer(opcode, payload) }
         return attempt
@@ -98,7 +98,7 @@ extension Connection {
 
     /// The next frame, unanswered: that is the caller's.
     func attemptFrame() throws(WebSocketError) -> Attempt<Frame> {
-        try requireMode(.frames)
+        try requireSameMode(.frames)
         let attempt = try attempt { () throws(ReceiveFailure) in try receiver.nextFrame() }
         if case .got(let frame) = attempt, let payload = frame.closePayload {
             report(.closeTaken(payload))
@@ -166,8 +166,9 @@ extension Connection {
         }
     }
 
-    /// What one mode of receiving has begun, it has to finish: the others would miss its beginning.
-    private func requireMode(_ mode: Receiver.Mode) throws(WebSocketError) {
+    /// A message has to be received to its end in the mode that began it: another would miss its
+    /// beginning.
+    private func requireSameMode(_ mode: ReceiveMode) throws(WebSocketError) {
         guard receiver.mode != mode, let unfinished = receiver.unfinishedMode else { return }
         let advice =
             switch unfinished {
@@ -274,7 +275,7 @@ extension Connection {
         }
     }
 
-    /// Whether a frame, or the news that there will be none, can be had without waiting.
+    /// Whether a frame, or the connection's end, can be reported without waiting.
     var holdsFrame: Bool {
         guard receiver.turn.tryTake() else { return false }
         defer { receiver.leave() }
@@ -348,9 +349,9 @@ extension Connection {
         return try body(&deadline)
     }
 
-    /// Repeats an attempt until it gets something, and waits in between: what makes a call block.
+    /// Repeats an attempt until it gets something, and waits in between; this is where a call blocks.
     ///
-    /// A call goes on beyond its deadline as long as it need not wait for its message, but not for ever:
+    /// A call goes on beyond its deadline as long as it need not wait for its message, but not forever:
     /// see `LazyDeadline.isStrict`. Once the connection only awaits its end, the closing handshake's
     /// deadline counts.
     @inline(__always)

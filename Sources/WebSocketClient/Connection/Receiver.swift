@@ -46,7 +46,7 @@ final class Receiver: @unchecked Sendable {
         var hasLentBuffer = false
         var isLending = false
         var partialFrame: Frame?
-        var mode = Mode.messages
+        var mode = ReceiveMode.messages
         /// The last read got all that had arrived, so the next one would find nothing: suggest a wait
         /// first.
         var isDrained = false
@@ -54,9 +54,6 @@ final class Receiver: @unchecked Sendable {
         /// window gets of that would have to be copied, so let it get little.
         var followsLargeMessage = false
     }
-
-    /// The modes of receiving, which can't be mixed within a message.
-    enum Mode { case messages, frames, parts }
 
     /// All bytes so far, wrapping around: a sign of life for threads that don't hold the turn.
     let receivedBytes = Atomic<UInt64>(0)
@@ -123,13 +120,13 @@ final class Receiver: @unchecked Sendable {
         waitingTask.load()?.knock()
     }
 
-    /// The same for a task, which is the one that waits.
+    /// As above, for a task, which is the one that waits.
     func leaveAsTask() {
         leaveQuietly()
         callAttendant()
     }
 
-    /// The same for the attendant's owner, who knows.
+    /// As above, for the attendant's owner, which knows already.
     func leaveQuietly() {
         giveBackIfEmpty()
         publishCounts()
@@ -197,15 +194,15 @@ final class Receiver: @unchecked Sendable {
     }
 
     /// The mode in which the message under way has to be received to its end; `nil` between messages.
-    var unfinishedMode: Mode? {
+    var unfinishedMode: ReceiveMode? {
         if decoder.frames.isBetweenMessages, !decoder.assembler.hasRemainder { return nil }
         return mode
     }
 
     /// How the message that is arriving is being received; of no meaning between messages.
-    var mode: Mode { own.value.mode }
+    var mode: ReceiveMode { own.value.mode }
 
-    /// Whether a frame can be had without waiting for the stream; reads what has arrived to find out.
+    /// Whether there is a frame without waiting for the stream; reads what has arrived to find out.
     func holdsFrame() throws(ReceiveFailure) -> Bool {
         while !decoder.holdsFrame {
             guard !own.value.isDrained else { return false }
@@ -437,3 +434,6 @@ final class Receiver: @unchecked Sendable {
         IOBuffer.giveBack(buffer)
     }
 }
+
+/// The ways of receiving, which can't be mixed within a message.
+enum ReceiveMode { case messages, frames, parts }
