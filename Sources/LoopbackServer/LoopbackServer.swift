@@ -43,7 +43,7 @@ public final class LoopbackServer: Sendable {
         try self.init(port: port, compression: compression, script: scripts.run)
     }
 
-    /// Serves a script of the caller's; with `tls`, each connection begins with its handshake.
+    /// Runs the caller's script for each client; with `tls`, each connection begins with its handshake.
     package init(
         port: UInt16 = 0,
         compression: DeflateOptions? = nil,

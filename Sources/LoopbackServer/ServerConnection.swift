@@ -134,7 +134,7 @@ package final class ServerConnection {
         do throws(ProtocolViolation) {
             return try body()
         } catch {
-            // If the client can't be told any more, the violation is still what is thrown.
+            // If the client can't be reached any more, the violation is still the error thrown.
             try? report(.violation(error))
             throw error
         }

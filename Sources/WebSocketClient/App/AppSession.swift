@@ -128,7 +128,7 @@ final class AppSession: LoopMember, @unchecked Sendable {
         switch link.connection.step() {
         case .message(let message): if delivers { received(message) }
         case .fragment(let frame): if delivers { received(frame) }
-        // A close frame is told by the end of the connection.
+        // A close frame is reported with the end of the connection.
         case .control(.close, _): break
         case .control(let opcode, let payload): received(opcode, payload, delivers: delivers)
         case .nothing: break

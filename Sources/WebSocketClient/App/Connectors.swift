@@ -109,7 +109,7 @@ final class Connectors: Sendable {
         do throws(TransportError) {
             try Threads.start { [self] in work() }
         } catch {
-            // Other threads take over what waits; if there are none, this one has to do.
+            // Other threads take over the waiting attempts; if there are none, this one is used.
             let isLast = pool.withLock { pool in
                 guard pool.threads > 1 else { return true }
                 pool.threads -= 1

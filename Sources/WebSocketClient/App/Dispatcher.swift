@@ -146,7 +146,7 @@ public final class Dispatcher: @unchecked Sendable {
     /// Looks at an app again. For any thread.
     func nudge(_ key: Int) { loop.nudge(key) }
 
-    /// Makes an attempt to connect, and tells the session of its end on the dispatching thread.
+    /// Makes an attempt to connect, and reports its end to the session on the dispatching thread.
     func connect(_ attempt: OpeningAttempt, for session: AppSession) {
         guard let connectors else { return session.connected(attempt, attempt.run()) }
         let hasThread = connectors.start(attempt) { [loop] result in

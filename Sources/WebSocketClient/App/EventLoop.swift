@@ -1,4 +1,4 @@
-/// Something that an ``EventLoop`` drives: it says what it waits for, and is told when to go on.
+/// Something that an ``EventLoop`` drives: it says what it waits for, and is resumed then.
 ///
 /// All of it is asked on the loop's thread.
 protocol LoopMember: AnyObject {
@@ -26,9 +26,9 @@ protocol LoopMember: AnyObject {
 ///   Whoever puts the first thing into an empty mailbox wakes the loop; the loop empties it in
 ///   each round.
 /// * Jobs, functions and members run without a lock, and are let go of without one: what they capture
-///   may run code of the user's when it goes.
-/// * A key belongs to one member or one function, and is never given away again: what comes too late for
-///   it finds nobody.
+///   may run the user's code when it goes.
+/// * A key belongs to one member or one function, and is never reused: an event that comes too late for
+///   it is dropped.
 final class EventLoop: @unchecked Sendable {
     // Safe to send: `mailbox` has a lock, `poller.wake()` is for any thread, and the rest belongs to
     // the thread that runs the loop.

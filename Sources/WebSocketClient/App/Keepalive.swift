@@ -1,7 +1,7 @@
 /// How a ``WebSocketApp`` notices a peer that has gone without a word (RFC 6455 §5.5.2).
 ///
 /// The first ping leaves one interval after the connection was opened. Any byte that arrives after
-/// a ping is a sign of life, not its pong alone; and as long as the peer's system takes in what this
+/// a ping is a sign of life, not only its pong; and as long as the peer's system takes in what this
 /// end sends, a ping may still be on its way behind it. So neither a large message nor a busy
 /// callback ends a connection that is alive.
 public struct Keepalive: Sendable, Hashable {
@@ -68,8 +68,8 @@ struct KeepaliveClock {
     private struct PendingPing {
         var deadline: Deadline
         let receivedBytes: UInt64
-        /// Where in the stream the ping ends, as soon as that is known; what is acknowledged
-        /// beyond it says nothing about the ping.
+        /// Where in the stream the ping ends, as soon as that is known; bytes acknowledged
+        /// beyond it say nothing about the ping.
         var position: Int64?
         var acknowledgedBytes: Int64
 

@@ -158,7 +158,7 @@ public struct Reconnection: Sendable {
 }
 
 extension WebSocketError {
-    /// How long a server that has too much to do asks to be left alone.
+    /// How long an overloaded server asks clients to wait.
     fileprivate func retryAfter(now: Int64) -> Duration? {
         guard case .badStatus(let response) = self, [429, 503].contains(response.statusCode),
             let value = response.headers[.retryAfter]

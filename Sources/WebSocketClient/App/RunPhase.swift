@@ -6,7 +6,7 @@
 ///   thread's.
 /// * A request to close is kept until the dispatching thread has obeyed it, or has met the end anyway,
 ///   whatever the run was doing. The first request counts.
-/// * No transition runs code of the user's, and none lets go of an attempt or a connection: the caller
+/// * No transition runs the user's code, and none lets go of an attempt or a connection: the caller
 ///   keeps the former phase until it has left the lock.
 ///
 /// ```

@@ -4,7 +4,7 @@ extension WebSocketApp {
     /// Runs the app while the task sleeps: what ``runForever(sockopt:sslopt:pingInterval:pingTimeout:pingPayload:httpProxyHost:httpProxyPort:httpNoProxy:httpProxyAuth:httpProxyTimeout:skipUTF8Validation:host:origin:dispatcher:suppressOrigin:suppressHost:proxyType:reconnect:)``
     /// does with its default arguments.
     ///
-    /// The callbacks come on a thread of the app's own, one at a time, and may block it. Returns after
+    /// The callbacks come on the app's own thread, one at a time, and may block it. Returns after
     /// ``close(code:reason:timeout:)``, or when a connection has ended and is not to be opened again.
     /// Cancelling the task closes the connection, within ``Timeouts/close``.
     ///

@@ -90,7 +90,7 @@ extension WebSocketApp {
         set { self[\.callbacks.onContinuation] = newValue }
     }
 
-    /// Called with each error: once for a connection that ended out of order or could not be
+    /// Called with each error: once for a connection that ended abnormally or could not be
     /// opened, and once for whatever another callback throws.
     public var onError: ErrorCallback? {
         get { self[\.callbacks.onError] }

@@ -1,6 +1,6 @@
 import WebSocketProtocol
 
-/// What a run has been told.
+/// The choices for one run.
 struct RunPlan {
     var options: ConnectOptions
     var keepalive: Keepalive?
@@ -12,7 +12,7 @@ extension WebSocketApp {
     /// ``close(timeout:)``, or when a connection has ended and is not to be opened again.
     ///
     /// Blocks the calling thread, on which all callbacks come. The arguments are those of
-    /// websocket-client; what isn't given is taken from ``options``, ``keepalive`` and
+    /// websocket-client; those that aren't given are taken from ``options``, ``keepalive`` and
     /// ``reconnection``.
     ///
     /// - Parameters:
@@ -176,7 +176,7 @@ extension WebSocketApp {
     func options(for plan: RunPlan) throws -> ConnectOptions {
         var options = plan.options
         options.headers.replace(with: try headers.fields())
-        // A socket of the caller's serves one connection.
+        // The caller's socket serves one connection.
         options.socket = state.withLock { $0.options.socket.take() }
         options.deliversFragments = options.deliversFragments || onContinuation != nil
         return options

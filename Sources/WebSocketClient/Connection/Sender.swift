@@ -542,7 +542,7 @@ final class Sender: @unchecked Sendable {
         guard outbox.value.heldCount > 0 || queued > 0 else { return }
         do throws(TransportError) {
             try flush(&deadline)
-            // What comes meanwhile can wait until this call has sent what it came for.
+            // Frames that come meanwhile can wait until this call has sent its own.
             var taken = 0
             while taken < queued, takeOver() {
                 taken += outbox.value.heldCount
@@ -659,7 +659,7 @@ final class Sender: @unchecked Sendable {
         }
     }
 
-    /// The same for what a batch has encoded.
+    /// As above, for the frames that a batch has encoded.
     fileprivate func flush(
         _ encoder: inout FrameEncoder,
         _ deadline: inout LazyDeadline
@@ -741,7 +741,7 @@ final class Sender: @unchecked Sendable {
 
     // MARK: The queue
 
-    /// What is compressed has to keep the order of compressing, so it waits for its turn, unless
+    /// Compressed messages have to keep the order of compressing, so they wait for their turn, unless
     /// each message is compressed by itself.
     func mayQueue(_ frame: OutgoingFrame) -> Bool {
         frame.payload.count <= Self.maximumQueuedPayload
@@ -859,7 +859,7 @@ final class Sender: @unchecked Sendable {
     }
 
     fileprivate func endReservation() {
-        // Every holder leaves in time; the end of the connection is no reason to keep the reservation.
+        // Every holder leaves in time; the end of the connection doesn't justify keeping the reservation.
         let outcome = turn.take(until: .never, evenIfCancelled: true)
         shared.withLock { $0.queue.refusesMessages = false }
         outbox.value.reservation = .none
@@ -881,7 +881,8 @@ final class Sender: @unchecked Sendable {
     /// Writes what a batch has encoded; then encodes `frame`, if there is one, and leaves it in the batch's
     /// buffer if it fits, or else writes it too.
     ///
-    /// What time runs out on has been accepted and is left to the outbox, unless the turn wasn't to be had.
+    /// A frame on which time runs out has been accepted and is left to the outbox, unless the turn
+    /// couldn't be acquired.
     func write(
         _ encoder: inout FrameEncoder,
         then frame: OutgoingFrame?,
