@@ -1,4 +1,4 @@
-// wsaccel's names, so that the compiler tells those who type them what they are called here. Nothing
+// wsaccel's names: the compiler answers them with the names to use here. Nothing
 // of this exists at run time.
 
 /// wsaccel's name.

@@ -11,12 +11,12 @@ extension WebSocketError {
         case tlsHandshake
         /// The WebSocket handshake.
         case handshake
-        /// Sending. If `isAccepted`, what is left of the message goes out before the next one and it
+        /// Sending. If `isAccepted`, the rest of the message goes out before the next one and it
         /// must not be sent again; else nothing of it has been or will be sent.
         case sending(isAccepted: Bool)
         /// Waiting until the peer's system has acknowledged what was sent.
         case acknowledgement
-        /// Receiving. What has arrived of a message is kept; the next call goes on with it.
+        /// Receiving. The part of a message that has arrived is kept; the next call goes on with it.
         case receiving
         /// A pong that answers a keepalive ping.
         case keepalive
@@ -32,7 +32,8 @@ extension WebSocketError.Operation: CustomStringConvertible {
         case .proxyHandshake: "the proxy's handshake"
         case .tlsHandshake: "the TLS handshake"
         case .handshake: "the WebSocket handshake"
-        case .sending(isAccepted: true): "sending; the rest of the message goes out first next time"
+        case .sending(isAccepted: true):
+            "sending; the rest of the message will go out before the next one"
         case .sending(isAccepted: false): "sending; nothing of the message has been sent"
         case .acknowledgement: "the wait for an acknowledgement"
         case .receiving: "receiving"

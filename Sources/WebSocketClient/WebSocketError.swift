@@ -8,7 +8,7 @@
 public indirect enum WebSocketError: Error, Sendable {
     /// The caller's argument or option can't be used; nothing has been sent. (`ValueError`)
     case invalidArgument(String)
-    /// The text is no WebSocket URL. (`ValueError`)
+    /// The string isn't a valid WebSocket URL. (`ValueError`)
     case invalidURL(InvalidURL)
     /// The host has no address; `code` is getaddrinfo's. (`WebSocketAddressException`)
     case addressNotFound(host: String, code: Int32, description: String)
@@ -22,11 +22,11 @@ public indirect enum WebSocketError: Error, Sendable {
     case handshakeFailed(HandshakeFailure)
     /// The server answered with a status other than 101. (`WebSocketBadStatusException`)
     case badStatus(HandshakeResponse)
-    /// The peer broke the protocol or a limit; it has been told with the violation's close code.
+    /// The peer broke the protocol or a limit; a close frame with the violation's code was sent.
     /// (`WebSocketProtocolException`)
     case protocolViolation(ProtocolViolation)
-    /// Text wasn't UTF-8; `offset` is that of the first byte that can't be right. From the peer,
-    /// it has been told with 1007; from the caller, nothing has been sent.
+    /// Text wasn't UTF-8; `offset` is that of the first byte that can't be right. If it came
+    /// from the peer, a close frame with 1007 was sent; if from the caller, nothing was sent.
     /// (`WebSocketPayloadException`)
     case invalidPayload(offset: Int)
     /// The connection has ended. (`WebSocketConnectionClosedException`)
@@ -34,7 +34,7 @@ public indirect enum WebSocketError: Error, Sendable {
     /// Time ran out; the connection can be used further unless the operation was connecting.
     /// (`WebSocketTimeoutException`)
     case timedOut(Operation)
-    /// The task was cancelled when its message had been accepted: what is left of it goes out before the
+    /// The task was cancelled when its message had been accepted: the rest of it goes out before the
     /// next one, and it must not be sent again. Whatever else is cancelled throws `CancellationError`.
     case cancelled(Operation)
     /// `abort()` or `shutdown()` ended the call.
@@ -75,7 +75,7 @@ extension WebSocketError: CustomStringConvertible {
 }
 
 extension WebSocketError {
-    /// What the caller hears of a rule that the peer broke.
+    /// The error for a rule that the peer broke.
     init(_ violation: ProtocolViolation) {
         if case .invalidUTF8(let offset) = violation.rule {
             self = .invalidPayload(offset: offset)

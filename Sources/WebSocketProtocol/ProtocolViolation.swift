@@ -60,7 +60,7 @@ public struct ProtocolViolation: Error, Sendable, Hashable {
         }
     }
 
-    /// The close code that tells the peer (§7.4.1).
+    /// The close code to send to the peer (§7.4.1).
     public var closeCode: CloseCode {
         switch rule {
         case .invalidUTF8, .corruptCompression: .invalidPayload

@@ -36,7 +36,7 @@ struct ConnectingArguments: ParsableArguments {
     @Option(
         name: [.customShort("H"), .long],
         help: ArgumentHelp(
-            "A further header field, \"Name: value\", in which commas may stand; may be repeated.",
+            "An additional header field, \"Name: value\"; commas belong to the value; may be repeated.",
             valueName: "field"
         )
     )
@@ -44,7 +44,7 @@ struct ConnectingArguments: ParsableArguments {
 
     @Option(
         help: ArgumentHelp(
-            "Further header fields, \"Name: value, Other: value\"; may be repeated.",
+            "Additional header fields, \"Name: value, Other: value\"; may be repeated.",
             valueName: "list"
         )
     )
@@ -64,14 +64,14 @@ struct ConnectingArguments: ParsableArguments {
 
     @Option(
         help: ArgumentHelp(
-            "Send a ping every so often; a server that doesn't answer within that time is given up.",
+            "Send a ping at this interval; give up on a server that doesn't answer within it.",
             valueName: "seconds"
         )
     )
     var pingInterval: Seconds?
 
     @Option(
-        help: ArgumentHelp("Connect again, that long after each end.", valueName: "seconds")
+        help: ArgumentHelp("Reconnect this long after each disconnection.", valueName: "seconds")
     )
     var reconnect: Seconds?
 
@@ -125,7 +125,10 @@ struct SendingArguments: ParsableArguments {
     var fragment: ByteCount?
 
     @Option(
-        help: ArgumentHelp("How long to stay after the end of the input.", valueName: "seconds")
+        help: ArgumentHelp(
+            "How long to go on receiving after the end of the input.",
+            valueName: "seconds"
+        )
     )
     var eofWait = Seconds.zero
 }
@@ -158,7 +161,7 @@ struct ShowingArguments: ParsableArguments {
 struct MeasuringArguments: ParsableArguments {
     @Option(
         help: ArgumentHelp(
-            "Send that many messages of that size to an echo server, and show rates and round trip "
+            "Send this many messages of this size to an echo server, and show rates and round trip "
                 + "times.",
             discussion: "For example 64KiBx10000.",
             valueName: "size-x-count"
@@ -168,7 +171,7 @@ struct MeasuringArguments: ParsableArguments {
 
     @Option(
         help: ArgumentHelp(
-            "How many messages may be on their way at once; 1 measures bare round trips.",
+            "How many messages may be in flight at once; 1 measures bare round trips.",
             valueName: "count"
         )
     )

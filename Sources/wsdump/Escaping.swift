@@ -38,7 +38,7 @@ enum Escaping {
         return result + quote
     }
 
-    /// Binary data: what has been compressed as text, or else the bytes.
+    /// Binary data: decompressed text if that is what it holds, or else the bytes.
     static func data(_ payload: [UInt8]) -> String {
         if payload.starts(with: [0x1F, 0x8B]) {
             if let text = inflatedText(payload, .gzip) { return "[gzip] " + self.text(text) }

@@ -75,7 +75,7 @@ struct PromptView: Equatable {
                 (text, columns) = (String(character), first.columns)
                 return
             }
-            // What can't be seen is shown escaped; the reverse video tells it from typed backslashes.
+            // Invisible characters are shown escaped, in reverse video, unlike typed backslashes.
             let escaped = character.unicodeScalars.map { Escaping.escape($0.value) }.joined()
             text = PromptView.reversed(escaped)
             columns = escaped.count

@@ -133,7 +133,7 @@ final class Session: Sendable {
                 pingTimeout: interval.map { $0 * 0.9 },
                 reconnect: connecting.reconnect.map { .every($0.duration) }
             )
-            // Who reconnects has lived with errors.
+            // With --reconnect, errors along the way don't count.
             guard hasErrored, !progress.isEndedByUser.load(ordering: .relaxed) else { return }
         } catch {
             console.note("wsdump: \(error)")
@@ -192,7 +192,7 @@ final class Session: Sendable {
         // Files from elsewhere have it; at the prompt it was typed on purpose.
         if !console.style.prompts, line.last == 0x0D { line.removeLast() }
         guard String(validating: line, as: UTF8.self) != nil else {
-            return failed("a line was not sent: it is not UTF-8; --binary sends it all the same")
+            return failed("a line was not sent: it is not UTF-8; use --binary to send it anyway")
         }
         send(line, as: .text)
     }
@@ -224,7 +224,7 @@ final class Session: Sendable {
             let opcode: Opcode = sending.binary ? .binary : .text
             try socket.send(contentsOf: path, as: opcode, framing: framing)
         } catch WebSocketError.invalidPayload {
-            failed("\(path) was not sent: it is not UTF-8; --binary sends it all the same")
+            failed("\(path) was not sent: it is not UTF-8; use --binary to send it anyway")
         } catch {
             failed("\(path) was not sent: \(error)")
         }

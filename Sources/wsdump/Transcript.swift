@@ -26,7 +26,7 @@ struct Transcript: Sendable {
     /// The line for an event; `nil` if it is not shown.
     func line(_ event: Event, at now: ContinuousClock.Instant = .now) -> String? {
         let seconds = start.duration(to: now) / .seconds(1)
-        // Encoding fails for numbers that JSON hasn't got; there are none.
+        // Encoding fails only for numbers that JSON can't represent, such as infinity.
         if isJSON { return try? JSON.line(event, seconds: seconds) }
         guard let text = text(event) else { return nil }
         return showsTimings ? "\(seconds): \(text)" : text
@@ -44,7 +44,7 @@ struct Transcript: Sendable {
 
     private func data(_ frame: ReceivedFrame) -> String {
         guard frame.isText else { return Escaping.data(frame.payload) }
-        // What isn't UTF-8 by itself, as a character's beginning, keeps its bytes.
+        // A fragment that isn't UTF-8 by itself, as it cuts a character, keeps its bytes.
         return String(validating: frame.payload, as: UTF8.self).map(Escaping.text)
             ?? Escaping.bytes(frame.payload)
     }

@@ -14,7 +14,7 @@ struct WSDump: ParsableCommand {
             """,
         discussion: """
             Each line that is typed, or read from standard input, is sent as a text message; each \
-            frame that arrives is shown on a line of its own. Arrow keys and the control keys of \
+            frame that arrives is shown on its own line. Arrow keys and the control keys of \
             readline edit the line and go through its history. Ctrl-C or Ctrl-D ends, and so does \
             the server.
 
@@ -86,7 +86,7 @@ struct WSDump: ParsableCommand {
     /// Understands `-v 2` too, which a flag can't.
     static func main() {
         StandardStreams.openMissing()
-        // What isn't UTF-8 has been repaired in the strings, and would be sent so.
+        // Invalid UTF-8 has been repaired in the strings, and would be sent like that.
         for index in 1..<max(1, Int(CommandLine.argc)) {
             guard let argument = CommandLine.unsafeArgv[index] else { break }
             if String(validatingCString: argument) == nil {

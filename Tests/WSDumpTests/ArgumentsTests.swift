@@ -11,7 +11,7 @@ struct ArgumentsTests {
         try WSDump.parse(Verbosity.spellOut(arguments))
     }
 
-    @Test("What can't be used is one line, the usage, and status 64")
+    @Test("Unusable arguments give one line, the usage, and status 64")
     func refused() throws {
         let url = "ws://127.0.0.1:1/"
         let cases: [([String], String)] = [
@@ -19,7 +19,7 @@ struct ArgumentsTests {
             (["http://x/"], "The URL's scheme is http; ws and wss are supported."),
             ([url, "--echo-server"], "--echo-server takes the place of ws_url."),
             ([url, "--headers", "bad"], "--headers: The header field name that begins with"),
-            ([url, "-p", "ftp://x"], "--proxy: The proxy can't be used: its scheme is none of"),
+            ([url, "-p", "ftp://x"], "--proxy: The proxy can't be used: its scheme must be"),
             ([url, "--ping-interval", "0"], "--ping-interval must be greater than 0."),
             ([url, "--ping-interval", "nan"], "The value 'nan' is invalid for '--ping-interval"),
             ([url, "--eof-wait", "1e300"], "The value '1e300' is invalid for '--eof-wait"),
@@ -65,7 +65,7 @@ struct ArgumentsTests {
         for line in help.split(separator: "\n") { #expect(line.count <= 80, "\(line)") }
     }
 
-    @Test("-v is taken alone, repeated, and with a number, as argparse takes it")
+    @Test("-v is accepted by itself, repeated, and with a number, as argparse does")
     func verbosity() throws {
         let url = "ws://h/"
         #expect(try parse(url).showing.verbose == 0)

@@ -198,7 +198,7 @@ struct PipeTests {
             let errors = try program.errors.takeAll()
             #expect(
                 errors
-                    == "wsdump: a line was not sent: it is not UTF-8; --binary sends it all the same\n"
+                    == "wsdump: a line was not sent: it is not UTF-8; use --binary to send it anyway\n"
             )
             #expect(try got.value() == [0x61, 0x00, 0x1E])
             #expect(try program.waitForExit() == 1)
@@ -344,7 +344,9 @@ struct PipeTests {
         try binary.output.expect("binary: b'second'\n")
     }
 
-    @Test("--file sends files as messages in order, and refuses as text what is none")
+    @Test(
+        "--file sends files as messages in order, and refuses files that aren't text unless they are sent as binary"
+    )
     func files() throws {
         let sizes = Promise<[Int]>()
         let folder = try TemporaryFolder()
@@ -365,14 +367,14 @@ struct PipeTests {
                 server.url()
             )
             try program.errors.expect(
-                "wsdump: \(noise) was not sent: it is not UTF-8; --binary sends it all the same\n"
+                "wsdump: \(noise) was not sent: it is not UTF-8; use --binary to send it anyway\n"
             )
             let binary = try RunningProgram.wsdump("--binary", "--file", noise, server.url())
             _ = binary
             try program.type("more\nend\n")
             program.closeInput()
             #expect(try sizes.value() == [800_000, 4, 3])
-            // It was told: something was not sent.
+            // The note said so: something was not sent.
             #expect(try program.waitForExit() == 1)
         }
     }

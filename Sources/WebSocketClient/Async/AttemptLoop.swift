@@ -10,7 +10,7 @@ enum TaskFailure: Error {
 ///
 /// * No turn is held while a task sleeps: turns belong to threads.
 /// * An attempt that got something counts, even if the task has been cancelled or time has run out
-///   meanwhile: what was received isn't lost, what was accepted isn't denied.
+///   meanwhile: nothing received is lost, and nothing accepted is reported as unsent.
 /// * A task that can go on and on lets others run from time to time.
 struct AttemptLoop {
     let slot: WaitSlot
@@ -19,7 +19,7 @@ struct AttemptLoop {
     var limit: () -> Deadline
     /// Whether the task's cancellation is ignored, as the limit bounds the loop.
     var isShielded = false
-    /// Whether readiness has to be asked for before a wait, as a would-block doesn't tell: over TLS, a
+    /// Whether readiness has to be asked for before a wait, as a would-block doesn't say so: over TLS, a
     /// record without data stops a read although the socket has more.
     var isReady: (Interest) -> Bool = { _ in false }
 

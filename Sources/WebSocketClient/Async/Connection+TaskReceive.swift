@@ -10,7 +10,7 @@ extension Connection {
         _ attempt: () throws(WebSocketError) -> Attempt<Value>
     ) async throws -> Value {
         if Task.isCancelled { throw CancellationError() }
-        // What is there already needs no line, unless others stand in it.
+        // A frame that is there already needs no waiting in line, unless others do.
         if tasks.load()?.receivers.isOccupied != true {
             for _ in 0..<2 {
                 switch try inReceivingTurn(attempt) {
@@ -29,7 +29,7 @@ extension Connection {
         }
     }
 
-    /// The same for a task that is inside the line of receivers already.
+    /// As above, for a task that is in the line of receivers already.
     func receiving<Value>(
         by deadline: Deadline,
         _ tasks: ConnectionTasks,

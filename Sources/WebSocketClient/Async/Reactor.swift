@@ -1,6 +1,6 @@
 import Synchronization
 
-/// The one thread that tells tasks when their descriptors are ready and their time is up.
+/// The one thread that wakes tasks when their descriptors are ready or their time is up.
 ///
 /// It starts with the first call that has to be awaited, sleeps in epoll_wait(2) whenever nothing
 /// happens, and lives as long as the process. It runs nothing but the waking of tasks, and the writing of
@@ -173,7 +173,7 @@ final class Reactor: Sendable {
             do throws(TransportError) {
                 try poller.wait(until: deadline) { changes.append($0) }
             } catch {
-                // The program has closed a descriptor that isn't its own. Tasks would sleep for ever:
+                // The program has closed a descriptor that isn't its own. Tasks would sleep forever:
                 // let them try from time to time.
                 state.withLock { state in
                     for key in state.members.keys {

@@ -7,8 +7,8 @@ import Synchronization
 /// * What happens while nobody sleeps is kept, each kind once, and ends the next wait for it at once. So
 ///   "try, would block, wait" misses nothing, and a wait may end for nothing: who wakes tries again.
 /// * The end of a direction is kept for good: waiting for that direction ends at once, as trying finds the
-///   end. A change is told once, and whoever read less than it asked for, because it came together
-///   with the end, would wait for ever.
+///   end. A change is reported once, and a reader that got less than it asked for, because the end
+///   came together with it, would wait forever.
 /// * A knock ends every wait. It stands for all that isn't readiness: cancellation, a time-out, a turn
 ///   that has become free, the end.
 /// * One task waits at a time; anybody may report or knock, from any thread.
@@ -21,7 +21,7 @@ final class WaitSlot: @unchecked Sendable {
     /// The reactor's number of this slot's timer. Touched by the one task that waits.
     private var timer: Int?
 
-    // What the bits mean: what has happened, what the sleeping task waits for, and what has ended.
+    // The meaning of the bits: the events so far, those that the sleeping task waits for, and the ended directions.
     private static let hasKnock: UInt8 = 4
     private static let awaitedShift: UInt8 = 3
     private static let isWaiting: UInt8 = 32
@@ -30,7 +30,7 @@ final class WaitSlot: @unchecked Sendable {
 
     /// Waits for readiness or a knock, whichever comes first or has come already.
     ///
-    /// - Parameter interest: What readiness to wait for; the empty set waits for a knock alone.
+    /// - Parameter interest: What readiness to wait for; the empty set waits only for a knock.
     func wait(for interest: Interest) async {
         await withUnsafeContinuation { continuation in
             self.continuation = continuation

@@ -105,7 +105,7 @@ struct FrameWriter: ~Copyable {
         try write(then: nil)
     }
 
-    /// Ends the batch after an error: what was collected before goes out, unless writing has failed.
+    /// Ends the batch after an error: the messages before it go out, unless writing has failed.
     /// Returns how many messages that the batch has taken will not go out.
     mutating func abandon() -> Int {
         var lost = pendingCount

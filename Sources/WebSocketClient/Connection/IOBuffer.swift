@@ -40,7 +40,7 @@ struct IOBuffer: ~Copyable, @unchecked Sendable {
 
     /// Takes over the buffer at an address that `release` returned.
     private init(_ address: UInt) {
-        // Never 0: who calls has looked.
+        // Never 0: the callers have checked.
         contents = UnsafeMutablePointer(bitPattern: address).unsafelyUnwrapped
     }
 

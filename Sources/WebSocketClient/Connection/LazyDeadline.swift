@@ -4,7 +4,7 @@ struct LazyDeadline {
     private let timeout: Duration?
     private var deadline: Deadline?
     /// Whether it holds even while bytes keep coming. A call goes on beyond its deadline as long as
-    /// it need not wait for its message, but not for ever: what isn't that message makes it strict.
+    /// it need not wait for its message, but not forever: anything but that message makes it strict.
     var isStrict = false
 
     init(_ timeout: Duration?) {

@@ -20,7 +20,7 @@ struct Outbox: ~Copyable {
     /// What messages of others have to wait for.
     enum Reservation {
         case none
-        /// A batch has the compressor: what is compressed has to keep its order.
+        /// A batch has the compressor: compressed messages have to keep their order.
         case compressor
         /// A message is under way in fragments, which no other message may interrupt (RFC 6455 §5.4).
         /// `hasBegun`: one of its fragments has been encoded.

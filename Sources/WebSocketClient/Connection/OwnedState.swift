@@ -4,7 +4,7 @@
 /// run time: for small messages, that took more time than framing and masking them together. Safe
 /// because whoever holds it guarantees, by a lock or by ownership, what the check would find out.
 struct OwnedState<State: ~Copyable>: ~Copyable, @unchecked Sendable {
-    /// For who has it for longer than one access; valid as long as this is.
+    /// For callers that need more than one access; valid for as long as this value.
     let pointer: UnsafeMutablePointer<State>
 
     init(_ state: consuming State) {

@@ -6,21 +6,21 @@ import Synchronization
 ///
 /// * 0: free.
 /// * The number of a thread: that thread holds the turn.
-/// * The same with the lowest bit set: somebody also waits, so whoever leaves has to wake the waiters.
+/// * That number with the lowest bit set: others wait, so whoever leaves has to wake the waiters.
 ///
 /// Beside it stand two facts that no state depends on: whether the turn has been cancelled, which is
-/// for ever and ends every wait, and how many threads are starving.
+/// final and ends every wait, and how many threads are starving.
 ///
 /// Rules:
 ///
 /// * Taking a free turn and leaving one that nobody waits for cost one atomic exchange each.
-/// * A thread that holds the turn and asks for it again is told so, and doesn't wait for itself.
+/// * A thread that holds the turn and asks for it again gets an error, and doesn't wait for itself.
 /// * Cancelling ends the waits, not the turn: its holder goes on until it leaves, and a free turn can
 ///   still be taken without waiting, so that what is left can be written or read.
 /// * A thread that has waited for `patience` goes first: until then, whoever finds the turn free takes
 ///   it, as handing it over each time would leave it unused while the other thread wakes up.
 /// * A callback is called once, by the thread that leaves or cancels, which holds no lock then; it may
-///   only wake somebody, who asks for the turn again.
+///   only wake a thread, which asks for the turn again.
 ///
 /// Memory orderings: taking and leaving are sequentially consistent, as are the accesses to what
 /// others check against the turn ("I have left a frame in the queue; is the turn free?" against "the

@@ -3,8 +3,8 @@ import WebSocketProtocol
 
 /// The cookies that servers have set in their handshakes (RFC 6265), kept in memory.
 ///
-/// Domain, Path, Secure, Expires and Max-Age are honoured; a cookie without a domain goes back to its
-/// host alone. At most 50 cookies a domain and 3,000 in all are kept. Safe to use from any thread.
+/// Domain, Path, Secure, Expires and Max-Age are honoured; a cookie without a domain goes back only to
+/// its own host. At most 50 cookies a domain and 3,000 in all are kept. Safe to use from any thread.
 public final class CookieJar: Sendable {
     /// The jar of the process, which connections use unless told otherwise.
     public static let shared = CookieJar()

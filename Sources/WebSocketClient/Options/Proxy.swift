@@ -30,7 +30,7 @@ public struct Proxy: Sendable, Hashable {
     /// TCP port of the proxy.
     public var port: UInt16
 
-    /// Sent as HTTP Basic, as SOCKS 5 user and password (RFC 1929), or as SOCKS 4 user alone.
+    /// Sent as HTTP Basic, as SOCKS 5 user and password (RFC 1929), or, without the password, as SOCKS 4 user.
     public var credentials: BasicCredentials?
 
     /// Header fields to add to CONNECT. `Host`, `Content-Length` and `Transfer-Encoding` are refused, and
@@ -114,7 +114,7 @@ extension Proxy {
         if rest[scheme.endIndex...].starts(with: "://".utf8) {
             let name = String(decoding: scheme, as: UTF8.self).lowercased()
             guard let known = Kind(rawValue: name == "socks" ? "socks5" : name) else {
-                throw .invalidConfiguration("its scheme is none of http, https and socks")
+                throw .invalidConfiguration("its scheme must be http, https or a SOCKS scheme")
             }
             kind = known
             rest = rest[scheme.endIndex...].dropFirst(3)

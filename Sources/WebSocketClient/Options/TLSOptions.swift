@@ -42,7 +42,7 @@ public struct TLSOptions: Sendable, Hashable {
     /// The name to send (SNI) and to verify in place of the URL's host; not used for another origin that a
     /// redirect leads to.
     ///
-    /// A name or an address, an IPv6 address with or without brackets; what isn't one is refused with
+    /// A name or an address, an IPv6 address with or without brackets; anything else is refused with
     /// ``WebSocketError/invalidArgument(_:)`` before anything is sent.
     public var serverName: String?
 
@@ -79,7 +79,7 @@ public struct TLSOptions: Sendable, Hashable {
     /// don't hold for another origin that a redirect leads to.
     ///
     /// Pins are checked in addition to ``verification``, and with ``Verification/none`` against the
-    /// peer's own certificate alone.
+    /// peer's own certificate only.
     public var pinnedPublicKeys: Set<PublicKeyPin> = []
 
     /// Adjusts OpenSSL's context after all other options have been applied; not for another origin that a
@@ -126,7 +126,7 @@ extension TLSOptions {
             self.sha256 = sha256
         }
 
-        /// Takes the hash in base64, with or without "sha256/" before it; `nil` if it is none.
+        /// Takes the hash in base64, with or without "sha256/" before it; `nil` if it isn't one.
         ///
         /// `openssl x509 -in cert.pem -pubkey -noout | openssl pkey -pubin -outform der |
         /// openssl dgst -sha256 -binary | base64` prints it.

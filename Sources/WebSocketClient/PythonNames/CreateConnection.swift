@@ -9,8 +9,8 @@ struct Defaults {
 }
 
 extension WebSocket {
-    /// The time-out of connections made with `createConnection` that aren't told
-    /// otherwise, for the whole process; websocket-client's `setdefaulttimeout`. Default: `nil`, which
+    /// The time-out of connections made with `createConnection` that aren't given
+    /// another, for the whole process; websocket-client's `setdefaulttimeout`. Default: `nil`, which
     /// leaves the ones of ``Timeouts``.
     public static var defaultTimeout: Duration? {
         get { Defaults.shared.withLock { $0.timeout } }
@@ -25,14 +25,14 @@ extension WebSocket {
 /// print(try socket.receive())
 /// ```
 ///
-/// The same as `connect(to:options:)`, which has its choices in one
+/// Does what `connect(to:options:)` does, which takes its choices in one
 /// value; see ``ConnectOptions`` for what they mean. Blocks as long as the time-out allows.
 ///
 /// - Parameters:
 ///   - url: A `ws` or `wss` URL.
 ///   - timeout: The limit of each stage of connecting, and of each later call; without it, and
-///     without ``WebSocket/defaultTimeout``, connecting takes at most 30 s and receiving waits for
-///     ever.
+///     without ``WebSocket/defaultTimeout``, connecting takes at most 30 s and receiving waits
+///     without limit.
 ///   - type: The class to make, websocket-client's `class_`: every higher call honours the frame-level
 ///     methods that a subclass of ``WebSocket`` overrides.
 ///   - header: Further header fields of the handshake, as names and values or as lines.
@@ -52,7 +52,7 @@ extension WebSocket {
 ///   - proxyType: The protocol that is spoken with the proxy.
 ///   - sockopt: Socket options, set after ``SocketOption/defaults`` and those of `options`.
 ///   - sslopt: TLS, for wss URLs.
-///   - socket: A connected stream socket to use; the connection owns it.
+///   - socket: An already connected stream socket to use; the connection owns it.
 ///   - fireContFrame: Whether each fragment of a message is delivered as it arrives.
 ///   - skipUTF8Validation: Whether text isn't checked.
 ///   - getMaskKey: Makes the masking key of each frame; for tests.

@@ -3,7 +3,7 @@ import WebSocketProtocol
 /// websocket-client's arguments for a connection, and what each of them means for ``ConnectOptions``.
 ///
 /// Every call that takes such arguments goes through here, so that none of them means one thing in one
-/// call and another in the next. What isn't given leaves the option as it is.
+/// call and another in the next. An argument that isn't given leaves the option as it is.
 struct PythonArguments {
     var timeout: Duration?
     var header: RequestHeaders = [:]

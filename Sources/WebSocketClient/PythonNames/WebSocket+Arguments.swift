@@ -50,7 +50,7 @@ extension WebSocket {
     /// )
     /// ```
     ///
-    /// The same as `connect(to:options:)` with the socket's own ``options`` and these on top, which
+    /// As `connect(to:options:)` with the socket's own ``options`` and these arguments on top, which
     /// hold for the socket from now on; an argument that isn't given leaves the option as it is. Blocks
     /// as long as the time-out allows. Any thread may call it, one at a time.
     ///
@@ -73,7 +73,7 @@ extension WebSocket {
     ///   - httpNoProxy: The hosts that are reached directly.
     ///   - httpProxyTimeout: The limit of the proxy's handshake.
     ///   - proxyType: The protocol that is spoken with the proxy.
-    ///   - socket: A connected stream socket to use; the connection owns it.
+    ///   - socket: An already connected stream socket to use; the connection owns it.
     /// - Throws: ``WebSocketError``, as `connect(to:options:)`; `invalidArgument` also for a header field
     ///   that can't be sent, and a proxy's host without a port.
     @available(*, noasync)

@@ -11,15 +11,15 @@ public struct MessagePart: Sendable, Hashable {
 }
 
 extension WebSocket {
-    /// Waits for the next part of a message, into memory of the caller's: for messages larger than
-    /// one wants to hold, and for receiving without allocations.
+    /// Waits for the next part of a message, into the caller's memory: for messages too large to
+    /// hold, and for receiving without allocations.
     ///
     /// It returns as soon as something is there. Text is checked as it arrives. Blocks as
     /// `receive()` does; not for subclasses that override ``receiveFrame()``, which it passes by.
     /// ``ConnectOptions/deliversFragments`` makes no difference: parts don't show where fragments end.
     ///
     /// - Parameter buffer: Where the bytes go; at least one byte.
-    /// - Returns: What has come.
+    /// - Returns: The part.
     /// - Throws: As `receive()`; `invalidArgument` for an empty buffer, and inside a message that
     ///   `receive()` began.
     @available(*, noasync)

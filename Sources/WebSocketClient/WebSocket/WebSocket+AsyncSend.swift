@@ -1,6 +1,6 @@
 import WebSocketProtocol
 
-// Async overloads of the calls that send. What is said of cancellation at `send(_:)` holds for all of them.
+// Async overloads of the calls that send. Cancellation is as described at `send(_:)` for all of them.
 extension WebSocket {
     /// Sends a text message as one frame while the task sleeps (RFC 6455 §5.6).
     ///

@@ -49,7 +49,7 @@ public struct Batch: ~Copyable {
         try append(binary: bytes.span.bytes)
     }
 
-    /// Adds a binary message from memory of the caller's, which is free again on return.
+    /// Adds a binary message from the caller's memory, which can be reused on return.
     ///
     /// - Parameter bytes: The message.
     /// - Throws: ``WebSocketError``, as `send(binary:)`.
@@ -147,7 +147,7 @@ extension WebSocket {
     ///
     /// - Parameter messages: The messages, in order.
     /// - Returns: How many were sent.
-    /// - Throws: ``WebSocketError/batchInterrupted(sent:cause:)``, which tells how many messages have
+    /// - Throws: ``WebSocketError/batchInterrupted(sent:cause:)``, which says how many messages have
     ///   gone out or will.
     @available(*, noasync)
     @discardableResult

@@ -3,7 +3,7 @@ import WebSocketProtocol
 extension WebSocket {
     /// Sends a close frame and returns; nothing can be sent after it.
     ///
-    /// Go on receiving until ``WebSocketError/connectionClosed(_:)`` tells the peer's answer.
+    /// Go on receiving until ``WebSocketError/connectionClosed(_:)`` brings the peer's answer.
     ///
     /// - Parameters:
     ///   - code: The reason as a number.

@@ -117,7 +117,7 @@ extension WebSocket {
         }
     }
 
-    /// A batch that is one message to the caller, who hears of its errors as such.
+    /// A batch that is one message to the caller, and whose errors are reported as that message's.
     private func withMessage<Result>(
         _ body: (inout Batch) throws -> Result
     ) throws -> Result {
@@ -160,7 +160,7 @@ private struct FilePieces: ~Copyable {
     /// The most bytes in a piece.
     private let limit: Int
     /// Bytes at the front of the storage that were read but not sent: a cut character, and the byte
-    /// that tells whether the file goes on.
+    /// that shows whether the file goes on.
     private var kept = 0
     private var utf8 = UTF8State()
     private(set) var isInsideMessage = false
@@ -186,7 +186,7 @@ private struct FilePieces: ~Copyable {
         }
         guard opcode == .text || opcode == .binary, bytes >= 4 else {
             throw WebSocketError.invalidArgument(
-                "A file goes as text or binary, in pieces of at least 4 bytes."
+                "A file is sent as text or binary, in pieces of at least 4 bytes."
             )
         }
         do throws(TransportError) {

@@ -1,7 +1,7 @@
 import WebSocketProtocol
 
 extension WebSocket {
-    /// The next message, or `nil` once the connection has been closed in order.
+    /// The next message, or `nil` once the connection has been closed cleanly.
     ///
     /// ```swift
     /// while let message = try socket.next() { print(message) }
@@ -11,7 +11,7 @@ extension WebSocket {
     /// 1001 or no code (``ConnectionEnd/isClean``); any other end is thrown.
     ///
     /// - Returns: The message; `nil` at the end.
-    /// - Throws: As `receive()`, but for the end in order.
+    /// - Throws: As `receive()`, except for a clean end.
     @available(*, noasync)
     public func next() throws -> Message? {
         do {

@@ -16,7 +16,7 @@ extension WebSocket {
         }
     }
 
-    /// Sends a binary message from memory of the caller's, as one frame.
+    /// Sends a binary message from the caller's memory, as one frame.
     ///
     /// - Parameter bytes: The message.
     /// - Returns: The length of the frame on the wire, header included.

@@ -234,7 +234,7 @@ open class WebSocket: @unchecked Sendable {
     }
 
     /// The limit of each call that sends or receives; `nil` waits without end, zero doesn't wait.
-    /// Reading tells the limit of receiving.
+    /// The value read is the limit of receiving.
     public var timeout: Duration? {
         get { state.withLock { $0.options.timeouts.receive } }
         set {
@@ -389,7 +389,7 @@ open class WebSocket: @unchecked Sendable {
     ///
     /// - Returns: The message.
     /// - Throws: ``WebSocketError``: `connectionClosed` when the peer closed or was lost,
-    ///   `protocolViolation` and `invalidPayload` when it broke a rule, both after it has been told;
+    ///   `protocolViolation` and `invalidPayload` when it broke a rule, both after a close frame with the reason was sent;
     ///   `timedOut`, after which the next call goes on where this one stopped; `aborted`.
     @available(*, noasync)
     open func receive() throws -> Message {
@@ -475,7 +475,7 @@ open class WebSocket: @unchecked Sendable {
         detach(connection)
     }
 
-    /// The same as ``abort()``; the name that websocket-client's users know.
+    /// As ``abort()``; the name that websocket-client's users know.
     public func shutdown() { abort() }
 
     // MARK: Inside

@@ -31,7 +31,7 @@ public struct ConnectionEnd: Sendable, Hashable {
     /// The peer's reason; empty if it gave none.
     public var reason: String { received?.reason ?? "" }
 
-    /// Whether the peer said goodbye, and without a complaint: with 1000, 1001 or no code.
+    /// Whether the peer closed cleanly: with 1000, 1001 or no code.
     public var isClean: Bool {
         received != nil && [.normalClosure, .goingAway, .noStatusReceived].contains(code)
     }
@@ -42,9 +42,15 @@ extension ConnectionEnd: CustomStringConvertible {
     public var description: String {
         let loss =
             unsentMessages == 0 ? "" : " Not sent, though accepted: \(unsentMessages) messages."
-        if let cause { return "The connection was lost: \(cause)\(loss)" }
+        if let cause { return "The connection was lost: \(Self.phrase(cause)).\(loss)" }
         // Escaped: the peer's text ends up in logs and on terminals.
         let words = reason.isEmpty ? "" : ", \(reason.quoted)"
         return "The connection is closed (code \(code)\(words)).\(loss)"
+    }
+
+    /// A sentence, such as another error's description, as a part of this one.
+    private static func phrase(_ cause: String) -> String {
+        let words = cause.hasSuffix(".") ? cause.dropLast() : cause[...]
+        return words.hasPrefix("The ") ? "the " + words.dropFirst(4) : String(words)
     }
 }

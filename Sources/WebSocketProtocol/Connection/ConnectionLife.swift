@@ -11,12 +11,12 @@
 //     this end has sent one (§5.5.1: "the endpoint typically echos the status code it received").
 //  5. An end that has sent a close frame goes on receiving: the peer's messages may still arrive before
 //     its close frame (§1.4, §7.1.2).
-//  6. What arrives behind the peer's close frame is dropped (§1.4).
+//  6. Anything that arrives after the peer's close frame is dropped (§1.4).
 //  7. Once both close frames have gone, the server ends the stream at once. The client waits for that,
 //     but only until its deadline (§7.1.1).
 //
 // Failing
-//  8. A peer that broke a rule is told so by a close frame with the violation's code, unless this end has
+//  8. A peer that broke a rule gets a close frame with the violation's code, unless this end has
 //     sent one. Nothing more of what it sends is processed, a close frame included (§7.1.7). The rest is
 //     as in rule 7.
 //  9. A close frame with a malformed payload, or a code that may not be sent, is a violation (§5.5.1, §7.4).
@@ -70,7 +70,7 @@ package struct ConnectionLife: ~Copyable, Sendable {
     package enum Awaited: UInt8, Sendable {
         /// Frames: messages, and the peer's close frame.
         case frames
-        /// The end of the stream; what arrives is dropped.
+        /// The end of the stream; anything that arrives is dropped.
         case endOfStream
         /// Nothing: the connection has ended, and so should the stream.
         case nothing

@@ -1,6 +1,6 @@
 /// The dates of `Expires`, in every form that servers have written, RFC 6265 §5.1.1.
 package enum CookieDate {
-    /// Seconds since 1970, or nil if the text is no date.
+    /// Seconds since 1970, or nil if the text isn't a date.
     package static func parse(_ text: some Collection<UInt8>) -> Int64? {
         var time: [Int]?
         var day: Int?
@@ -34,7 +34,7 @@ package enum CookieDate {
         }
     }
 
-    /// A number of so many digits at the beginning of a token; no digit follows it.
+    /// A number at the beginning of a token, with at most as many digits as given and no digit after it.
     private static func number(
         _ token: some Collection<UInt8>,
         digits: ClosedRange<Int>

@@ -3,7 +3,7 @@ package import HTTPTypes
 /// Cookies of any number of servers, RFC 6265, in memory.
 ///
 /// `Domain`, `Path`, `Secure`, `Expires` and `Max-Age` are honoured, and a cookie without `Domain`
-/// goes to its host alone. There is no list of public suffixes; a domain of a single label is
+/// goes only to its own host. There is no list of public suffixes; a domain of a single label is
 /// refused. The time is passed in, as seconds since 1970.
 package struct CookieStore: Sendable {
     private struct Cookie: Sendable {

@@ -1,4 +1,4 @@
-/// How messages are compressed with permessage-deflate, RFC 7692: what is offered to the server, and
+/// How messages are compressed with permessage-deflate, RFC 7692: the offers to the server, and
 /// what the compressor does within what was agreed.
 ///
 /// Each connection that compresses holds two zlib streams, made when they are first needed. Their
@@ -8,7 +8,7 @@
 ///   with 9 window bits and memory level 1;
 /// * receiving: 2^(window bits) + 7,272 bytes; 39 KiB by default, 7.4 KiB with 8 window bits.
 public struct DeflateOptions: Sendable, Hashable {
-    /// What zlib is told about the data.
+    /// What zlib may assume about the data.
     public enum Strategy: Sendable, Hashable, CaseIterable {
         /// Anything.
         case standard
@@ -16,13 +16,13 @@ public struct DeflateOptions: Sendable, Hashable {
         case filtered
         /// No matching at all.
         case huffmanOnly
-        /// Matches at distance one alone, as good as `huffmanOnly` in speed.
+        /// Only matches at distance one; as fast as `huffmanOnly`.
         case runLength
         /// Fixed Huffman codes: less work for short messages.
         case fixedCodes
     }
 
-    /// What is offered, the most wanted first; at least one.
+    /// The offers, the preferred one first; at least one.
     ///
     /// A server takes the first that it can serve.
     public var offers: [DeflateOffer] = [DeflateOffer()]
@@ -33,7 +33,7 @@ public struct DeflateOptions: Sendable, Hashable {
     /// How much memory the compressor's tables take, 1 to 9; zlib's default is 8.
     public var memoryLevel = 8
 
-    /// What zlib is told about the data.
+    /// What zlib may assume about the data.
     public var strategy = Strategy.standard
 
     /// Messages of fewer bytes go uncompressed; nil stands for 128 with context takeover and 512

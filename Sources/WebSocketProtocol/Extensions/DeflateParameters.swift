@@ -20,7 +20,7 @@ public struct DeflateParameters: Sendable, Hashable {
 
 /// The four parameters of an offer or an answer, as they were sent; each may stand there once.
 private struct SentParameters {
-    /// A window parameter: not there, there alone, or there with a number.
+    /// A window parameter: absent, present without a value, or present with a number.
     enum Window: Equatable {
         case absent
         case unlimited

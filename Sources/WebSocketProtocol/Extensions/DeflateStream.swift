@@ -141,7 +141,7 @@ struct DeflateStream: ~Copyable, @unchecked Sendable {
         )
         stream.pointee.next_in = nil
         stream.pointee.next_out = nil
-        // Z_BUF_ERROR says that there was nothing to do, which is no error.
+        // Z_BUF_ERROR means that there was nothing to do, which isn't an error.
         guard code == Z_OK || code == Z_STREAM_END || code == Z_BUF_ERROR else {
             throw DeflateFailure(code)
         }

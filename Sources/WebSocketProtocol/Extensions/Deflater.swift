@@ -121,7 +121,7 @@ package struct Deflater: ~Copyable, Sendable {
         }
     }
 
-    /// Forgets the messages so far: what follows refers to none of them.
+    /// Forgets the messages so far: later ones don't refer to them.
     ///
     /// For use between messages, after one that this compressor hasn't compressed: the peer's context
     /// has it, and this one hasn't.

@@ -98,7 +98,7 @@ package struct Inflater: ~Copyable, Sendable {
         return true
     }
 
-    /// One call of zlib's, within the limits; returns how many bytes of the input it took.
+    /// One call to zlib, within the limits; returns how many bytes of the input it took.
     private mutating func step(
         _ input: UnsafeRawBufferPointer,
         into output: UnsafeMutableRawBufferPointer,

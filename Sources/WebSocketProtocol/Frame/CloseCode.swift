@@ -5,7 +5,7 @@ public struct CloseCode: RawRepresentable, Sendable, Hashable {
     /// The number on the wire.
     public var rawValue: UInt16
 
-    /// Makes a code of any number; ``isValidOnWire`` tells whether it may be sent.
+    /// Makes a code of any number; ``isValidOnWire`` says whether it may be sent.
     ///
     /// - Parameter rawValue: The number, 0 to 65535.
     public init(rawValue: UInt16) { self.rawValue = rawValue }

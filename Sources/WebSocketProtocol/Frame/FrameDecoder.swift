@@ -164,7 +164,7 @@ package struct FrameDecoder: ~Copyable, Sendable {
         return piece(of: header, bytes: bytes, startsFrame: false)
     }
 
-    /// Holds a frame's first byte against the rules: all but the limits depends on it alone.
+    /// Checks a frame's first byte: every rule but the limits depends only on it.
     @inline(__always)
     private func check(first byte: UInt8) throws(ProtocolViolation) {
         let opcode = try FrameHeader.decodeFirst(byte).opcode

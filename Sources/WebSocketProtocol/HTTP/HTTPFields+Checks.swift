@@ -1,6 +1,6 @@
 package import HTTPTypes
 
-// Header fields are swift-http-types' `HTTPFields`. That type mends silently what can't be sent: a
+// Header fields are swift-http-types' `HTTPFields`. That type silently repairs what can't be sent: a
 // line break or NUL in a value becomes a space. What callers give as text is therefore checked before
 // it becomes a field, and refused.
 

@@ -24,7 +24,7 @@ package struct HTTPHeadDecoder<StartLine: HTTPStartLine>: Sendable {
 
     /// Takes the next bytes of the stream, up to the end of the head and no further.
     ///
-    /// Returns how many were taken; what is left of them follows the head.
+    /// Returns how many were taken; the rest follows the head.
     package mutating func receive(_ bytes: UnsafeRawBufferPointer) throws(MalformedHTTP) -> Int {
         var taken = 0
         while head == nil, taken < bytes.count {
@@ -98,7 +98,7 @@ package struct HTTPHeadDecoder<StartLine: HTTPStartLine>: Sendable {
     private mutating func foldIn(_ text: ArraySlice<UInt8>) throws(MalformedHTTP) {
         guard StartLine.acceptsFolds else { throw .foldedLine(max(1, lineNumber - 1)) }
         // Nothing that could be continued: RFC 9112 §2.2.
-        // The lengths alone: a second reference to the value would make each append copy it.
+        // Only the lengths: a second reference to the value would make each append copy it.
         guard let nameLength = openField?.name.rawName.utf8.count,
             let valueLength = openField?.value.count, text.allSatisfy(\.isFieldValueCharacter)
         else { throw .fieldLine(lineNumber) }

@@ -1,7 +1,7 @@
 /// Finds the head of the final response, for a handshake and for CONNECT alike.
 ///
 /// Interim responses are skipped (RFC 9110 §15.2: a client "MUST be able to parse one or more 1xx
-/// responses … prior to a final response"). 101 is final: what follows it isn't HTTP.
+/// responses … prior to a final response"). 101 is final: the bytes after it aren't HTTP.
 package struct FinalHeadDecoder: Sendable {
     /// The head, once all of it is there.
     package private(set) var head: HTTPHead<StatusLine>?

@@ -98,7 +98,7 @@ extension RedirectFailure: CustomStringConvertible {
         switch self {
         case .tooMany(let maximum): "The server redirects more than \(maximum) times."
         case .location(let count): "The server's redirect has \(count) Location fields."
-        case .invalidLocation(let reason): "The server redirects to no usable URL: \(reason)"
+        case .invalidLocation(let reason): "The server redirects to an unusable URL: \(reason)"
         case .downgrade: "The server redirects from wss to ws."
         }
     }

@@ -26,7 +26,7 @@ extension HandshakeRequest {
         guard fields.listContains("upgrade", in: .connection) else {
             throw .connection(fields[.connection])
         }
-        // 4. Base64 tells upper from lower case: so does the comparison.
+        // 4. Base64 is case-sensitive, and so is the comparison.
         guard let accept = fields[.secWebSocketAccept] else {
             throw .missingAccept
         }

@@ -150,7 +150,7 @@ extension HandshakeRequest {
         try validateGeneratedFields(options.fields)
     }
 
-    /// Refuses fields of the caller's that say something else than the handshake that they are part of.
+    /// Refuses the caller's fields that contradict the handshake they would be part of.
     private static func validateGeneratedFields(
         _ fields: HTTPFields
     ) throws(InvalidHandshakeRequest) {

@@ -1,6 +1,6 @@
 /// Reads a server's answer to the opening handshake from a stream that arrives in any pieces.
 ///
-/// Interim responses are skipped. After a 101 the decoder takes nothing more: what follows are frames.
+/// Interim responses are skipped. After a 101 the decoder takes nothing more: frames follow.
 /// The body of any other status is collected.
 package struct HandshakeResponseDecoder: Sendable {
     /// Whether the answer is all there, or all of it that will be taken.

@@ -44,17 +44,17 @@ extension InvalidHandshakeRequest: CustomStringConvertible {
         case .fieldValue(let name):
             "The value of the header field \(name) has a control character."
         case .reservedField(let name):
-            "The header field \(name) can't be set by hand."
+            "The header field \(name) can't be set by the caller."
         case .contradiction(let name):
-            "The header field \(name) contradicts the handshake, or stands there more than once."
+            "The header field \(name) contradicts the handshake, or is given more than once."
         case .host: "The Host value is not a host and port."
         case .origin: "The Origin value is empty or has a control character."
         case .connection: "The Connection value has a control character."
         case .cookie: "The cookie has a control character."
         case .subprotocol(let index):
-            "The subprotocol at position \(index) is not a token, or stands there twice."
+            "The subprotocol at position \(index) is not a token, or is listed twice."
         case .credentials:
-            "The user name has a colon, or it or the password has a control character."
+            "The user name contains a colon, or the user name or password contains a control character."
         case .keyLength(let count): "The key has \(count) bytes instead of 16."
         case .deflateOption(let name): "The compression option \(name) is out of its range."
         }

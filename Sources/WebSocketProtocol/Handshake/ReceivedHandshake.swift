@@ -20,7 +20,7 @@ package struct ReceivedHandshake: Sendable {
             throw HandshakeRejection(505, "HTTP Version Not Supported")
         }
         guard fields[values: .hostField].count == 1 else {
-            throw .badRequest("one Host field is needed")
+            throw .badRequest("exactly one Host field is required")
         }
         guard fields.listContains("websocket", in: .upgrade),
             fields.listContains("upgrade", in: .connection)

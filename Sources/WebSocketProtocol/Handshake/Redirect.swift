@@ -21,7 +21,7 @@ package struct RedirectPolicy: Sendable, Hashable {
     }
 
     /// Where a response to the handshake at `url` leads, after `followed` redirects so far; nil if
-    /// it is no redirect, or none are followed.
+    /// it isn't a redirect, or redirects aren't followed.
     package func redirect(
         from url: WebSocketURL,
         by response: HandshakeResponse,
@@ -52,7 +52,7 @@ extension HTTPFields {
     /// The fields that another origin may see as well: those that are known to be harmless, and those
     /// that the caller has marked.
     ///
-    /// What isn't listed stays: no list of words tells a token from a preference by its field's name.
+    /// Unlisted fields stay behind: a field's name doesn't say whether its value is a secret.
     package func forOtherOrigin(marked: Set<HTTPField.Name>) -> HTTPFields {
         HTTPFields(filter { marked.contains($0.name) || Self.harmlessNames.contains($0.name) })
     }

@@ -25,9 +25,9 @@ package struct MessageAssembler: ~Copyable, Sendable {
     private static let keptCapacity = 4 << 10
     /// The largest storage that is lent out again.
     private static let maximumSpareCapacity = 2 << 20
-    /// What is set aside for a frame on the strength of its announced length alone.
+    /// The most that is allocated for a frame before any of its payload has arrived.
     private static let trustedCapacity = 1 << 20
-    /// What is inflated at once: it is still in cache when it is checked.
+    /// The most that is inflated at once, so that it is still in cache when it is checked.
     private static let inflationStride = 64 << 10
 
     package init(

@@ -53,7 +53,7 @@ extension InvalidURL: CustomStringConvertible {
         case .invalidUserInfo:
             "The URL's user name or password is malformed; percent-encode all but letters, digits and "
                 + "-._~!$&'()*+,;= in it."
-        case .invalidResource: "The URL's path or query has a blank or a control character."
+        case .invalidResource: "The URL's path or query contains a space or a control character."
         }
     }
 }

@@ -116,7 +116,7 @@ extension WebSocketURL {
     /// The URL that a `Location` value means here: relative to this one or absolute, with `http` and
     /// `https` taken for `ws` and `wss`.
     ///
-    /// A relative one keeps the credentials, any other has its own alone.
+    /// A relative reference keeps the credentials; any other has only its own.
     package func resolved(_ location: String) throws(InvalidURL) -> WebSocketURL {
         try URLReference(location).resolved(against: self)
     }

@@ -2,7 +2,7 @@ import WebSocketProtocol
 
 /// The messages of a batch that are being compressed side by side, in the order in which they leave.
 ///
-/// Bounded in messages and bytes. What stays in it when the batch ends early has not been sent.
+/// Bounded in messages and bytes. Messages left in it when the batch ends early have not been sent.
 struct DeflatePipeline {
     private let workers: DeflateWorkers
     private var jobs: [DeflateJob] = []

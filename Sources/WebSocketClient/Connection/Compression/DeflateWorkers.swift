@@ -16,7 +16,7 @@ final class DeflateWorkers: Sendable {
     /// Free while a thread may find work.
     private let work = TimedLock()
     private let compressors: DeflaterPool
-    /// Who has the turn compresses too.
+    /// The thread that holds the turn compresses as well.
     private let maximumThreads: Int
 
     /// More messages than this don't wait: each has memory of its own.
@@ -56,7 +56,7 @@ final class DeflateWorkers: Sendable {
         _ = job.completion.tryLock()
         let needsThread = state.withLock { state in
             state.jobs.append(job)
-            // The first job is left to who has the turn, unless more follow.
+            // The first job is left to the thread that holds the turn, unless more follow.
             guard state.jobs.count > 1, state.threads < maximumThreads else { return false }
             state.threads += 1
             return true
@@ -121,7 +121,7 @@ final class DeflateWorkers: Sendable {
         do {
             try Threads.start { [self] in run() }
         } catch {
-            // No thread is to be had: those that are, and who has the turn, do the work.
+            // If no thread can be started, the existing workers and the sender do the work.
             state.withLock { $0.threads -= 1 }
         }
     }
@@ -152,7 +152,7 @@ final class DeflateWorkers: Sendable {
 /// Compressors that threads borrow, made when they are first needed.
 final class DeflaterPool: Sendable {
     private final class Entry: @unchecked Sendable {
-        // Safe to send: who has taken it out of the pool has it alone.
+        // Safe to send: only the thread that has taken it out of the pool uses it.
         var deflater: Deflater
 
         init(_ deflater: consuming Deflater) { self.deflater = deflater }

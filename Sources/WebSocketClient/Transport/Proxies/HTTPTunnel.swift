@@ -40,7 +40,7 @@ enum HTTPTunnel {
         }
         let authorizations = proxy.headers[values: .proxyAuthorization].count
         guard authorizations + (proxy.credentials == nil ? 0 : 1) <= 1 else {
-            throw .invalidArgument("There are credentials for the proxy and a field with others.")
+            throw .invalidArgument("The proxy has credentials, and a header field with other ones.")
         }
     }
 
@@ -62,7 +62,7 @@ enum HTTPTunnel {
             }
             // Both TLS and WebSocket let the client speak first, so nothing can follow yet.
             guard taken == bytes.count else {
-                throw .proxy(.malformedAnswer("There are bytes after its header."))
+                throw .proxy(.malformedAnswer("It is followed by more bytes."))
             }
             return
         }

@@ -170,8 +170,8 @@ enum SOCKS5Tunnel {
         case 4: "host unreachable"
         case 5: "connection refused"
         case 6: "time to live expired"
-        case 7: "it doesn't know CONNECT"
-        case 8: "it doesn't know this type of address"
+        case 7: "it doesn't support CONNECT"
+        case 8: "it doesn't support this type of address"
         default: "unknown reply"
         }
     }

@@ -7,7 +7,7 @@ package enum ConnectTarget: Sendable {
     case host(Host, port: UInt16)
     /// A Unix stream socket.
     case unix(path: String)
-    /// A connected socket of the caller's, used as it is.
+    /// The caller's connected socket, used as it is.
     case adopted(Socket)
 }
 
@@ -70,7 +70,7 @@ package enum Connector {
         _ plan: ConnectPlan,
         wakeUp: WakeUp
     ) throws(TransportError) -> any ByteStream {
-        // What can't be used is found before anything is sent.
+        // Unusable options are found before anything is sent.
         _ = try plan.tlsPeer
         let socket = try openSocket(plan, wakeUp: wakeUp)
         return try complete(plan, over: SocketStream(socket, wakeUp: wakeUp), wakeUp: wakeUp)

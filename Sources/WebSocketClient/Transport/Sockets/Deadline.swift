@@ -1,7 +1,7 @@
 /// A point on the monotonic clock by which something has to be done.
 ///
 /// Time-outs become deadlines once, at the edge: a call that waits several times can't wait longer
-/// than it was told to.
+/// than its limit.
 package struct Deadline: Sendable, Hashable {
     /// The clock's reading in nanoseconds; `Int64.max` is never.
     let nanoseconds: Int64

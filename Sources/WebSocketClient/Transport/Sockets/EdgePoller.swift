@@ -16,8 +16,8 @@
 /// Tells each change of many descriptors' readiness once: epoll(7) with EPOLLET, elsewhere kqueue(2)
 /// with EV_CLEAR.
 ///
-/// A descriptor is added once, for both directions, and never changed: who wants to know whether it is
-/// ready tries, and waits for the next change after a would-block. One thread waits; everything else is
+/// A descriptor is added once, for both directions, and never changed: to find out whether it is
+/// ready, try, and wait for the next change after a would-block. One thread waits; everything else is
 /// for any thread, as the system's calls are.
 package final class EdgePoller: Sendable {
     /// What has become of a descriptor.

@@ -21,7 +21,7 @@ package final class WakeUp: Sendable {
 
     package var isSignalled: Bool { signalled.load(ordering: .acquiring) }
 
-    /// Wakes everybody who waits, now and later.
+    /// Wakes every waiting thread, now and later.
     package func signal() {
         guard !signalled.exchange(true, ordering: .acquiringAndReleasing) else { return }
         SystemCalls.signalEvent(writer)

@@ -25,8 +25,8 @@ struct ProcessGeneration {
         return ProcessGeneration(number: forks.load(ordering: .relaxed))
     }
 
-    /// Whether this is still the process in which the value was taken. Costs one load: who has a value
-    /// has asked for `current`, so the forks are being counted.
+    /// Whether this is still the process in which the value was taken. Costs one load: whoever has a value
+    /// got it from `current`, so forks are being counted.
     @inline(__always)
     var isCurrent: Bool { number == Self.forks.load(ordering: .relaxed) }
 

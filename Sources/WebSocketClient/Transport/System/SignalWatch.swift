@@ -103,7 +103,7 @@ package final class SignalWatch: Sendable {
     }
 }
 
-/// What is installed as a signal's handler, and what that reads: a handler can't take a lock, so
+/// The signal handler and the data that it reads: a handler can't take a lock, so
 /// everything is written before the handler is installed.
 private enum SignalHandler {
     private struct Facts {

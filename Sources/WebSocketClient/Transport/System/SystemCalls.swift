@@ -129,7 +129,7 @@ enum SystemCalls {
     }
 
     /// The value of an environment variable; `nil` if it is unset, and in a program with more rights
-    /// than its user has (setuid), who must not choose its proxies, authorities and logs.
+    /// than its user has (setuid), as the user must not choose its proxies, authorities and logs.
     static func environmentVariable(_ name: String) -> String? {
         #if os(Linux)
             secure_getenv(name).map { String(cString: $0) }

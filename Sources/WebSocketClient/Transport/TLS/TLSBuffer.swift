@@ -46,7 +46,7 @@ struct TLSBuffer: ~Copyable, @unchecked Sendable {
         end += count
     }
 
-    /// Makes room for so many bytes, lest `append` does it in steps.
+    /// Makes room for `count` bytes, so that `append` doesn't grow in steps.
     mutating func reserve(_ count: Int) {
         _ = space(atLeast: count)
     }

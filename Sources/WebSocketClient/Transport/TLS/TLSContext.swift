@@ -63,7 +63,7 @@ final class TLSContext: @unchecked Sendable {
         do throws(ErrorNumber) {
             return try LogFile(path: path)
         } catch {
-            if Tracing.isEnabled { Tracing.log("There is no key log: \(path): \(error)") }
+            if Tracing.isEnabled { Tracing.log("The key log \(path) can't be written: \(error)") }
             return nil
         }
     }

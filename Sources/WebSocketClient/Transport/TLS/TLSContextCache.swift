@@ -1,7 +1,7 @@
 /// Contexts of recent connections: loading the authorities takes longer than a handshake.
 ///
 /// Connections with equal options share one, and through it the sessions to resume. Authorities and
-/// certificates that were changed since make a new one: a look at each file's date tells.
+/// certificates that were changed since make a new one, recognised by the files' dates.
 enum TLSContextCache {
     private struct Key: Hashable {
         let options: TLSOptions

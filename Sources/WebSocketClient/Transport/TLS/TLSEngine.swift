@@ -122,8 +122,8 @@ struct TLSEngine: ~Copyable, @unchecked Sendable {
                 total += count
                 continue
             }
-            // What came before the end, or before a bad record, is delivered first; the engine
-            // remembers the rest and tells it next time.
+            // Data before the end, or before a bad record, is delivered first; the engine remembers
+            // the rest and reports it next time.
             do throws(TransportError) {
                 let step = try explain(result, during: .connection)
                 return total > 0 ? .bytes(total) : step

@@ -1,6 +1,6 @@
 import CWebSocketOpenSSL
 
-/// The ciphertext on both sides of OpenSSL: what has arrived, and what is to be sent.
+/// The ciphertext on both sides of OpenSSL: the received bytes, and those to be sent.
 final class TLSCiphertext {
     /// More than this isn't collected for a peer that doesn't read: requests to renegotiate, each
     /// refused by an alert, would otherwise fill the memory, with a byte of data between them.
@@ -13,7 +13,7 @@ final class TLSCiphertext {
 
     var isOverMessageLimit: Bool { messageCount > TLSEngine.messageLimit }
 
-    /// Lets OpenSSL tell of each message of `ssl`, which must not outlive this object.
+    /// Has OpenSSL report each message of `ssl`, which must not outlive this object.
     func countMessages(of ssl: OpaquePointer) {
         SSL_set_msg_callback(ssl, countMessage)
         SSL_ctrl(

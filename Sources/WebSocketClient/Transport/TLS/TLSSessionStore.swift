@@ -31,7 +31,7 @@ final class TLSSessionStore: Sendable {
         SSL_set_session(ssl, entry.session.pointer)
     }
 
-    /// Keeps a session that the server has offered; false if it can't be told whose it is.
+    /// Keeps a session that the server has offered; false if its peer is unknown.
     func store(_ session: OpaquePointer, of ssl: OpaquePointer) -> Bool {
         guard let pointer = SSL_get_ex_data(ssl, TLSSessionStore.ownerIndex) else { return false }
         let peer = Unmanaged<TLSPeer>.fromOpaque(pointer).takeUnretainedValue()

@@ -10,7 +10,7 @@ package final class TLSStream: ByteStream {
     /// Ciphertext on its way to the socket.
     private struct Outgoing: ~Copyable, Sendable {
         var buffer = TLSBuffer()
-        /// The plaintext that was encrypted last, unless the writer has been told of all of it.
+        /// The plaintext that was encrypted last, unless all of it has been reported as written.
         var chunk: Chunk?
         /// Nothing more will be written: when `buffer` is empty, the lower stream ends too.
         var isFinishing = false
@@ -19,13 +19,13 @@ package final class TLSStream: ByteStream {
         /// Which plaintext ends where, once somebody asks what has been acknowledged.
         var marks: AcknowledgementMarks?
 
-        /// How much of the plaintext the writer hasn't been told of.
+        /// How much of the plaintext hasn't been reported as written.
         var unreportedCount: UInt64 { chunk.map { UInt64($0.plaintext - $0.reported) } ?? 0 }
     }
 
     /// Plaintext whose ciphertext is on its way.
     ///
-    /// The writer is told of it in proportion to the ciphertext that has left, and of all of it with
+    /// It is reported as written in proportion to the ciphertext that has left, and completely with
     /// the last byte, so that a slow peer's progress can be seen.
     private struct Chunk {
         let plaintext: Int
@@ -163,7 +163,7 @@ package final class TLSStream: ByteStream {
         }
     }
 
-    /// Encrypts and sends; tells of plaintext as its ciphertext leaves.
+    /// Encrypts and sends; plaintext counts as written when its ciphertext leaves.
     package func write(_ bytes: UnsafeRawBufferPointer) throws(TransportError) -> Transfer {
         guard !bytes.isEmpty else { return .bytes(0) }
         return try outgoing.withLock { outgoing throws(TransportError) in
@@ -207,7 +207,7 @@ package final class TLSStream: ByteStream {
     }
 
     /// A writer waits for the rest of a handshake message. A reader in another thread may be the one
-    /// who gets it, so look again soon.
+    /// that gets it, so look again soon.
     private func waitForHandshakeMessage(
         _ interest: Interest,
         until deadline: Deadline
@@ -374,7 +374,7 @@ package final class TLSStream: ByteStream {
         } catch .timedOut {
             throw .timedOut(.tlsHandshake)
         } catch {
-            // The peer may still get the alert that tells it why.
+            // The peer may still get the alert that says why.
             _ = try? outgoing.withLock { outgoing throws(TransportError) in try sendAll(&outgoing) }
             throw error.duringTLSHandshake
         }
@@ -410,7 +410,7 @@ package final class TLSStream: ByteStream {
 }
 
 extension TransportError {
-    /// The same, with the stage in it: a lost connection says nothing of TLS by itself.
+    /// This error, with the stage in it: a lost connection says nothing of TLS by itself.
     fileprivate var duringTLSHandshake: TransportError {
         switch self {
         case .system(_, .connectionReset), .system(_, .brokenPipe):

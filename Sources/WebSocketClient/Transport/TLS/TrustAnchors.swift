@@ -33,7 +33,7 @@ enum TrustAnchors: Hashable {
             ? .files(file: nil, directory: path) : .files(file: path, directory: nil)
     }
 
-    /// The files and directories whose change changes who is trusted.
+    /// The files and directories that decide who is trusted.
     var paths: [String] {
         switch self {
         case .system(let authorities): [authorities.file] + authorities.directories

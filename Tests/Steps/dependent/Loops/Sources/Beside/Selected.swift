@@ -1,4 +1,4 @@
-// The same with a module selector, which says which module's name is meant wherever it stands.
+// As Ours.swift, with a module selector, which names the module wherever it is needed.
 
 import Hummingbird
 import Vapor
