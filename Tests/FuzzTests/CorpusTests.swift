@@ -3,7 +3,7 @@ import FuzzTargets
 import TestSupport
 import Testing
 
-@Suite("What the fuzzers start from, and what they once found")
+@Suite("The fuzzers' seeds, and inputs that they once found")
 struct CorpusTests {
     private static func corpus(_ target: FuzzTarget) throws -> [[UInt8]] {
         let folder = URL(filePath: #filePath)

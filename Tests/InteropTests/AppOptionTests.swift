@@ -55,7 +55,7 @@ struct AppOptionTests {
         #expect(try outcome(of: url) { try $0.runForever() } == ["TLS failed"])
     }
 
-    @Test("A run goes through the proxy that it is told, but to hosts reached directly")
+    @Test("A run goes through the given proxy, except to hosts reached directly")
     func proxy() throws {
         let url = try server.url()
         let http = try ProxyServers.tinyproxy(withCredentials: true)

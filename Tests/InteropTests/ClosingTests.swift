@@ -54,7 +54,7 @@ struct ClosingTests {
     }
 
     @Test(
-        "A connection that is cut is told apart from one that is closed",
+        "A connection that is cut is distinguished from one that is closed",
         arguments: Counterpart.allCases
     )
     func cut(server: Counterpart) throws {

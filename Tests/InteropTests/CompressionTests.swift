@@ -3,12 +3,12 @@ import TestSupport
 import Testing
 import WebSocketClient
 
-/// Offers of compression, and what the server is told to want of its own accord.
+/// Offers of compression, and what the server is made to ask for by itself.
 struct Negotiation: Sendable {
     var name: String
     var offers: [DeflateOffer]
     var query = ""
-    /// Who has to decline: a library whose compressor has no window of 2^8.
+    /// The server that has to decline: a library whose compressor has no window of 2^8.
     var declining: [Counterpart] = []
 
     static func offering(

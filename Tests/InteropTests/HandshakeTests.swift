@@ -35,7 +35,10 @@ struct HandshakeTests {
         }
     }
 
-    @Test("A refusal's status, reason, fields and body are told", arguments: Counterpart.allCases)
+    @Test(
+        "A refusal's status, reason, fields and body are reported",
+        arguments: Counterpart.allCases
+    )
     func refusal(server: Counterpart) throws {
         let socket = WebSocket(options: .interop)
         let error = errorThrown { try socket.connect(to: server.url("/refuse")) }

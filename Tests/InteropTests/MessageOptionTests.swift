@@ -97,7 +97,7 @@ struct MessageOptionTests {
         try socket.close()
     }
 
-    @Test("class_: a class of one's own, whose methods are honoured")
+    @Test("class_: the caller's own class, whose methods are honoured")
     func ownClass() throws {
         final class Loud: WebSocket, @unchecked Sendable {
             override func send(frame: Frame) throws -> Int {

@@ -111,7 +111,7 @@ struct OpenSSLServerTests {
     }
 
     @Test(
-        "A demanded client certificate that isn't sent, or is somebody else's, is told by the alert"
+        "A required client certificate that isn't sent, or is somebody else's, is reported by the alert"
     )
     func missingClientCertificate() throws {
         var stranger = trusting

@@ -173,7 +173,7 @@ struct ProxyTests {
         try expectTunnel(.socks4a, try ProxyServers.dante(), hosts: ["127.0.0.1"])
     }
 
-    @Test("dante: what its rules forbid is refused in its words")
+    @Test("dante: a request that its rules forbid is refused in its words")
     func danteRefusal() throws {
         let echo = try EchoServer()
         let server = try ProxyServers.dante(

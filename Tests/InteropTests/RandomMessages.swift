@@ -73,7 +73,7 @@ struct RandomMessages {
         generator = SeededGenerator(state: seed)
     }
 
-    /// Steps that send at least so many messages.
+    /// Steps that send at least `messages` messages.
     mutating func steps(messages: Int) -> [SendStep] {
         var steps: [SendStep] = []
         var count = 0

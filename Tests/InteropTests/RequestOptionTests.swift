@@ -3,7 +3,7 @@ import Testing
 import WebSocketClient
 
 /// Options of websocket-client's `create_connection`, each named in a title, against a server that
-/// tells what it has seen.
+/// reports what it has seen.
 @Suite(
     "Options of create_connection for the request",
     .blocking,
@@ -123,7 +123,9 @@ struct RequestOptionTests {
         #expect(fields[values: "Connection"] == ["keep-alive, Upgrade"])
     }
 
-    @Test("subprotocols: offered in their order, and the chosen one is told in its own spelling")
+    @Test(
+        "subprotocols: offered in their order, and the chosen one is reported in its own spelling"
+    )
     func subprotocols() throws {
         let socket = try createConnection(
             server.url("/headers?protocol=Chat.v1"),
@@ -135,7 +137,7 @@ struct RequestOptionTests {
         try socket.close()
     }
 
-    @Test("redirect_limit: so many are followed, none with 0")
+    @Test("redirect_limit: that number is followed, none with 0")
     func redirectLimit() throws {
         let url = try Counterpart.aiohttp.url("/redirect?to=%2Fheaders")
         let followed = try createConnection(url, redirectLimit: 1, options: .interop)

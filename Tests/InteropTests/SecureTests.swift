@@ -93,7 +93,7 @@ struct SecureTests {
         #expect(String(decoding: response.body, as: UTF8.self).contains("nginx"))
     }
 
-    @Test("An authority that nobody knows is refused, and told in OpenSSL's words")
+    @Test("An unknown authority is refused, and reported in OpenSSL's words")
     func unknownAuthority() throws {
         let error = errorThrown {
             try WebSocket.connect(to: SecureServer.url(of: .ws), options: .interop).abort()

@@ -208,7 +208,7 @@ struct TransportOptionTests {
         try socket.close()
     }
 
-    @Test("sslopt: an authority of one's own, or no verification")
+    @Test("sslopt: the caller's own authority, or no verification")
     func tls() throws {
         let url = try SecureServer.url(of: server)
         for options in [try SecureServer.options.tls, TLSOptions(verification: .none)] {

@@ -2,7 +2,7 @@ package import WebSocketClient
 
 extension Duration {
     /// A limit that only bounds a hang: what should end at once ends within this on a machine that is
-    /// slow, busy and sanitized as well. What a test tells apart from it lasts far longer, or for ever.
+    /// slow, busy and sanitized as well. Anything that a test distinguishes from it lasts far longer, or forever.
     package static var ample: Duration { .seconds(60) }
 
     /// What a test that passes never waits for: far longer than ``ample``.

@@ -20,7 +20,7 @@ package final class Certificates: Sendable {
     /// Good for localhost, *.example.test, 127.0.0.1 and ::1.
     package let server: Identity
     package let expired: Identity
-    /// Good for other.example alone.
+    /// Valid only for other.example.
     package let wrongHost: Identity
     package let selfSigned: Identity
     /// Of an authority that nobody knows.

@@ -112,7 +112,7 @@ package final class ServerProcess: Sendable {
     /// The folder that `arguments` was given.
     package var folder: TemporaryFolder { run.folder }
 
-    /// A port below those that the system gives to who asks for any: between this look and the
+    /// A port below those that the system gives out by itself: between this look and the
     /// server's start, a test's own listener would else get it, and pass for the server.
     private static func freePort() throws -> UInt16 {
         for _ in 0..<100 {

@@ -1,6 +1,6 @@
 import Synchronization
 
-/// What a relay does to one connection: one fault, when so many bytes have gone through.
+/// What a relay does to one connection: one fault, after a given number of bytes.
 package final class RelayPlan: Sendable {
     package enum Fault: String, CaseIterable, Sendable {
         /// Nothing.
@@ -9,7 +9,7 @@ package final class RelayPlan: Sendable {
         case pause
         /// Some thousand bytes go through one by one, each a segment.
         case trickle
-        /// What came at once goes through one by one, with a pause behind each byte.
+        /// Bytes that came at once go through one by one, with a pause behind each byte.
         case drip
         /// Both ends of the connection are closed.
         case cut

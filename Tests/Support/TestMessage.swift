@@ -1,6 +1,6 @@
 import Glibc
 
-/// A message that tells who sent it, as which one, and whether a byte of it was lost or changed.
+/// A message that shows who sent it, as which one, and whether a byte of it was lost or changed.
 ///
 /// It is ASCII, so that it can go as text too.
 package struct TestMessage: Sendable, Hashable {

@@ -90,7 +90,7 @@ struct BenchTests {
         }
     }
 
-    @Test("A server that sends other bytes of the same length is not taken for an echo")
+    @Test("A server that sends other bytes of the same length isn't an echo server")
     func otherBytes() throws {
         try withServer { connection in
             for _ in 0..<200 { try connection.send(text: "x") }

@@ -71,7 +71,7 @@ struct KeyTests {
         #expect(keys("\u{1B}[[Ax") == [.unknown, .scalar("x")])
     }
 
-    @Test("What is no key swallows nothing after it")
+    @Test("A sequence that isn't a key doesn't swallow what follows")
     func malformed() {
         #expect(keys([0xC3, 0x0D]) == [.enter])
         #expect(keys([0xE3, 0x81, 0x61]) == [.scalar("a")])
@@ -215,7 +215,7 @@ struct PromptViewTests {
         }
     }
 
-    @Test("What can't be seen is shown escaped")
+    @Test("Invisible characters are shown escaped")
     func invisible() {
         #expect(view("a\u{1E}b", room: 20).text == "a\(escape)[7m\\x1e\(escape)[27mb")
         #expect(view("\0", room: 20).column == 4)
@@ -257,7 +257,7 @@ struct RowsTests {
     }
 }
 
-@Suite("What a peer sends, made legible")
+@Suite("A peer's data, escaped")
 struct EscapingTests {
     @Test("Every control character is escaped, and nothing else is")
     func controls() {
@@ -297,7 +297,7 @@ struct EscapingTests {
         #expect(Escaping.data([0x93, 0x8E, 0x36, 0xF2, 0x02, 0x00]) == "[zlib] \\x1b[2J")
     }
 
-    @Test("What is cut short, goes on, or isn't text stays bytes")
+    @Test("Compressed data that is cut short, goes on, or isn't text stays bytes")
     func notCompressed() {
         for count in 0..<Samples.gzip.count {
             #expect(Escaping.data(Array(Samples.gzip.prefix(count))).hasPrefix("b"))

@@ -33,7 +33,7 @@ struct PromptTests {
         }
     }
 
-    @Test("What arrives goes above the line that is being typed")
+    @Test("Frames that arrive go above the line that is being typed")
     func aboveTheLine() throws {
         let release = Promise<Void>()
         try withServer { connection in
@@ -272,7 +272,7 @@ struct PromptTests {
         }
     }
 
-    @Test("What a peer sends can neither steer the terminal nor pass for the prompt")
+    @Test("A peer's data can neither control the terminal nor look like the prompt")
     func sanitising() throws {
         try withServer { connection in
             try connection.send(text: "\u{1B}]52;c;eA==\u{07}\u{9B}2J\r\u{202E}x\n> y\u{061C}")

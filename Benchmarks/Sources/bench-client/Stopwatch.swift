@@ -21,7 +21,7 @@ struct Stopwatch {
         Double(time.tv_sec) + Double(time.tv_usec) / 1e6
     }
 
-    /// The line of JSON that tells what a job took.
+    /// The line of JSON that says what a job took.
     func line(for job: Job, peer: String, roundTrips: [Double]) -> String {
         let seconds = Double(Self.nanoseconds() - start) / 1e9
         let after = Self.usage()

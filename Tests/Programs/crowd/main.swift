@@ -45,7 +45,7 @@ guard arguments.count == 3, let count = Int(arguments[2]), count > 0 else {
 let url = arguments[1]
 let dispatcher = try Dispatcher()
 
-/// Runs so many apps, and calls `whenIdle` on the running thread once all of them have had their echo.
+/// Runs `count` apps, and calls `whenIdle` on the running thread once all of them have had their echo.
 func run(_ count: Int, whenIdle: @escaping @Sendable () -> Void) throws {
     let echoed = Atomic<Int>(0)
     for _ in 0..<count {

@@ -1,6 +1,6 @@
 import WebSocketProtocol
 
-/// Payloads of close frames: what is read is what is written again.
+/// Payloads of close frames: reading and writing one gives the same bytes.
 enum CloseFuzz {
     static func run(_ input: inout Input) throws(Finding) {
         let bytes = input.rest

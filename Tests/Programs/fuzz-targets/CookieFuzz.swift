@@ -47,7 +47,7 @@ enum CookieFuzz {
         }
     }
 
-    /// Taken apart byte by byte: a mark that combines with a blank is no reason to miss it.
+    /// Taken apart byte by byte: a mark that combines with a blank must not hide it.
     private static func pairs(of header: String?) -> Set<[UInt8]> {
         let pairs = Array((header ?? "").utf8).split(separator: UInt8(ascii: ";"))
         return Set(pairs.map { Array($0.drop { $0 == UInt8(ascii: " ") }) })

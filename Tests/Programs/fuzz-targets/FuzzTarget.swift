@@ -29,7 +29,7 @@ public enum FuzzTarget: String, CaseIterable, Sendable {
     }
 }
 
-/// What doesn't hold of an input.
+/// A property that an input violates.
 public struct Finding: Error, CustomStringConvertible {
     public var description: String
 }

@@ -27,7 +27,7 @@ enum HandshakeFuzz {
         let split = try answer(bytes, sizes)
         try require(whole?.response == split?.response, "another answer in pieces")
         guard let whole, let split else { return }
-        // A body that breaks off tells nothing about what follows it.
+        // A body that breaks off says nothing about the bytes after it.
         if whole.response.isBodyComplete {
             try require(whole == split, "another end in pieces")
         }

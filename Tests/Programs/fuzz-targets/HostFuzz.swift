@@ -1,6 +1,6 @@
 import WebSocketProtocol
 
-/// Hosts: what is accepted has one meaning for every consumer.
+/// Hosts: an accepted one has the same meaning for every consumer.
 enum HostFuzz {
     static func run(_ input: inout Input) throws(Finding) {
         let isSecond = input.byte() & 1 != 0

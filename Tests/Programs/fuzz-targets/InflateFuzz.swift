@@ -102,7 +102,7 @@ enum InflateFuzz {
     private enum Reference {
         case message([UInt8])
         case refused
-        /// A final block: what follows is a matter of RFC 7692 §7.2.3.4, which zlib knows nothing of.
+        /// A final block: the rest is a matter of RFC 7692 §7.2.3.4, which zlib doesn't know.
         case ended
     }
 

@@ -2,7 +2,7 @@ import HTTPTypes
 import WebSocketClient
 import WebSocketProtocol
 
-/// URLs, `Location` fields and proxies' URLs: what is accepted makes a request that says just that.
+/// URLs, `Location` fields and proxies' URLs: an accepted one makes a request that says just that.
 enum URLFuzz {
     private static let bases = [
         "ws://www.example.com/a/b?c", "wss://user:password@[::1]:8443", "ws://10.0.0.1:81/%25/",

@@ -1,6 +1,6 @@
 import WebSocketClient
 
-/// A message that tells whether it is whole and which one it is: a hash, a number, and contents.
+/// A message that shows whether it is whole and which one it is: a hash, a number, and contents.
 struct Payload {
     let bytes: [UInt8]
 

@@ -58,7 +58,7 @@ final class Worker: Sendable {
     }
 }
 
-/// One connection: so many messages go out, and the same have to come back.
+/// One connection: messages go out, and the same ones have to come back.
 private final class Session: Sendable {
     private let count: Int
     let received = Locked((messages: 0, bytes: 0))
@@ -102,7 +102,7 @@ private final class Session: Sendable {
         defer { socket.abort() }
         let sending = Background { [self] in send(over: socket) }
         let receivingError = receive(from: socket)
-        // The one who sends has nothing to wait for any more.
+        // The sender has nothing to wait for any more.
         if receivingError != nil { socket.abort() }
         let sendingError = (try? sending.join()) ?? nil
         if case .corruption? = receivingError { return receivingError }

@@ -62,7 +62,7 @@ struct AppArgumentsTests {
         #expect(!lines.contains("\r\nhost:") && !lines.contains("\r\norigin:"))
     }
 
-    @Test("skipUTF8Validation lets text pass that is none, which is a violation otherwise")
+    @Test("skipUTF8Validation lets invalid text pass, which is a violation otherwise")
     func validation() throws {
         try withServer { connection in
             try connection.send(.text, [0x61, 0xFF])
@@ -103,7 +103,7 @@ struct AppArgumentsTests {
         #expect(try isSet.value())
     }
 
-    @Test("sslopt decides whether a certificate of nobody's is taken")
+    @Test("sslopt decides whether a self-signed certificate is accepted")
     func tls() throws {
         let identity = try Certificates.shared.get().selfSigned
         let tls = try TLSServer(certificateFile: identity.certificate, keyFile: identity.key)
@@ -171,7 +171,7 @@ struct AppArgumentsTests {
         #expect(!errored)
     }
 
-    @Test("A socket of the user's own is used for the first connection, and belongs to it")
+    @Test("The user's own socket is used for the first connection, and belongs to it")
     func ownSocket() throws {
         let server = try LoopbackServer()
         defer { server.stop() }
@@ -197,7 +197,7 @@ struct AppArgumentsTests {
         #expect(journal.entries == ["own"])
     }
 
-    @Test("ping() of one's own doesn't count as keepalive, and a pong with another payload neither")
+    @Test("The user's own ping() doesn't count as keepalive, nor does a pong with another payload")
     func unmatchedPong() throws {
         try withServer { connection in
             try connection.send(.pong, Array("what?".utf8))

@@ -179,7 +179,7 @@ struct AppOptionTests {
         #expect(options.socketOptions == [first, second])
     }
 
-    @Test("What an app knows of itself changes as it runs")
+    @Test("An app's properties change as it runs")
     func facts() throws {
         let server = try LoopbackServer { connection in
             _ = try connection.receive()
@@ -205,7 +205,7 @@ struct AppOptionTests {
         #expect(app.lastCloseFrame == ClosePayload(code: .internalError, reason: "oops"))
     }
 
-    @Test("An app's own keepalive and reconnection hold where a run isn't told otherwise")
+    @Test("An app's own keepalive and reconnection hold for runs that aren't given others")
     func ownPlans() throws {
         let server = try LoopbackServer { connection in
             while try connection.nextPiece().opcode != .ping {}
@@ -223,7 +223,7 @@ struct AppOptionTests {
         #expect(opened.load(ordering: .relaxed) == 3)
     }
 
-    @Test("The default reconnection holds for apps that aren't told otherwise")
+    @Test("The default reconnection holds for apps that aren't given another")
     func defaultReconnection() async {
         // The default is the process's: one of its own doesn't disturb other tests.
         await #expect(processExitsWith: .success) {

@@ -43,7 +43,7 @@ struct AppTests {
         )
     }
 
-    @Test("A peer that closes in order is no error", arguments: [1000, 1001] as [UInt16])
+    @Test("A clean close by the peer isn't an error", arguments: [1000, 1001] as [UInt16])
     func orderlyClose(code: UInt16) throws {
         let server = try LoopbackServer { connection in
             try connection.sendClose(code: code, reason: "")
@@ -79,7 +79,7 @@ struct AppTests {
         #expect(journal.entries.last == "close 1006 ")
     }
 
-    @Test("A peer that breaks the protocol is told, and it is one error")
+    @Test("A peer that breaks the protocol gets a close frame, and it is one error")
     func violation() throws {
         let told = Mutex<UInt16?>(nil)
         let server = try LoopbackServer { connection in
@@ -96,7 +96,7 @@ struct AppTests {
         #expect(told.withLock { $0 } == 1002)
     }
 
-    @Test("What a callback throws goes to onError, and the run goes on")
+    @Test("An error thrown by a callback goes to onError, and the run goes on")
     func throwingCallback() throws {
         struct Trouble: Error {}
         let server = try LoopbackServer()
@@ -120,7 +120,7 @@ struct AppTests {
         )
     }
 
-    @Test("Pings are answered and told, and so are pongs")
+    @Test("Pings are answered and reported, and pongs are reported")
     func controlFrames() throws {
         let server = try LoopbackServer { connection in
             try connection.send(.ping, [1, 2])

@@ -41,7 +41,7 @@ struct DispatcherTests {
         #expect(threads.withLock { $0 } == [UInt(pthread_self())])
     }
 
-    @Test("A server that doesn't answer the handshake holds up nobody else")
+    @Test("A server that doesn't answer the handshake doesn't hold up other apps")
     func deafServer() throws {
         let listener = try Listener()
         let server = try LoopbackServer()
@@ -87,7 +87,7 @@ struct DispatcherTests {
         #expect(journal.count(of: "error") == 0)
     }
 
-    @Test("A signal is told on the dispatching thread, and has its former effect afterwards")
+    @Test("A signal is reported on the dispatching thread, and has its former effect afterwards")
     func signals() throws {
         let server = try LoopbackServer()
         defer { server.stop() }
@@ -111,7 +111,7 @@ struct DispatcherTests {
             try dispatcher.dispatch()
         }
         #expect(journal.entries == ["open", "signal true", "close 1000 "])
-        // The thread that told of the signal may be the last to let go of the dispatcher.
+        // The thread that reported the signal may be the last to release the dispatcher.
         #expect(
             eventually {
                 sigaction(SIGURG, nil, &former)
@@ -135,7 +135,7 @@ struct DispatcherTests {
         #expect(action.__sigaction_handler.sa_handler == nil)
     }
 
-    @Test("Apps whose dispatcher is let go of before dispatch() no longer run, and keep nothing")
+    @Test("Apps whose dispatcher is released before dispatch() no longer run, and keep nothing")
     func neverDispatched() throws {
         weak var former: Dispatcher?
         let app = WebSocketApp(url: "ws://127.0.0.1:1/")
@@ -158,7 +158,7 @@ struct DispatcherTests {
     }
 
     @Test(
-        "Many servers that don't answer hold up no other app, and stop() ends all attempts at once"
+        "Many unresponsive servers don't hold up another app, and stop() ends all attempts at once"
     )
     func silentServers() throws {
         let listener = try Listener()

@@ -27,7 +27,7 @@ struct EventLoopTests {
         func cannotWait(_ error: TransportError) { errors.append(error) }
     }
 
-    @Test("A member whose descriptor can't be waited for is told so, and advances once more")
+    @Test("A member whose descriptor can't be waited for gets the error, and advances once more")
     func refusedDescriptor() throws {
         let loop = try EventLoop()
         // epoll(7) refuses regular files.
@@ -62,7 +62,7 @@ struct EventLoopTests {
         #expect(member.readiness.count == 20)
     }
 
-    @Test("Deadlines are met in their order, and one that has moved does no harm")
+    @Test("Deadlines come up in their order, and a moved one does no harm")
     func deadlines() throws {
         let loop = try EventLoop()
         let order = Mutex<[Int]>([])

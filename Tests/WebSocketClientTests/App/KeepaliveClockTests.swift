@@ -79,7 +79,7 @@ struct KeepaliveClockTests {
         #expect(verdict == .lost)
     }
 
-    @Test("What the peer's system takes in behind the ping says nothing about the ping")
+    @Test("Bytes that the peer's system takes in after the ping say nothing about the ping")
     mutating func behindThePing() {
         traffic.sentBytes = 1000
         clock.pinged(traffic, now: at(30))

@@ -73,7 +73,7 @@ struct KeepaliveTests {
         )
     }
 
-    @Test("A large message that leaves slowly is no silence, though the ping waits behind it")
+    @Test("A large message that leaves slowly isn't silence, though the ping waits behind it")
     func slowDeparture() throws {
         let server = try LoopbackServer { connection in
             // Takes the bytes in slowly, and only then answers what it finds: the ping comes last.
@@ -109,7 +109,7 @@ struct KeepaliveTests {
         #expect(journal.entries == ["open", "pong", "close 1000 "])
     }
 
-    @Test("A callback that takes long is no silence of the peer")
+    @Test("A slow callback doesn't count as the peer's silence")
     func busyCallback() throws {
         let server = try LoopbackServer()
         defer { server.stop() }

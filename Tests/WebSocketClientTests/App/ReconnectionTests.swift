@@ -8,7 +8,7 @@ import WebSocketProtocol
 
 @Suite("Reconnecting", .blocking)
 struct ReconnectionTests {
-    @Test("Each drop is told by one error and one close, and onReconnect follows")
+    @Test("Each drop is reported by one error and one close, and onReconnect follows")
     func drops() throws {
         let server = try LoopbackServer { connection in
             try connection.sendClose(code: 4000, reason: "again")
@@ -30,7 +30,7 @@ struct ReconnectionTests {
         )
     }
 
-    @Test("A clean close by the peer is followed by another connection, and is no error")
+    @Test("A clean close by the peer is followed by another connection, and isn't an error")
     func cleanClose() throws {
         let server = try LoopbackServer { connection in
             try connection.sendClose(code: 1000, reason: "")
@@ -69,7 +69,7 @@ struct ReconnectionTests {
         #expect(connections.load(ordering: .relaxed) == 1)
     }
 
-    @Test("The app gives up after the limit of attempts, each told")
+    @Test("The app gives up after the limit of attempts, and reports each")
     func limit() throws {
         let server = try LoopbackServer()
         server.stop()

@@ -25,7 +25,7 @@ struct AsyncConnectionTests {
         }
     }
 
-    @Test("Fifty attempts that get no answer hold up no other for long")
+    @Test("Fifty unanswered attempts don't hold up another one for long")
     func manyAttempts() async throws {
         let server = try LoopbackServer(script: Script.echo)
         defer { server.stop() }
@@ -179,7 +179,7 @@ struct AsyncConnectionTests {
     @concurrent
     private static func joined(_ thread: Background<Void>) async throws { try thread.join() }
 
-    @Test("What a blocking call reads ahead reaches the task that waits")
+    @Test("Bytes that a blocking call has read ahead reach the waiting task")
     func readAhead() async throws {
         let go = Promise<Void>()
         try await withAsyncSocket { connection in
@@ -221,7 +221,7 @@ struct AsyncConnectionTests {
     }
 
     @Test(
-        "What a subclass overrides is honoured, and a cancelled receive loses nothing there either"
+        "A subclass's overrides are honoured, and a cancelled receive loses nothing there either"
     )
     func subclass() async throws {
         try await withAsyncSocket(as: Counting.self, server: Script.echo) { socket in

@@ -123,7 +123,7 @@ struct AsyncReceiveTests {
         }
     }
 
-    @Test("Receives that are cancelled lose no message and double none")
+    @Test("Cancelled receives neither lose nor duplicate a message")
     func cancelledReceives() async throws {
         let count = 5_000
         try await withAsyncSocket { connection in

@@ -29,7 +29,7 @@ enum Script {
         }
     }
 
-    /// Reads nothing until it is told to, and then hands over each message until the end.
+    /// Reads nothing until it is released, and then hands over each message until the end.
     static func reads(
         after start: Promise<Void>,
         _ body: @escaping @Sendable (_ payload: [UInt8]) throws -> Void

@@ -59,7 +59,7 @@ struct ReactorTests {
         try await answering.value
     }
 
-    @Test("What happens between the attempt and the wait ends the wait at once")
+    @Test("An event between the attempt and the wait ends the wait at once")
     func latch() async throws {
         let slot = WaitSlot()
         slot.report(.read)
@@ -120,7 +120,7 @@ struct ReactorTests {
         #expect(try reading.join() == sent)
     }
 
-    @Test("What nobody waits to write is written when there is room")
+    @Test("Bytes that no task waits to write are written when there is room")
     func rest() async throws {
         let calls = Locked(0)
         let watched = try Watched { calls.withLock { $0 += 1 } }
@@ -237,7 +237,7 @@ struct ReactorTests {
         withExtendedLifetime(watched) {}
     }
 
-    @Test("A child made by fork(2) leaves its parent's registrations alone", .alone)
+    @Test("A child made by fork(2) doesn't touch its parent's registrations", .alone)
     func fork() async throws {
         // Swift hides the call.
         let address = try #require(dlsym(nil, "fork"))

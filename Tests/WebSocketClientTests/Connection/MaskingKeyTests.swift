@@ -71,7 +71,7 @@ struct MaskingKeyTests {
         }
     }
 
-    @Test("A key tells nothing about the next one (serial correlation)")
+    @Test("A key doesn't predict the next one (serial correlation)")
     func serialCorrelation() throws {
         let keys = try Self.draw()
         for place in 0..<4 {
@@ -83,7 +83,7 @@ struct MaskingKeyTests {
         }
     }
 
-    @Test("Keys repeat no more often than chance has it, across supplies and threads too")
+    @Test("Keys repeat no more often than by chance, across supplies and threads too")
     func repetitions() throws {
         let drawing = (0..<4).map { _ in Background { try Self.draw() } }
         let keys = try drawing.flatMap { try $0.join() }

@@ -57,7 +57,7 @@ struct OpeningHandshakeTests {
         return (try #require(error), start.duration(to: .now))
     }
 
-    @Test("A refusal without a length on a connection that is kept is told soon, with its words")
+    @Test("A refusal without a length on a connection that is kept is reported soon, with its body")
     func refusalWithoutLength() throws {
         let peer = try Peer("HTTP/1.1 403 Forbidden\r\n\r\nno entry\u{1B}[2J today\n")
         let (error, took) = try refusal(of: peer, options())

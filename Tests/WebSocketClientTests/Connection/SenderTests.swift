@@ -7,7 +7,7 @@ import WebSocketProtocol
 
 @Suite("The sending half", .blocking)
 struct SenderTests {
-    @Test("Who writes for others stops when there is no end of them")
+    @Test("A thread that writes for others stops when they don't end")
     func relief() throws {
         let stream = ScriptedStream()
         let sender = Sender(stream)
@@ -25,7 +25,7 @@ struct SenderTests {
         try sender.send(1)
         let refusedCount = refused.load(ordering: .relaxed)
         #expect(refusedCount > 0)
-        #expect(!sender.hasUnsentBytes, "what was accepted has gone out")
+        #expect(!sender.hasUnsentBytes, "accepted frames have gone out")
     }
 
     @Test("A time limit holds though the peer reads as fast as it can")
@@ -110,7 +110,7 @@ struct SenderTests {
         #expect(!sender.hasUnsentBytes)
     }
 
-    @Test("Whoever waits for the peer is told of bytes that were left behind")
+    @Test("A thread that waits for the peer sends the bytes that were left behind")
     func nudges() throws {
         let stream = ScriptedStream()
         let sender = Sender(stream)
@@ -198,7 +198,7 @@ struct SenderTests {
         #expect(stream.taken.count == 11)
     }
 
-    @Test("What a time-out left of others' frames goes out before the batch goes on")
+    @Test("The rest of others' frames after a time-out goes out before the batch goes on")
     func batchGoesOn() throws {
         let stream = ScriptedStream()
         let sender = Sender(stream, role: .server)
@@ -218,7 +218,7 @@ struct SenderTests {
         #expect(stream.taken == [0x89, 2, 7, 8, 0x82, 2, 7, 8, 0x82, 2, 7, 8])
     }
 
-    @Test("A pong of the caller's waits like any other frame, and is never dropped")
+    @Test("The caller's own pong waits like any other frame, and is never dropped")
     func pongBehindMany() throws {
         let stream = ScriptedStream()
         stream.setRoom(0)

@@ -8,7 +8,7 @@ import WebSocketProtocol
 
 @Suite("Many threads on one connection", .blocking)
 struct ThreadsTests {
-    /// Receives until a text comes, and tells what was wrong with the messages before it.
+    /// Receives until a text comes, and returns what was wrong with the messages before it.
     private static func check(_ server: ServerConnection, threads: Int, each: Int) throws
         -> [String]
     {
@@ -215,7 +215,7 @@ struct ThreadsTests {
             for _ in 0..<20 { worst = try max(worst, elapsed { try socket.send(binary: large) }) }
             isDone.fulfil()
             #expect(worst < .ample)
-            // Nor does anybody write for the others for ever.
+            // Nor does any thread write for the others forever.
             for thread in crowd {
                 let worst = try thread.join()
                 #expect(worst < .ample)

@@ -19,7 +19,7 @@ struct TurnTests {
         turn.leave()
     }
 
-    @Test("A thread that holds the turn is told so at once, and isn't left waiting for itself")
+    @Test("A thread that holds the turn gets an error at once, and doesn't wait for itself")
     func reentry() throws {
         let turn = Turn()
         #expect(!turn.isHeldByCurrentThread)

@@ -139,7 +139,10 @@ struct ViolationTests {
         let kind = way == .subclass ? Bystander.self : WebSocket.self
         let socket = try kind.connect(to: server.url(), options: Self.options)
         let error = failure { try receive(socket, way) }
-        #expect(answer.isFulfilled, "the server is told before the caller is")
+        #expect(
+            answer.isFulfilled,
+            "the server gets the close frame before the caller gets the error"
+        )
         #expect(!socket.isConnected)
         #expect(socket.fileDescriptor == nil)
         let again = failure { try socket.send("more") }
@@ -147,7 +150,11 @@ struct ViolationTests {
         return (error, try answer.value())
     }
 
-    @Test("is told which, and the caller too", arguments: misdeeds, Way.allCases)
+    @Test(
+        "gets a close frame that says which, and the caller an error",
+        arguments: misdeeds,
+        Way.allCases
+    )
     func violation(misdeed: Misdeed, way: Way) throws {
         let (error, answer) = try commit(misdeed.frames, way)
         #expect(answer == ClosePayload(code: misdeed.code).encoded)
@@ -159,7 +166,11 @@ struct ViolationTests {
         #expect(violation.closeCode == misdeed.code)
     }
 
-    @Test("is told even if the rule was about closing", arguments: malformedCloses, Way.allCases)
+    @Test(
+        "gets a close frame even if the rule was about closing",
+        arguments: malformedCloses,
+        Way.allCases
+    )
     func close(misdeed: Misdeed, way: Way) throws {
         // Frame by frame, closing is the caller's business.
         guard way != .receiveFrame else { return }

@@ -13,7 +13,7 @@ struct BatchFaultTests {
         return (socket, stream)
     }
 
-    @Test("What a batch has collected goes out after a time-out, and is counted")
+    @Test("Messages that a batch has collected go out after a time-out, and are counted")
     func timeoutWhileOthersPass() throws {
         let peer = EchoPeer()
         let (socket, stream) = try connect(peer)

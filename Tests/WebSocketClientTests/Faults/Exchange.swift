@@ -82,7 +82,7 @@ struct Exchange: Sendable, CustomStringConvertible {
     /// Whether an error inside a message leaves nothing but to end the connection.
     var abortsInside: Bool { sending == .fragments || sending == .file }
 
-    /// What arrives at the peer of one call.
+    /// The bytes of one call that arrive at the peer.
     func entries(_ index: Int) -> [EchoPeer.Entry] {
         let payload = payload(index)
         switch sending {

@@ -1,16 +1,16 @@
 /// What goes wrong on a stream: at most one fault at one byte, and how every call behaves.
 struct FaultPlan: Sendable, Hashable, CustomStringConvertible {
-    /// What happens when so many bytes have passed.
+    /// The fault after a given number of bytes.
     enum Fault: CaseIterable {
-        /// The call ends there; what follows can be had at once.
+        /// The call ends there; the rest is available at once.
         case cut
         /// Nothing moves until one wait has timed out.
         case stallOnce
         /// Nothing moves any more.
         case stall
-        /// The connection is reset: what has arrived can still be read, then every call fails.
+        /// The connection is reset: received bytes can still be read, then every call fails.
         case reset
-        /// The peer ends its side; what is sent to it after that resets the connection, if it was
+        /// The peer ends its side; sending to it after that resets the connection, if it was
         /// the receiving side that ended.
         case end
         /// Another thread calls `abort()`.

@@ -4,14 +4,14 @@ import WebSocketProtocol
 @testable import WebSocketClient
 
 /// One connection under a fault: each message is sent and its echo received, again after time-outs,
-/// and then the connection is closed. What came of it is held against what is promised.
+/// and then the connection is closed. The outcome is compared with what is promised.
 final class FaultRun {
     private let exchange: Exchange
     private let fault: FaultPlan.Fault?
     /// The fault in words.
     private let circumstances: String
     private let peer: EchoPeer
-    /// Whether the system takes what may not arrive: then only the closing handshake tells, if
+    /// Whether the system takes what may not arrive: then only the closing handshake shows it, if
     /// nothing is received.
     private let isBuffered: Bool
     private weak var stream: FaultyStream?
@@ -25,7 +25,7 @@ final class FaultRun {
     private var waits = 0
     private(set) var progress = (read: 0, written: 0)
 
-    /// Calls again after time-outs, so many times in all.
+    /// How often a call that has timed out is made in all.
     private static let attempts = 3
 
     /// Over a stream in memory.
@@ -143,11 +143,11 @@ final class FaultRun {
         switch fault {
         case nil, .cut:
             promise(failures.isEmpty, "nothing fails")
-            promise(closed?.code == .normalClosure, "the connection is closed in order")
+            promise(closed?.code == .normalClosure, "the connection is closed cleanly")
             promise(answersPings, "each ping is answered")
         case .stallOnce where !hasAborted:
             promise(failures.count <= 1, "one time-out is all that happens")
-            promise(data == expected, "what was left goes out first, and all arrives")
+            promise(data == expected, "the unsent rest goes out first, and all arrives")
             promise(received.count == echoes.count, "the next call goes on where one stopped")
             // A time-out while closing ends the connection, and with it what was still to be answered.
             promise(answersPings || closed == nil, "each ping is answered")
@@ -167,7 +167,7 @@ final class FaultRun {
         peer.echoed.map { exchange.receiving == .receiveFrame ? $0.payload : $0.message.bytes }
     }
 
-    /// Who takes single frames answers pings himself, and this one doesn't.
+    /// A caller that takes single frames answers pings itself, and this one doesn't.
     private var answersPings: Bool {
         exchange.receiving == .receiveFrame || peer.answeredPings == peer.echoed.count
     }

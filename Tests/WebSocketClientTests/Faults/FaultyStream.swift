@@ -33,7 +33,7 @@ final class FaultyStream: ByteStream {
         var endlessWaits = 0
     }
 
-    // Safe: the peer is touched under the lock alone.
+    // Safe: the peer is touched only under the lock.
     nonisolated(unsafe) private let peer: any MemoryPeer
     private let state = Mutex(State())
     /// What `.abort` does.
@@ -60,7 +60,7 @@ final class FaultyStream: ByteStream {
 
     /// How many times somebody has waited.
     var waits: Int { state.withLock { $0.waits } }
-    /// How many of these would have lasted for ever.
+    /// How many of these would have lasted forever.
     var endlessWaits: Int { state.withLock { $0.endlessWaits } }
     /// Whether `abort()` was called.
     var isAborted: Bool { state.withLock { $0.isAborted } }
@@ -177,7 +177,7 @@ extension FaultyStream.State {
         plan.lostByte = nil
     }
 
-    /// What arrives of the next bytes that are written.
+    /// The part that arrives of the next bytes written.
     fileprivate func withoutLostByte(_ bytes: [UInt8]) -> [UInt8] {
         guard plan.direction == .outbound, let lost = plan.lostByte,
             (writtenBytes..<writtenBytes + bytes.count).contains(lost)

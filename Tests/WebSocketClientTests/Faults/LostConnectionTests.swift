@@ -35,7 +35,7 @@ struct LostConnectionTests {
         #expect(try socket.receive() == .text("echo"))
     }
 
-    @Test("A time-out is no loss")
+    @Test("A time-out isn't a lost connection")
     func timeout() throws {
         let socket = WebSocket(options: Exchange().options)
         let stream = try connect(socket)

@@ -12,7 +12,7 @@ final class PeerServer: Sendable {
 
     /// Serves the next connection. The peer may be looked at once the thread has ended.
     func serve(_ peer: any MemoryPeer) -> Background<Void> {
-        // Safe: the thread alone touches it until it has ended.
+        // Safe: only the thread touches it until it has ended.
         nonisolated(unsafe) let peer = peer
         return Background { [listener] in
             let stream = try listener.accept(until: .ample)

@@ -176,7 +176,7 @@ struct RelayFaultTests {
         try serving.join()
     }
 
-    @Test("A fault in the handshake is told", arguments: [false, true])
+    @Test("A fault in the handshake is reported", arguments: [false, true])
     func handshake(isSecure: Bool) throws {
         for (direction, handshake, _) in try lengths(Exchange(), isSecure: isSecure) {
             for fault in [RelayPlan.Fault.pause, .trickle, .cut, .halfClose, .reset, .silence] {

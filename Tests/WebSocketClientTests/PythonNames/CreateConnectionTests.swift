@@ -227,7 +227,7 @@ struct CreateConnectionTests {
         try socket.close()
     }
 
-    @Test("Iterating ends where the peer closes in order, and throws where it doesn't")
+    @Test("Iterating ends where the peer closes cleanly, and throws where it doesn't")
     func iteration() throws {
         let server = try LoopbackServer { connection in
             try connection.send(.text, Array("one".utf8))
@@ -259,7 +259,7 @@ struct CreateConnectionTests {
 
 @Suite("Defaults of the process", .blocking, .serialized)
 struct DefaultsTests {
-    @Test("The default time-out holds for connections that aren't told otherwise")
+    @Test("The default time-out holds for connections that aren't given another")
     func timeout() throws {
         let server = try LoopbackServer()
         defer { server.stop() }

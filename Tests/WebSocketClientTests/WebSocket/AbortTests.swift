@@ -13,7 +13,7 @@ struct AbortTests {
         }
     }
 
-    /// A call that would last for ever.
+    /// A call that would never end.
     enum Call: CaseIterable {
         case receive, receiveData, receiveFrame, forEachMessage, send, sendFrame, batch, waitForTurn
     }

@@ -4,9 +4,9 @@ import TestSupport
 import Testing
 import WebSocketClient
 
-@Suite("What a socket tells of itself", .blocking)
+@Suite("A socket's accessors", .blocking)
 struct AccessorTests {
-    @Test("Every accessor tells what the connection is, before, during and after it")
+    @Test("Every accessor is right before, during and after the connection")
     func accessors() throws {
         let socket = WebSocket()
         #expect(!socket.isConnected)

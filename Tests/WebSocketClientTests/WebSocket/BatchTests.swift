@@ -21,7 +21,7 @@ struct BatchTests {
         try socket.close()
     }
 
-    @Test("Text in a batch that is not UTF-8 is refused alone, and the count says what went out")
+    @Test("Only the text in a batch that isn't UTF-8 is refused, and the count says what went out")
     func invalidText() throws {
         let server = try LoopbackServer()
         defer { server.stop() }
@@ -83,7 +83,7 @@ struct BatchTests {
         try socket.close()
     }
 
-    @Test("What a closure throws of its own comes out, and what it had sent before goes out")
+    @Test("A closure's own error is rethrown, and the messages it had sent before go out")
     func ownError() throws {
         struct Mine: Error {}
         let server = try LoopbackServer()

@@ -196,7 +196,7 @@ struct CloseTests {
     }
 
     @Test(
-        "A peer that closes and goes on is waited for no longer than closing may take",
+        "A peer that goes on sending after its close is waited for no longer than closing may take",
         arguments: Delay.allCases
     )
     func boundedAnswer(kind: Delay) throws {
@@ -331,7 +331,7 @@ struct CloseTests {
         }
     }
 
-    @Test("What isn't connected is closed without a word")
+    @Test("Closing an unconnected socket does nothing")
     func unconnected() throws {
         let socket = WebSocket()
         #expect(try socket.close() == nil)

@@ -131,7 +131,7 @@ struct CompressionTests {
     }
 
     @Test(
-        "What the caller has compressed moves the server's window, and no later message is harmed",
+        "A payload that the caller has compressed moves the server's window, and doesn't harm later messages",
         arguments: [1, 300]
     )
     func compressedByHand(cut: Int) throws {

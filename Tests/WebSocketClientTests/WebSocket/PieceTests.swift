@@ -100,7 +100,7 @@ struct PieceTests {
         }
     }
 
-    @Test("What was begun frame by frame goes on so, between frames too")
+    @Test("A message begun frame by frame must be finished frame by frame")
     func frameByFrame() throws {
         let stop = Promise<Void>()
         try withSocket { server in

@@ -32,7 +32,7 @@ struct PingTests {
         #expect(try pongs.value() == payloads + [[99]])
     }
 
-    @Test("Control frames are delivered to those who ask, pings after they were answered")
+    @Test("Control frames are delivered on request, pings after they were answered")
     func delivered() throws {
         try withSocket { server in
             try server.write(
@@ -52,7 +52,7 @@ struct PingTests {
         }
     }
 
-    @Test("A ping is sent as it is, and no longer than it may be")
+    @Test("A ping is sent as it is, and refused if it is too long")
     func sent() throws {
         let received = Promise<[[UInt8]]>()
         try withSocket { server in

@@ -188,7 +188,7 @@ struct ReceiptTests {
             peer.leave()
             #expect(try thread.join()?.closure != nil)
             #expect(socket.acknowledged >= before)
-            #expect(last > socket.acknowledged, "what is lost isn't acknowledged")
+            #expect(last > socket.acknowledged, "lost bytes aren't acknowledged")
         }
     }
 

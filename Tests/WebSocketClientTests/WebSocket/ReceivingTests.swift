@@ -70,7 +70,7 @@ struct ReceivingTests {
         }
     }
 
-    @Test("Data frames tell whether their message goes on")
+    @Test("Data frames show whether their message goes on")
     func fragmentFrames() throws {
         try withFragments { socket in
             let first = try socket.receiveDataFrame()
@@ -82,7 +82,7 @@ struct ReceivingTests {
         }
     }
 
-    @Test("A caller who polls learns what has been read already")
+    @Test("A caller that polls can see frames that have been read already")
     func buffered() throws {
         let stop = Promise<Void>()
         try withSocket { server in

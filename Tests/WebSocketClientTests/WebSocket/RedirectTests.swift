@@ -3,7 +3,7 @@ import Testing
 
 @testable import WebSocketClient
 
-@Suite("What goes along with a redirect", .blocking)
+@Suite("What a redirect takes along", .blocking)
 struct RedirectTests {
     /// The TLS options of the second connection, which is not made.
     private func optionsAfterRedirect(to location: String) throws -> TLSOptions? {

@@ -191,7 +191,7 @@ struct SendingTests {
         }
     }
 
-    @Test("A closure that is told of progress can ping, and is refused when it sends a message")
+    @Test("A progress closure can ping, and can't send a message")
     func progress() throws {
         let path = NSTemporaryDirectory() + "progress-\(UUID().uuidString)"
         try Data(repeating: 1, count: 20_000).write(to: URL(fileURLWithPath: path))

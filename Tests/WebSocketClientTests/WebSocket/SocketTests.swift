@@ -104,7 +104,7 @@ struct SocketTests {
         }
     }
 
-    @Test("A socket of the caller's own is used as it is")
+    @Test("The caller's own socket is used as it is")
     func adopted() throws {
         var ends: [Int32] = [-1, -1]
         try #require(socketpair(AF_UNIX, Int32(SOCK_STREAM.rawValue), 0, &ends) == 0)
@@ -138,7 +138,7 @@ struct SocketTests {
         #expect(!Descriptors.open.contains(identity))
     }
 
-    @Test("A socket of the caller's own serves one connection, and follows no redirect")
+    @Test("The caller's own socket serves one connection, and follows no redirect")
     func adoptedOnce() throws {
         let listener = try Listener()
         defer { listener.close() }
@@ -165,7 +165,7 @@ struct SocketTests {
         try peer.join()
     }
 
-    @Test("A socket of the caller's own is closed when it can't be used")
+    @Test("The caller's own socket is closed when it can't be used")
     func adoptedInVain() throws {
         let listener = try Listener()
         defer { listener.close() }
@@ -182,7 +182,7 @@ struct SocketTests {
         #expect(!Descriptors.open.contains(identity))
     }
 
-    @Test("A descriptor that is no socket is an error", arguments: [-1, 1_000_000])
+    @Test("A descriptor that isn't a socket is an error", arguments: [-1, 1_000_000])
     func noSocket(descriptor: Int32) {
         var options = ConnectOptions()
         options.socket = descriptor

@@ -172,7 +172,7 @@ struct TimeoutTests {
     }
 
     @Test(
-        "What a peer didn't read in time goes out first, whole and once",
+        "A message that timed out goes out first, whole and once",
         arguments: Sending.allCases
     )
     func sendTimeout(way: Sending) throws {
@@ -223,7 +223,7 @@ struct TimeoutTests {
         #expect(messages.compactMap(\.self) == accepted)
     }
 
-    @Test("What is left unsent goes out although another thread waits to receive already")
+    @Test("Unsent bytes go out although another thread is already waiting to receive")
     func unsentBesideReceiver() throws {
         let go = Promise<Void>()
         let size = 8 << 20
@@ -247,7 +247,7 @@ struct TimeoutTests {
         }
     }
 
-    @Test("What was left unsent goes out while the connection is received from")
+    @Test("Unsent bytes go out while a thread receives")
     func unsentWhileReceiving() throws {
         let go = Promise<Void>()
         let received = Promise<Int>()

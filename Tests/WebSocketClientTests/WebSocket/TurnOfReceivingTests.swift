@@ -66,7 +66,7 @@ struct TurnOfReceivingTests {
         }
     }
 
-    @Test("What the loop looks at isn't overwritten by what arrives while it closes")
+    @Test("The payload in the loop's body isn't overwritten by bytes that arrive while it closes")
     func closeUnderFlood() throws {
         let flood = [WireFrame](
             repeating: WireFrame(.binary, [UInt8](repeating: 2, count: 9_000)),

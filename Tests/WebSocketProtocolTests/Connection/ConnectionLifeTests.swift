@@ -170,7 +170,8 @@ struct ConnectionLifeTests {
             ending: closed(cause: "closing timed out")
         ),
         Story(
-            testDescription: "a violation is told, and nothing is processed after it",
+            testDescription:
+                "a violation is reported to the peer, and nothing is processed after it",
             rows: [
                 Row(.violation(violation), .close(protocolError), .endOfStream),
                 Row(.sent(protocolError), .endOfStream), Row(.close(bye.encoded), .endOfStream),
@@ -180,7 +181,8 @@ struct ConnectionLifeTests {
             ending: .violation(violation)
         ),
         Story(
-            testDescription: "a violation after this end's close frame can't be told",
+            testDescription:
+                "a violation after this end's close frame can't be reported to the peer",
             rows: [
                 Row(.sent(normal), .frames), Row(.violation(violation), .endOfStream),
                 Row(.lost, .nothing),

@@ -184,7 +184,7 @@ struct CookieStoreTests {
         )
     }
 
-    @Test("Cookies are told apart by the bytes of name and path")
+    @Test("Cookies are distinguished by the bytes of name and path")
     func bytes() throws {
         let cookies = ["K=1", "\u{212A}=2", "\u{E9}=3", "e\u{301}=4"]
         #expect(try Self.sent(cookies) == "K=1; \u{212A}=2; \u{E9}=3; e\u{301}=4")

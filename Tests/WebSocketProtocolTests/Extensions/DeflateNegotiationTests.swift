@@ -193,7 +193,7 @@ struct DeflateNegotiationTests {
         #expect(Self.answer(offers) == expected)
     }
 
-    @Test("A server's own wishes bind it, and the client as far as it offered")
+    @Test("A server's own requests bind it, and the client as far as it offered")
     func serverWishes() {
         let server = Self.offer {
             $0.serverNoContextTakeover = true

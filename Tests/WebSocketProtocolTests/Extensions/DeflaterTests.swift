@@ -160,7 +160,7 @@ struct DeflaterTests {
         #expect(Self.deflater { $0.threshold = 7 }.threshold == 7)
     }
 
-    @Test("What zlib refuses is an error")
+    @Test("Settings that zlib refuses are an error")
     func refusal() {
         var deflater = Self.deflater { $0.level = 77 }
         #expect(throws: DeflateFailure.self) { try deflater.compress(Self.hello) }

@@ -78,7 +78,7 @@ struct ClosePayloadTests {
         }
     }
 
-    @Test("A frame tells its close payload, and says nothing of a malformed one")
+    @Test("A frame gives its close payload, and nil for a malformed one")
     func frames() {
         #expect(Frame(opcode: .close).closePayload == ClosePayload(code: nil))
         let full = Frame(opcode: .close, payload: bytes(4000, [0x68, 0x69]))

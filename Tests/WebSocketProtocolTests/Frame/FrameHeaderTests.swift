@@ -31,7 +31,7 @@ struct FrameHeaderTests {
         return try result.get()
     }
 
-    @Test("What is written is read again, at no byte too early", arguments: lengths)
+    @Test("A written header is read back, and at no byte too early", arguments: lengths)
     func roundTrip(length: Int) throws {
         let opcodes = Opcode.allCases.filter { !$0.isControl || length <= 125 }
         for opcode in opcodes {
@@ -100,7 +100,7 @@ struct FrameHeaderTests {
         #expect(throws: ProtocolViolation(.reservedOpcode(code))) { try decode([0x80 | code]) }
     }
 
-    @Test("Who must mask and doesn't, or mustn't and does, is refused", arguments: Opcode.allCases)
+    @Test("Frames masked in the wrong direction are rejected", arguments: Opcode.allCases)
     func masking(opcode: Opcode) {
         let masked = WireFrame(opcode, maskedWith: [0, 0, 0, 0]).bytes
         let unmasked = WireFrame(opcode).bytes

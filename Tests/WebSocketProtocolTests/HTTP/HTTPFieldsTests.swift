@@ -19,7 +19,7 @@ struct HTTPFieldsTests {
         let isToken =
             "!#$%&'*+-.^_`|~0123456789".utf8.contains(byte) || (0x41...0x5A).contains(byte)
             || (0x61...0x7A).contains(byte)
-        // Beyond ASCII one byte is no text: there the code point is what is judged.
+        // Beyond ASCII one byte isn't text: there the code point is checked.
         let text = String(UnicodeScalar(byte))
         let isName = (try? HTTPField(checking: "X" + text, "")) != nil
         #expect(isName == isToken)
@@ -34,7 +34,7 @@ struct HTTPFieldsTests {
     }
 
     @Test(
-        "A line break, NUL or escape in a value is refused, not mended",
+        "A line break, NUL or escape in a value is refused, not repaired",
         arguments: ["\r", "\n", "\r\nX: y", "\0", "\u{1B}", "\u{7F}"]
     )
     func injection(text: String) {

@@ -57,7 +57,7 @@ struct HTTPHeadDecoderTests {
         )
     }
 
-    @Test("A head that isn't all there is none yet")
+    @Test("An incomplete head isn't reported")
     func prefixes() throws {
         for count in 0..<Self.response.utf8.count {
             let text = String(decoding: Self.response.utf8.prefix(count), as: UTF8.self)
@@ -105,7 +105,7 @@ struct HTTPHeadDecoderTests {
     }
 
     @Test(
-        "What isn't HTTP/1 is known by its first bytes",
+        "Answers that aren't HTTP/1 are recognised by their first bytes",
         arguments: [
             "\u{15}\u{3}\u{3}", "SSH-2.0", "HTTP/2 200", "http/1.1 200", "\r\n", "\n", "HX",
         ]

@@ -142,7 +142,7 @@ struct HandshakeNegotiationTests {
         #expect(agreed.deflate?.clientMaxWindowBits == 10)
     }
 
-    @Test("Extension failures speak of code 1010, no others do")
+    @Test("Only extension failures mention code 1010")
     func closeCode() {
         let failures: [HandshakeFailure] = [
             .malformedResponse(.notHTTP), .status(200), .upgrade(nil), .upgrade("x"),

@@ -68,7 +68,7 @@ struct HandshakeRequestTests {
         #expect(!without.contains { $0.hasPrefix("Host") || $0.hasPrefix("Origin") })
     }
 
-    @Test("The connection value may be given alone or as a line")
+    @Test("The connection value may be given by itself or as a line")
     func connection() throws {
         for text in ["keep-alive, Upgrade", "Connection: keep-alive, Upgrade"] {
             let lines = try Self.lines { $0.connection = text }
@@ -78,7 +78,7 @@ struct HandshakeRequestTests {
         }
     }
 
-    @Test("A field of the caller's takes the place of the generated one")
+    @Test("The caller's field takes the place of the generated one")
     func overrides() throws {
         var options = HandshakeRequest.Options()
         options.subprotocols = ["ignored"]
@@ -152,7 +152,7 @@ struct HandshakeRequestTests {
         }
     }
 
-    @Test("Subprotocols are told apart by their bytes, and K from U+212A")
+    @Test("Subprotocols are distinguished by their bytes, and K from U+212A")
     func subprotocolBytes() throws {
         Self.expectRefusal(.subprotocol(index: 0)) { $0.subprotocols = ["\u{212A}"] }
         #expect(throws: HandshakeFailure.unofferedSubprotocol("\u{212A}")) {
@@ -162,7 +162,7 @@ struct HandshakeRequestTests {
         }
     }
 
-    @Test("What the connection could not live with is refused")
+    @Test("Options that would break the connection are refused")
     func refusals() {
         Self.expectRefusal(.subprotocol(index: 0)) { $0.subprotocols = [""] }
         Self.expectRefusal(.subprotocol(index: 0)) { $0.subprotocols = ["a b"] }

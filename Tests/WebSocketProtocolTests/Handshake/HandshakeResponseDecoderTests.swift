@@ -22,7 +22,7 @@ struct HandshakeResponseDecoderTests {
         return (decoder, taken)
     }
 
-    @Test("What follows a 101 is left", arguments: [1, 5, 1000])
+    @Test("Bytes after a 101 are left", arguments: [1, 5, 1000])
     func switching(pieces: Int) throws {
         let head = "HTTP/1.1 101 Switching Protocols\r\nA: 1\r\nContent-Length: 5\r\n\r\n"
         let (decoder, taken) = try Self.decode(head + "\u{81}\u{0}frames", pieces: pieces)
@@ -82,7 +82,7 @@ struct HandshakeResponseDecoderTests {
         }
         var failed = HandshakeResponseDecoder()
         #expect(throws: MalformedHTTP.self) { try failed.receive(Array(many.utf8)) }
-        #expect(failed.response == nil, "an interim response is no answer")
+        #expect(failed.response == nil, "an interim response isn't an answer")
         var limits = HTTPLimits()
         limits.maximumHeadBytes = 100
         #expect(throws: MalformedHTTP.self) {

@@ -49,7 +49,7 @@ struct ReceivedHandshakeTests {
     }
 
     @Test(
-        "What is wrong is answered with its status",
+        "Invalid requests are answered with the right status",
         arguments: [
             ("GET", "POST", 405), ("HTTP/1.1", "HTTP/1.0", 505),
             ("Host: server.example\r\n", "", 400),

@@ -18,7 +18,7 @@ struct RedirectTests {
     }
 
     @Test(
-        "Each redirecting status is followed, no other",
+        "Only redirecting statuses are followed",
         arguments: [300, 301, 302, 303, 304, 307, 308, 101, 200, 401]
     )
     func status(code: Int) throws {
@@ -28,7 +28,7 @@ struct RedirectTests {
     }
 
     @Test(
-        "The same origin keeps the credentials, another gets none",
+        "The same origin keeps the credentials, another doesn't get them",
         arguments: [
             ("/n", "wss://***@a.example/n", false), ("n", "wss://***@a.example/x/n", false),
             ("https://a.example:443/n", "wss://***@a.example/n", false),

@@ -69,7 +69,9 @@ struct CompressedLimitTests {
         }
     }
 
-    @Test("What no message within the limit takes on the wire is refused before it has come")
+    @Test(
+        "A frame larger than any message within the limit can be on the wire is refused before it has come"
+    )
     func announced() {
         var limits = Limits()
         limits.maximumMessageBytes = 1000

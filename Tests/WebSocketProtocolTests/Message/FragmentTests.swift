@@ -61,7 +61,7 @@ struct FragmentTests {
         #expect(payloads == [[1, 0xE2], [0x82]])
     }
 
-    @Test("What isn't text ends up in the last fragment if text isn't checked")
+    @Test("Bytes that aren't text end up in the last fragment if text isn't checked")
     func unchecked() {
         let (payloads, violation) = fragments(
             of: [

@@ -320,7 +320,7 @@ struct MessageDecoderTests {
         }
     }
 
-    @Test("A window much smaller than a message is no hindrance")
+    @Test("A window much smaller than a message works")
     func smallWindow() {
         var recorder = EventRecorder(windowSize: FrameHeader.maximumLength + 125)
         let payload = (0..<100_000).map { UInt8(truncatingIfNeeded: $0 &* 7) }
@@ -364,7 +364,7 @@ struct MessageDecoderTests {
     }
 
     @Test(
-        "What the first byte of a frame breaks is reported with that byte",
+        "A rule that a frame's first byte breaks is reported with that byte",
         arguments: [
             (0x83, false, .reservedOpcode(3)), (0x8F, false, .reservedOpcode(15)),
             (0xA2, false, .reservedBits), (0xC1, false, .reservedBits),

@@ -55,7 +55,7 @@ struct HostTests {
     }
 
     @Test(
-        "What isn't a host is refused",
+        "Strings that aren't hosts are refused",
         arguments: [
             ".a", "a..b", "..", ".", "a b", "a\0", "a\r\nb", "a/b", "a:1", "[::1", "::1]", "[a]",
             "[]",

@@ -134,7 +134,7 @@ struct WebSocketURLTests {
     }
 
     @Test(
-        "What is no URL is refused with the rule that it breaks",
+        "Strings that aren't valid URLs are refused with the rule that they break",
         arguments: [
             ("", .missingScheme), ("example.com", .missingScheme), ("//a/", .missingScheme),
             ("/ws://a", .missingScheme), (" ws://a", .missingScheme),
@@ -183,7 +183,7 @@ struct WebSocketURLTests {
     }
 
     @Test(
-        "Each form of an IPv6 address is told from what is none",
+        "Each form of an IPv6 address is recognised, and nothing else is",
         arguments: [
             ("::", true), ("::1", true), ("1::", true), ("1:2:3:4:5:6:7:8", true),
             ("1::8", true), ("1:2:3:4:5:6:7::", true), ("::2:3:4:5:6:7:8", true),

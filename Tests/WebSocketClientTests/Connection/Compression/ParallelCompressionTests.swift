@@ -102,7 +102,7 @@ struct ParallelCompressionTests {
         socket.abort()
     }
 
-    @Test("A batch that is interrupted tells how many messages went out, and those did")
+    @Test("An interrupted batch reports how many messages went out, and those did")
     func interrupted() throws {
         let go = Promise<Void>()
         let received = Promise<Int>()
@@ -166,7 +166,7 @@ struct ParallelCompressionTests {
         try socket.close()
     }
 
-    @Test("A batch that ends early leaves no work behind, and the next one goes on as ever")
+    @Test("A batch that ends early leaves no work behind, and the next one works as usual")
     func abandoned() throws {
         let server = try LoopbackServer(compression: DeflateOptions())
         defer { server.stop() }

@@ -36,7 +36,7 @@ struct ProxyEnvironmentTests {
     }
 
     @Test(
-        "What is no proxy's URL is refused, without its text in the error",
+        "A string that isn't a proxy's URL is refused, without its text in the error",
         arguments: [
             "", "ftp://p.example", "http://", "http://user:s3cret@", "http://u:s3cret%@p.example",
             "http://p.example:s3cret", "http://p.example:99999", "http://u:s3cret@a@b",

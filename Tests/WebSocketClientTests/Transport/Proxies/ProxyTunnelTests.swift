@@ -147,7 +147,7 @@ struct ProxyTunnelTests {
     }
 
     @Test(
-        "What would break the request or the protocol is refused before a byte is sent",
+        "Options that would break the request or the protocol are refused before a byte is sent",
         arguments: [Proxy.Kind.http, .socks4a, .socks5h]
     )
     func injection(kind: Proxy.Kind) throws {
@@ -388,7 +388,7 @@ struct ProxyTunnelTests {
         #expect(error?.description.contains("s3cret") == false)
     }
 
-    @Test("Refusals of SOCKS 5 are told in the words of RFC 1928")
+    @Test("Refusals of SOCKS 5 are described in the words of RFC 1928")
     func socks5Failures() {
         #expect(
             failure(.socks5h, play: Self.answer([5, 0xff]))

@@ -51,7 +51,7 @@ struct AdoptedSocketTests {
         #expect(Settings(of: duplicate) == before)
     }
 
-    @Test("What isn't a stream socket is refused, and closed")
+    @Test("A descriptor that isn't a stream socket is refused, and closed")
     func unusable() throws {
         #expect(throws: TransportError.self) { try Socket(adopting: -1) }
         #expect(throws: TransportError.system(call: "getsockopt", .badDescriptor)) {

@@ -14,7 +14,7 @@ struct SocketStreamTests {
         #expect(!one.isSecure)
     }
 
-    @Test("An empty buffer moves nothing and is no end of the stream")
+    @Test("An empty buffer moves nothing and isn't the end of the stream")
     func emptyBuffer() throws {
         let (one, _) = try makeStreamPair()
         #expect(
@@ -64,7 +64,7 @@ struct SocketStreamTests {
         #expect(try one.readSome(until: .ample) == [9])
     }
 
-    @Test("Writing to a peer that is gone is an error and no signal")
+    @Test("Writing to a peer that is gone is an error, not a signal")
     func brokenPipe() throws {
         let (one, two) = try makeDescriptorPair()
         close(two)

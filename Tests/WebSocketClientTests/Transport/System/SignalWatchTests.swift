@@ -8,7 +8,7 @@ import Testing
 @Suite("Watching signals", .blocking, .serialized)
 struct SignalWatchTests {
     @Test(
-        "A signal to a forked child has its usual effect there, and calls nothing of the parent's"
+        "A signal to a forked child has its usual effect there, and doesn't call the parent's function"
     )
     func forkedChild() throws {
         let calls = Atomic<Int>(0)

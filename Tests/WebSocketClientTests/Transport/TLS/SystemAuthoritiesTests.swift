@@ -31,7 +31,7 @@ struct SystemAuthoritiesTests {
         }
     }
 
-    @Test("An authority that is taken from the directory is trusted no more")
+    @Test("An authority removed from the directory is no longer trusted")
     func changedDirectory() async throws {
         await #expect(processExitsWith: .success) {
             let certificates = try Certificates.shared.get()

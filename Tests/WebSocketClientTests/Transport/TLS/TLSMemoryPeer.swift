@@ -53,7 +53,7 @@ class TLSMemoryEngine {
     }
 }
 
-/// The same with a stream for its ciphertext, which the test carries by hand, so that it can be
+/// As above, with a stream for its ciphertext, which the test carries by hand, so that it can be
 /// delivered in any pieces.
 final class TLSMemoryPeer: TLSMemoryEngine {
     private let stream: any ByteStream

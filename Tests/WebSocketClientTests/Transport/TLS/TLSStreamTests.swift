@@ -57,7 +57,7 @@ struct TLSStreamTests {
         #expect(try client.write(UnsafeRawBufferPointer(start: nil, count: 0)) == .bytes(0))
     }
 
-    @Test("close_notify is a clean end, and its lack is told apart")
+    @Test("close_notify is a clean end, and an end without it is distinguished")
     func ends() throws {
         let (client, server) = try connect()
         try server.writeAll([1])
@@ -282,7 +282,7 @@ struct TLSStreamTests {
     }
 
     @Test(
-        "What comes in one segment with the last bytes is found without the socket",
+        "An end in one segment with the last bytes is found without the socket",
         arguments: [true, false]
     )
     func endBehindBytes(isClean: Bool) throws {

@@ -265,7 +265,10 @@ struct TLSVerificationTests {
         #expect(try failure(certificates.expired, options).verifyCode == 10)
     }
 
-    @Test("What isn't a SHA-256 hash is no pin", arguments: ["", "AAAA", "sha256/", "not base64!"])
+    @Test(
+        "A string that isn't a SHA-256 hash isn't a pin",
+        arguments: ["", "AAAA", "sha256/", "not base64!"]
+    )
     func badPin(text: String) {
         #expect(TLSOptions.PublicKeyPin(base64: text) == nil)
     }
@@ -296,7 +299,7 @@ struct TLSVerificationTests {
         #expect("\(options)".contains("a.pem"))
     }
 
-    @Test("A key log has the session's secrets and is for its owner alone")
+    @Test("A key log has the session's secrets and only its owner can read it")
     func keyLog() throws {
         let folder = try TemporaryFolder()
         var options = certificates.trusting
@@ -316,7 +319,7 @@ struct TLSVerificationTests {
         _ = try TLSPair(certificates.server).connect(options)
     }
 
-    @Test("A session is resumed with the same options and host, and with no others")
+    @Test("A session is resumed only with the same options and host")
     func resumption() throws {
         for version in [TLSOptions.Version.tls12, .tls13] {
             let listener = try Listener()
