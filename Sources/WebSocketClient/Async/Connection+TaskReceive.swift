@@ -191,10 +191,13 @@ extension Connection {
 
 extension Turn {
     /// Takes the turn if it is free; otherwise `slot` is knocked at when it is left or cancelled.
-    func tryTake(orKnock slot: WaitSlot?) -> Bool {
-        if tryTake() { return true }
+    func tryTake(
+        as number: UInt = Threads.currentNumber,
+        orKnock slot: WaitSlot?
+    ) -> Bool {
+        if tryTake(as: number) { return true }
         guard let slot else { return false }
-        return take { slot.knock() }
+        return take(as: number) { slot.knock() }
     }
 }
 

@@ -72,7 +72,7 @@ extension Connection {
         return isAccepted
     }
 
-    private func enterSendersLine(by deadline: Deadline) async throws(TaskFailure)
+    func enterSendersLine(by deadline: Deadline) async throws(TaskFailure)
         -> ConnectionTasks
     {
         let tasks: ConnectionTasks
@@ -81,14 +81,14 @@ extension Connection {
         return tasks
     }
 
-    private func mapped<Value>(
+    func mapped<Value>(
         _ attempt: () throws(SendFailure) -> Attempt<Value>
     ) throws(WebSocketError) -> Attempt<Value> {
         if let end { throw end }
         do throws(SendFailure) { return try attempt() } catch { throw sendError(error) }
     }
 
-    private func sendingError(_ failure: TaskFailure, isAccepted: Bool) -> any Error {
+    func sendingError(_ failure: TaskFailure, isAccepted: Bool) -> any Error {
         switch failure {
         case .cancelled where isAccepted: WebSocketError.cancelled(.sending(isAccepted: true))
         case .cancelled: CancellationError()

@@ -22,6 +22,7 @@ extension Sender {
     func attemptSend(
         from accepted: inout Int,
         to count: Int,
+        by owner: FragmentReservation? = nil,
         knocking slot: WaitSlot?,
         limit: LazyDeadline,
         frame: (Int) -> OutgoingFrame
@@ -42,7 +43,7 @@ extension Sender {
         }
         defer { leave(&now) }
         guard accepted < count else { return .got(position) }
-        guard mayPass(frame(accepted)) else { return passLater(slot) }
+        guard mayPass(frame(accepted), from: owner) else { return passLater(slot) }
         do throws(SendFailure) {
             try begin(&now)
             while accepted < count {

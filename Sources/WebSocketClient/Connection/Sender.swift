@@ -352,8 +352,9 @@ final class Sender: @unchecked Sendable {
         }
     }
 
-    /// Whether a frame may go out between the frames of whoever has reserved the stream.
-    func mayPass(_ frame: OutgoingFrame) -> Bool {
+    /// Whether a frame may go out between the frames of whoever has reserved the stream: `owner`, if
+    /// that isn't a thread.
+    func mayPass(_ frame: OutgoingFrame, from owner: FragmentReservation? = nil) -> Bool {
         switch outbox.value.reservation {
         case .none: true
         case .compressor:
@@ -361,7 +362,7 @@ final class Sender: @unchecked Sendable {
         case .message(let hasBegun):
             // A subclass sends the fragments one by one.
             frame.opcode.isControl
-                || messages.isHeldByCurrentThread
+                || messages.isHeld(by: owner?.number ?? Threads.currentNumber)
                     && (frame.opcode == .continuation) == hasBegun
         }
     }
@@ -857,6 +858,9 @@ final class Sender: @unchecked Sendable {
         }
         return MessageReservation(sender: self)
     }
+
+    /// Whether messages may be left in the queue.
+    func refuseMessages(_ refuses: Bool) { shared.withLock { $0.queue.refusesMessages = refuses } }
 
     fileprivate func endReservation() {
         // Every holder leaves in time; the end of the connection doesn't justify keeping the reservation.

@@ -58,13 +58,19 @@ final class Turn: @unchecked Sendable {
     var isTaken: Bool { word.load(ordering: .relaxed) != 0 }
 
     /// Whether the calling thread holds the turn.
-    var isHeldByCurrentThread: Bool {
-        word.load(ordering: .relaxed) & ~Self.isAwaited == Threads.currentNumber
+    var isHeldByCurrentThread: Bool { isHeld(by: Threads.currentNumber) }
+
+    /// Whether the thread with this number, or what holds the turn in place of a thread, has it.
+    func isHeld(by number: UInt) -> Bool {
+        word.load(ordering: .relaxed) & ~Self.isAwaited == number
     }
 
     /// Takes the turn if it is free and no thread is starving for it.
-    func tryTake() -> Bool {
-        starving.load(ordering: .sequentiallyConsistent) == 0 && take(as: Threads.currentNumber)
+    func tryTake() -> Bool { tryTake(as: Threads.currentNumber) }
+
+    /// The same for a holder that isn't a thread, whose number is even and no thread's.
+    func tryTake(as number: UInt) -> Bool {
+        starving.load(ordering: .sequentiallyConsistent) == 0 && take(as: number)
     }
 
     /// Waits for the turn until the deadline, or until it is cancelled, unless `evenIfCancelled`.
@@ -95,11 +101,14 @@ final class Turn: @unchecked Sendable {
 
     /// Takes the turn if it is free; otherwise calls `callback` once, as soon as the turn is left or
     /// cancelled. The callback then asks again: another thread may have been faster.
-    func take(orCallBack callback: @escaping @Sendable () -> Void) -> Bool {
-        if tryTake() { return true }
+    func take(
+        as number: UInt = Threads.currentNumber,
+        orCallBack callback: @escaping @Sendable () -> Void
+    ) -> Bool {
+        if tryTake(as: number) { return true }
         waiters.enter()
         defer { waiters.leave() }
-        if takeOrMark(as: Threads.currentNumber) { return true }
+        if takeOrMark(as: number) { return true }
         callbacks.append(callback)
         return false
     }
