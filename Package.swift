@@ -181,6 +181,12 @@ let package = Package(
             swiftSettings: strict
         ),
         .executableTarget(
+            name: "replay-messages",
+            dependencies: ["LoopbackServer", "TestSupport", "WebSocketClient"],
+            path: "Tests/Programs/replay",
+            swiftSettings: strict
+        ),
+        .executableTarget(
             name: "autobahn-client",
             dependencies: ["WebSocketClient"],
             path: "Tests/Programs/autobahn-client",

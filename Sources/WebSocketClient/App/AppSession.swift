@@ -47,6 +47,7 @@ final class AppSession: LoopMember, @unchecked Sendable {
 
     func advance(ready: Interest) -> Bool {
         link?.connection.becameReady(for: ready)
+        if let replay = plan.replay, link != nil { replay.goOn(hasRoom: ready.contains(.write)) }
         for _ in 0..<Self.stepsInTurn {
             switch app.phase {
             case .closeRequested(let request, let former): obey(request, during: former)
@@ -76,6 +77,7 @@ final class AppSession: LoopMember, @unchecked Sendable {
     // MARK: Connecting
 
     private func connect() {
+        plan.replay?.attend()
         let options: ConnectOptions
         do {
             options = try app.options(for: plan)
@@ -113,6 +115,12 @@ final class AppSession: LoopMember, @unchecked Sendable {
     }
 
     private func opened() {
+        guard let replay = plan.replay else { return callOnOpen() }
+        replay.opening { callOnOpen() }
+        if let connection = link?.connection.connection { replay.opened(connection) }
+    }
+
+    private func callOnOpen() {
         defer { hasBeenOpen = true }
         if hasBeenOpen, let onReconnect = app.onReconnect {
             app.perform { try onReconnect($0) }
@@ -167,7 +175,10 @@ final class AppSession: LoopMember, @unchecked Sendable {
     }
 
     private func received(_ opcode: Opcode, _ payload: [UInt8], delivers: Bool) {
-        if opcode == .pong { app.pongArrived(payload) }
+        if opcode == .pong {
+            app.pongArrived(payload)
+            if plan.replay?.receivedPong(payload) == true { return }
+        }
         guard delivers, let callback = opcode == .ping ? app.onPing : app.onPong else { return }
         app.perform { try callback($0, payload) }
     }
@@ -215,6 +226,7 @@ final class AppSession: LoopMember, @unchecked Sendable {
     private func drop(_ error: WebSocketError, received: ClosePayload?, since: Deadline?) {
         // The descriptor may be closed from here on.
         dispatcher.stopWaiting(key)
+        plan.replay?.lost()
         link = nil
         clock = nil
         let goesOn = app.connectionEnded(received)

@@ -57,6 +57,13 @@ extension WebSocketApp {
         set { self[\.reconnection] = newValue }
     }
 
+    /// Whether a run keeps what it sends until that has been acknowledged, to send it again after a drop.
+    /// Read when a run begins. Default: no.
+    public var replay: Replay? {
+        get { self[\.replay] }
+        set { self[\.replay] = newValue }
+    }
+
     // MARK: Callbacks
 
     /// Called when a connection is open.

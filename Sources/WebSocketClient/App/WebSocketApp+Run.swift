@@ -5,6 +5,8 @@ struct RunPlan {
     var options: ConnectOptions
     var keepalive: Keepalive?
     var reconnection: Reconnection?
+    /// What is kept of what the run sends, if anything is.
+    var replay: ReplayQueue?
 }
 
 extension WebSocketApp {
@@ -114,12 +116,20 @@ extension WebSocketApp {
             dispatcher = try Dispatcher(connectsInline: true)
         }
         let key = dispatcher.makeKey()
+        var plan = plan
+        plan.replay = replay.map { replay in
+            ReplayQueue(replay) { [weak dispatcher] in dispatcher?.nudge(key) }
+        }
+        var queue = plan.replay
         let isFree = state.withLock { state in
             guard state.run == nil else { return false }
             state.run = Run(dispatcher: dispatcher, key: key)
             state.hasErrored = false
+            swap(&state.replayQueue, &queue)
             return true
         }
+        // The former run's is let go of outside the lock.
+        withExtendedLifetime(queue) {}
         guard isFree else { throw WebSocketError.invalidArgument("The app is running already.") }
         dispatcher.start(self, plan, key: key)
         guard shared == nil else { return false }
@@ -163,11 +173,12 @@ extension WebSocketApp {
 
     /// Ends the run, and what is left of its connection.
     func endRun(_ key: Int) {
-        let former = state.withLock { state -> RunPhase? in
-            guard state.run?.key == key, let former = state.run?.phase else { return nil }
+        let (former, replay) = state.withLock { state -> (RunPhase?, ReplayQueue?) in
+            guard state.run?.key == key, let former = state.run?.phase else { return (nil, nil) }
             state.run = nil
-            return former
+            return (former, state.replayQueue)
         }
+        replay?.finish()
         former?.abandon()
     }
 

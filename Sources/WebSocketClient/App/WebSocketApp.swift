@@ -74,7 +74,10 @@ public final class WebSocketApp: Sendable {
         var options: ConnectOptions
         var keepalive: Keepalive?
         var reconnection: Reconnection?
+        var replay: Replay?
         var run: Run?
+        /// What the run keeps, or the last one kept.
+        var replayQueue: ReplayQueue?
         var hasErrored = false
         var awaitedPong: (payload: [UInt8], since: ContinuousClock.Instant)?
         var lastPing: ContinuousClock.Instant?
@@ -166,7 +169,7 @@ public final class WebSocketApp: Sendable {
     ///
     /// Blocks until the system has taken it, at most ``Timeouts/send``. Nothing is received while a
     /// callback waits here: one that sends more than a peer takes in that itself waits for its answers
-    /// to be read should send from another thread.
+    /// to be read should send from another thread. With ``replay``, it returns when the message is kept.
     ///
     /// - Parameter text: The message.
     /// - Returns: The length of the frame on the wire, header included.
@@ -174,7 +177,10 @@ public final class WebSocketApp: Sendable {
     ///   `aborted`.
     @discardableResult
     public func send(_ text: String) throws -> Int {
-        try connectedSocket().send(text)
+        if let queue = queueForSending {
+            return try queue.send(.text, Array(text.utf8), timeout: sendTimeout)
+        }
+        return try connectedSocket().send(text)
     }
 
     /// Sends a binary message; see `send(binary:)`.
@@ -185,7 +191,10 @@ public final class WebSocketApp: Sendable {
     ///   `aborted`.
     @discardableResult
     public func send(binary bytes: [UInt8]) throws -> Int {
-        try connectedSocket().send(binary: bytes)
+        if let queue = queueForSending {
+            return try queue.send(.binary, bytes, timeout: sendTimeout)
+        }
+        return try connectedSocket().send(binary: bytes)
     }
 
     /// Sends one unfragmented frame of any kind; see ``WebSocket/send(_:opcode:)``.
@@ -198,10 +207,13 @@ public final class WebSocketApp: Sendable {
     ///   `invalidArgument` for a control frame of more than 125 bytes, `timedOut`, `aborted`.
     @discardableResult
     public func send(_ payload: [UInt8], opcode: Opcode) throws -> Int {
-        try connectedSocket().send(payload, opcode: opcode)
+        if opcode == .text || opcode == .binary, let queue = queueForSending {
+            return try queue.send(opcode, payload, timeout: sendTimeout)
+        }
+        return try connectedSocket().send(payload, opcode: opcode)
     }
 
-    private func connectedSocket() throws(WebSocketError) -> WebSocket {
+    func connectedSocket() throws(WebSocketError) -> WebSocket {
         guard let socket, socket.isConnected else {
             throw WebSocketError.connectionClosed(
                 ConnectionEnd(cause: "the app has no open connection")

@@ -47,8 +47,11 @@ extension Sender {
         do throws(SendFailure) {
             try begin(&now)
             while accepted < count {
+                let next = frame(accepted)
+                // A batch that compresses lets pass only what isn't compressed.
+                guard mayPass(next, from: owner) else { break }
                 do throws(SendFailure) {
-                    try append(frame(accepted), &now)
+                    try append(next, &now)
                 } catch {
                     if case .transport(_, isAccepted: true) = error { accepted += 1 }
                     throw error
@@ -63,7 +66,18 @@ extension Sender {
         } catch {
             guard case .transport(.timedOut, _) = error else { throw error }
         }
-        return accepted < count ? try tryLater() : .got(position)
+        guard accepted < count else { return .got(position) }
+        return mayPass(frame(accepted), from: owner) ? try tryLater() : passLater(slot)
+    }
+
+    /// Calls `callback` once somebody lets go of what keeps others from sending; true if nobody does.
+    func callBackUnlessFree(_ callback: @escaping @Sendable () -> Void) -> Bool {
+        guard turn.take(orCallBack: callback) else { return false }
+        var now = LazyDeadline.immediate
+        leave(&now)
+        guard messages.take(orCallBack: callback) else { return false }
+        messages.leave()
+        return true
     }
 
     /// Accepts a binary message from its own memory, which is gone afterwards.
