@@ -124,6 +124,17 @@ struct SendingArguments: ParsableArguments {
     )
     var fragment: ByteCount?
 
+    @Flag(
+        help: ArgumentHelp(
+            "Keep what is sent until the server has acknowledged it, and say how much that was.",
+            discussion: """
+                With --reconnect, what hasn't been acknowledged is sent again. Files go as messages of \
+                64 KiB, or of --fragment bytes.
+                """
+        )
+    )
+    var receipts = false
+
     @Option(
         help: ArgumentHelp(
             "How long to go on receiving after the end of the input.",

@@ -57,6 +57,7 @@ final class Session: Sendable {
         opened = try WakeUp()
         ended = try WakeUp()
         app = WebSocketApp(url: target.url, options: target.options)
+        if sending.receipts { app.replay = .unacknowledged(limit: 16 << 20) }
         if showing.verbose >= 2 { console.trace() }
         listen()
     }
@@ -162,6 +163,7 @@ final class Session: Sendable {
                 case .line(let line): send(line: line)
                 case .interrupt: return interrupt()
                 case .end:
+                    if sending.receipts { awaitReceipts() }
                     entries = []
                     let limit = Deadline.after(sending.eofWait.duration)
                     _ = try Poll.wait(for: &entries, wakeUp: ended, until: limit)
@@ -199,7 +201,8 @@ final class Session: Sendable {
 
     private func send(_ bytes: ArraySlice<UInt8>, as opcode: Opcode) {
         do {
-            guard let size = sending.fragment?.bytes, bytes.count > size else {
+            // Kept messages go as they are.
+            guard let size = sending.fragment?.bytes, bytes.count > size, !sending.receipts else {
                 try app.send(Array(bytes), opcode: opcode)
                 return
             }
@@ -216,6 +219,7 @@ final class Session: Sendable {
 
     private func send(file path: String) {
         do {
+            if sending.receipts { return try sendKept(file: path) }
             guard let socket = app.socket else {
                 return failed("\(path) was not sent: the connection is closed")
             }
@@ -228,6 +232,43 @@ final class Session: Sendable {
         } catch {
             failed("\(path) was not sent: \(error)")
         }
+    }
+
+    /// Sends a file as messages that are kept.
+    private func sendKept(file path: String) throws {
+        let reader = try FileReader(path: path)
+        var piece: [UInt8] = []
+        var isAtEnd = false
+        // A piece of text has room for a character.
+        let size = max(sending.fragment?.bytes ?? 64 << 10, sending.binary ? 1 : 4)
+        repeat {
+            var read = [UInt8](repeating: 0, count: size - piece.count)
+            let count = try read.withUnsafeMutableBytes { try reader.read(into: $0) }
+            isAtEnd = count < read.count
+            piece += read[..<count]
+            var end = piece.count
+            if !sending.binary, !isAtEnd { end = piece.lastBoundary }
+            let isText = String(validating: piece[..<end], as: UTF8.self) != nil
+            guard sending.binary || isText else { throw WebSocketError.invalidPayload(offset: 0) }
+            if end > 0 {
+                try app.send(Array(piece[..<end]), opcode: sending.binary ? .binary : .text)
+            }
+            piece.removeFirst(end)
+        } while !isAtEnd
+    }
+
+    /// Waits until all that was sent has been acknowledged, or the app has given up, and says how it went.
+    private func awaitReceipts() {
+        do {
+            try app.waitUntilAcknowledged()
+        } catch {
+            failed("\(app.replayStatus.keptMessages) messages were not acknowledged")
+        }
+        let status = app.replayStatus
+        console.note(
+            "wsdump: \(status.acknowledgedMessages) messages acknowledged, "
+                + "\(status.sentAgain) sent again"
+        )
     }
 
     private func failed(_ line: String) {
@@ -288,5 +329,17 @@ final class Session: Sendable {
     private func endNow(status: Int32) -> Never {
         console.restoreTerminal()
         _exit(status)
+    }
+}
+
+extension [UInt8] {
+    /// Where the last character begins that may not be whole; the end if there is none.
+    fileprivate var lastBoundary: Int {
+        var index = count
+        while index > 0, count - index < 4 {
+            index -= 1
+            if self[index] & 0xC0 != 0x80 { return self[index] < 0x80 ? count : index }
+        }
+        return count
     }
 }

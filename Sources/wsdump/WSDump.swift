@@ -44,6 +44,8 @@ struct WSDump: ParsableCommand {
                   with a header field
               wsdump -p socks5h://user:password@proxy:1080 wss://example.com/
                   through a proxy
+              wsdump --binary --file data --receipts --reconnect 1 ws://localhost:8080/
+                  a file, whole even if the connection drops
               wsdump --bench 1KiBx100000 --echo-server
                   rates and round trip times
 

@@ -57,7 +57,7 @@ struct ArgumentsTests {
         }
         let flags = [
             "-h,", "-p,", "-v,", "-n,", "-r,", "-s,", "-o,", "--eof-wait", "-t,",
-            "--timings", "--headers", "--compress", "--binary", "--file", "--json",
+            "--timings", "--headers", "--compress", "--binary", "--file", "--receipts", "--json",
             "--ping-interval", "--reconnect", "--echo-server", "--bench", "--bench-window",
             "-H,", "--no-origin", "--ciphers", "--fragment", "--join",
         ]

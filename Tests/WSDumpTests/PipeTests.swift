@@ -379,6 +379,58 @@ struct PipeTests {
         }
     }
 
+    @Test(
+        "With --receipts and --reconnect, files and lines arrive whole through a cut, and it is said"
+    )
+    func receipts() throws {
+        let folder = try TemporaryFolder()
+        let contents = String(repeating: "Grüße, ", count: 60_000)
+        let text = try folder.write(contents, to: "text")
+        let received = Locked<[String]>([])
+        let connections = Locked(0)
+        try withServer { connection in
+            let number = connections.withLock { count in
+                count += 1
+                return count
+            }
+            while true {
+                let piece = try connection.receive().payload
+                // The first connection is cut with a message in flight that was never answered for.
+                if number == 1 { return }
+                received.withLock { $0.append(String(decoding: piece, as: UTF8.self)) }
+            }
+        } run: { server in
+            let (_, errors, status) = try run(
+                "--file",
+                text,
+                "--receipts",
+                "--reconnect",
+                "0.01",
+                server.url(),
+                input: "a line\n"
+            )
+            #expect(status == 0)
+            let messages = received.withLock { $0 }
+            #expect(messages.joined() == contents + "a line")
+            #expect(messages.dropLast().allSatisfy { $0.utf8.count <= 64 << 10 })
+            let lines = errors.split(separator: "\n")
+            let last = lines.last { $0.contains("acknowledged") } ?? ""
+            #expect(last.hasPrefix("wsdump: \(messages.count) messages acknowledged, "))
+            #expect(last.hasSuffix(" sent again") && !last.contains(", 0 sent"))
+        }
+    }
+
+    @Test("Without --reconnect, --receipts tells what was not acknowledged")
+    func missingReceipts() throws {
+        try withServer { connection in
+            _ = try connection.receive()
+        } run: { server in
+            let (_, errors, status) = try run("--receipts", server.url(), input: "lost\n")
+            #expect(errors.contains("wsdump: 1 messages were not acknowledged"))
+            #expect(status == 1)
+        }
+    }
+
     @Test("A connection that fails is one line on standard error, and status 1")
     func refused() throws {
         let server = try LoopbackServer()

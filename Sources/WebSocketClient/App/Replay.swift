@@ -8,20 +8,20 @@
 ///
 /// **At least once.** A message that the app's calls have accepted is kept until the peer has acknowledged it.
 /// When a connection drops, what hasn't been acknowledged goes out again on the next one, in order, after
-/// ``WebSocketApp/onOpen`` (or ``WebSocketApp/onReconnect``) has returned and before anything that is sent later.
-/// The peer may get a message twice: number your messages if that matters.
+/// ``WebSocketApp/onOpen`` (or ``WebSocketApp/onReconnect``) has returned, and before anything that is sent
+/// later. The peer may get a message twice: number your messages if that matters.
 /// ``WebSocketApp/replayStatus`` says how many were sent again.
 ///
 /// **What acknowledges is a pong** (RFC 6455 §5.5.3): a ping follows what has been sent, one at a time, and
-/// its pong shows that the peer's end of the connection has read everything before it, whatever relays and proxies are in
-/// between. What TCP acknowledges has only reached the next system, and may get lost there. Neither shows
+/// its pong shows that the peer's end of the connection has read everything before it, whatever relays and
+/// proxies are in between. What TCP acknowledges has only reached the next system, and may get lost there. Neither shows
 /// that the peer's program has done anything with a message; only its own answer can. The pongs of these
 /// pings don't come to ``WebSocketApp/onPong``.
 ///
-/// **What is kept**: everything from the app's own `send` calls but control frames; each on the connection
-/// that there is, compressed anew for it. While there is none, messages are accepted as well. What
-/// `onOpen` and `onReconnect` themselves send goes out first and is not kept: they are called again for
-/// the next connection. What is sent on ``WebSocketApp/socket`` itself is not kept either.
+/// **What is kept**: everything that the app's own `send` calls accept, but control frames. It is compressed
+/// anew for each connection. While there is none, messages are accepted as well. What `onOpen` and
+/// `onReconnect` send themselves goes out first and isn't kept, as they are called again for the next
+/// connection. Nor is what is sent on ``WebSocketApp/socket``.
 public struct Replay: Sendable {
     /// What a call does whose message finds no room.
     public enum WhenFull: Sendable, Hashable {

@@ -54,7 +54,7 @@ extension WebSocketApp {
     ///   before, `invalidArgument` in a callback, where acknowledgements are received.
     @available(*, noasync)
     public func waitUntilAcknowledged(timeout: Duration? = nil) throws {
-        try self.replayQueue?.waitUntilAcknowledged(timeout: timeout)
+        try replayQueue?.waitUntilAcknowledged(timeout: timeout)
     }
 
     /// What has become of what is kept, in this run or in the last one; all 0 without ``replay``. For any
@@ -71,7 +71,12 @@ extension WebSocketApp {
 
     /// Where the calling thread's messages go, if the run keeps them.
     var queueForSending: ReplayQueue? {
-        let queue = state.withLock { $0.run == nil ? nil : $0.replayQueue }
+        let queue = state.withLock { state -> ReplayQueue? in
+            switch state.run?.phase {
+            case .waiting, .connecting, .open: state.replayQueue
+            case .closeRequested, .closing, .ended, nil: nil
+            }
+        }
         guard let queue, !queue.isOpening else { return nil }
         return queue
     }

@@ -5,10 +5,10 @@ extension WebSocket {
     /// Sends what an asynchronous sequence yields as one message, a fragment for each chunk.
     ///
     /// ```swift
-    /// let (bytes, response) = try await session.chunks(from: source)
-    /// try await socket.send(contentsOf: bytes, total: response.length) { sent, total in
-    ///     print(sent, total ?? 0)
-    /// }
+    /// let (chunks, continuation) = AsyncStream<[UInt8]>.makeStream()
+    /// continuation.yield(makeSnapshot())
+    /// continuation.finish()
+    /// try await socket.send(contentsOf: chunks) { sent, _ in print(sent, "bytes") }
     /// ```
     ///
     /// The next chunk is asked for when the system has taken the one before, so a peer that reads slowly slows

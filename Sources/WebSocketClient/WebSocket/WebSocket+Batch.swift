@@ -115,6 +115,9 @@ public struct Batch: ~Copyable {
 
     fileprivate mutating func finish() { writer?.finish() }
 
+    /// The connection's sending half.
+    var sender: Sender { connection.sender }
+
     /// Runs `body`; calls `end` if the connection ends meanwhile, or has ended.
     func whenEnded(call end: @escaping @Sendable () -> Void, during body: () throws -> Void) throws
     {

@@ -45,6 +45,83 @@ extension WebSocket {
         }
     }
 
+    /// Sends a file as many messages, from the first one on that isn't known to have arrived.
+    ///
+    /// ```swift
+    /// var offset = 0
+    /// while true {
+    ///     do {
+    ///         let socket = try WebSocket.connect(to: "wss://example.com/upload")
+    ///         try socket.send(
+    ///             contentsOf: "/var/log/syslog",
+    ///             framing: .messages(bytes: 64 << 10),
+    ///             resumingAt: &offset
+    ///         )
+    ///         break
+    ///     } catch WebSocketError.batchInterrupted {
+    ///         print("goes on at byte", offset)
+    ///     }
+    /// }
+    /// ```
+    ///
+    /// Whatever the call throws, `offset` is then where the first message begins that the peer's system hasn't
+    /// acknowledged (see ``SendReceipt`` for what that promises and what it doesn't); the next call, on another connection,
+    /// goes on there. The peer may get messages twice. It returns once everything has been acknowledged,
+    /// and `offset` is the file's end. The file must not change meanwhile, and the framing has to be the same.
+    ///
+    /// Blocks until then, each wait at most ``Timeouts/send``; otherwise as
+    /// ``send(contentsOf:as:framing:progress:)``.
+    ///
+    /// - Parameters:
+    ///   - path: The file.
+    ///   - opcode: Text or binary. Text is checked to be UTF-8 before it is sent.
+    ///   - framing: Many messages, ``FileFraming/messages(bytes:)``.
+    ///   - offset: Where to begin, in bytes from the beginning: 0, or what an earlier call left here.
+    ///   - progress: Called after each message with where it ends, and the size of the file.
+    /// - Returns: How many bytes were sent by this call.
+    /// - Throws: As ``send(contentsOf:as:framing:progress:)``; ``WebSocketError/invalidArgument(_:)`` for one
+    ///   message, an offset that isn't in the file, and where the connection isn't TCP.
+    @available(*, noasync)
+    @discardableResult
+    public func send(
+        contentsOf path: String,
+        as opcode: Opcode = .binary,
+        framing: FileFraming,
+        resumingAt offset: inout Int,
+        progress: ((_ sent: Int, _ total: Int) -> Void)? = nil
+    ) throws -> Int {
+        guard case .messages = framing else {
+            throw WebSocketError.invalidArgument("Only a file that goes as many messages resumes.")
+        }
+        let start = offset
+        var pieces = try FilePieces(path: path, opcode: opcode, framing: framing)
+        guard (0...pieces.size).contains(start) else {
+            throw WebSocketError.invalidArgument("The file has \(pieces.size) bytes, not \(start).")
+        }
+        if start == pieces.size, start > 0 { return 0 }
+        try pieces.seek(to: start)
+        let connection = try openConnection().0
+        var checkpoints = ResumePoints(offset: start)
+        defer { offset = checkpoints.offset(acknowledged: connection.sender.acknowledgedPosition) }
+        var end = start
+        try withBatch { batch in
+            repeat {
+                try pieces.sendNext(to: &batch)
+                end += pieces.lastCount
+                if checkpoints.isDue(at: end) || pieces.isAtEnd {
+                    try batch.flush()
+                    checkpoints.add(end, writtenUpTo: batch.sender.writtenBytes)
+                    _ = checkpoints.offset(acknowledged: batch.sender.acknowledgedPosition)
+                }
+                progress?(end, max(pieces.size, end))
+            } while !pieces.isAtEnd
+        }
+        // Whatever other threads have sent since is waited for as well.
+        let receipt = try flush()
+        try waitUntilAcknowledged(receipt, timeout: options.timeouts.send)
+        return end - start
+    }
+
     private func send(
         _ pieces: inout FilePieces,
         in batch: inout Batch,
@@ -151,6 +228,38 @@ extension WebSocket {
     }
 }
 
+/// Which parts of a file lie before which places in the stream.
+private struct ResumePoints {
+    /// Everything before it has been acknowledged.
+    private var acknowledged: Int
+    private var points: [(offset: Int, position: StreamPosition)] = []
+    private var last: Int
+
+    /// How far apart they are: what may be sent again needlessly.
+    private static let distance = 256 << 10
+
+    init(offset: Int) {
+        acknowledged = offset
+        last = offset
+    }
+
+    func isDue(at offset: Int) -> Bool { offset - last >= Self.distance }
+
+    mutating func add(_ offset: Int, writtenUpTo position: StreamPosition) {
+        points.append((offset, position))
+        last = offset
+    }
+
+    /// Where the first message begins that hasn't been acknowledged, or one of the last few before it.
+    mutating func offset(acknowledged position: StreamPosition?) -> Int {
+        guard let position else { return acknowledged }
+        let count = points.prefix { Int64(bitPattern: position &- $0.position) >= 0 }.count
+        if count > 0 { acknowledged = points[count - 1].offset }
+        points.removeFirst(count)
+        return acknowledged
+    }
+}
+
 /// Reads a file a frame at a time.
 private struct FilePieces: ~Copyable {
     private let reader: FileReader
@@ -198,6 +307,15 @@ private struct FilePieces: ~Copyable {
         limit = min(bytes, .max - 1)
         // It grows with what is read: neither a limit nor a file's size is a reason to allocate.
         storage = [UInt8](repeating: 0, count: min(limit, Self.firstCapacity) + 1)
+    }
+
+    func seek(to offset: Int) throws {
+        guard offset > 0 else { return }
+        do throws(TransportError) {
+            try reader.seek(to: offset)
+        } catch {
+            throw WebSocketError(error, during: .sending(isAccepted: false))
+        }
     }
 
     mutating func sendNext(to batch: inout Batch) throws {

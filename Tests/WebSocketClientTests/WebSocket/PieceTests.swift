@@ -149,6 +149,64 @@ struct PieceTests {
         try socket.close()
     }
 
+    @Test("A file in many messages goes on where the peer had acknowledged it")
+    func resumedFile() throws {
+        let bytes = (0..<(24 << 20)).map { UInt8(truncatingIfNeeded: $0 &* 7 ^ $0 >> 16) }
+        let path = try temporaryFile(bytes)
+        defer { unlink(path) }
+        let messages = FileFraming.messages(bytes: 64 << 10)
+        let (stop, second) = (Promise<Void>(), Promise<[UInt8]>())
+        var offset = 0
+        try withSocket { server in
+            for _ in 0..<16 { _ = try server.receive() }
+            try stop.value()
+        } client: { socket in
+            defer { stop.fulfil() }
+            socket.timeout = .milliseconds(200)
+            let error = failure {
+                try socket.send(contentsOf: path, framing: messages, resumingAt: &offset)
+            }
+            guard case .batchInterrupted? = error else {
+                Issue.record("\(String(describing: error))")
+                return
+            }
+        }
+        // It was interrupted somewhere behind what the server had read.
+        #expect(offset >= 512 << 10 && offset < bytes.count && offset % (64 << 10) == 0)
+        let resumed = offset
+        try withSocket { server in
+            var received: [UInt8] = []
+            while received.count < bytes.count - resumed {
+                received += try server.receive().payload
+            }
+            second.fulfil(received)
+            server.waitForEnd()
+        } client: { socket in
+            var ends: [Int] = []
+            let sent = try socket.send(contentsOf: path, framing: messages, resumingAt: &offset) {
+                end,
+                total in
+                #expect(total == bytes.count)
+                ends.append(end)
+            }
+            #expect(sent == bytes.count - resumed)
+            #expect(offset == bytes.count && ends.last == bytes.count)
+            #expect(try second.value() == Array(bytes[resumed...]))
+            #expect(try socket.send(contentsOf: path, framing: messages, resumingAt: &offset) == 0)
+            offset += 1
+            for framing in [messages, .oneMessage()] {
+                guard
+                    case .invalidArgument? = failure({
+                        try socket.send(contentsOf: path, framing: framing, resumingAt: &offset)
+                    })
+                else {
+                    Issue.record("an offset behind the end, or one message, was accepted")
+                    return
+                }
+            }
+        }
+    }
+
     @Test("A text file in many messages is cut between characters")
     func textFile() throws {
         let path = try temporaryFile(Array(Self.text.utf8))

@@ -92,6 +92,13 @@ package struct FileReader: ~Copyable {
         SystemCalls.close(descriptor)
     }
 
+    /// Goes on reading at an offset in bytes, which may lie behind the end; not for what isn't a file.
+    package func seek(to offset: Int) throws(TransportError) {
+        guard lseek(descriptor, off_t(offset), SEEK_SET) >= 0 else {
+            throw .system(call: "lseek", .current)
+        }
+    }
+
     /// Fills the buffer as far as the file goes, and returns how far.
     package func read(into buffer: UnsafeMutableRawBufferPointer) throws(TransportError) -> Int {
         var filled = 0
