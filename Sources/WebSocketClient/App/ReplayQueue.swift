@@ -47,6 +47,8 @@ final class ReplayQueue: @unchecked Sendable {
     /// The pings that are on their way, and which messages lie before them.
     private var pings: [(payload: [UInt8], end: Int)] = []
     private var needsPing = false
+    /// Whether the connection has acknowledged something.
+    private var isProven = false
     private var lastPing: UInt64 = 0
     private let signature = UInt64.random(in: .min ... .max)
     /// A message in fragments that the connection has been given in part.
@@ -54,6 +56,9 @@ final class ReplayQueue: @unchecked Sendable {
 
     /// How much goes out with one turn, and how many turns before the app's thread goes on.
     private static let portionBytes = 64 << 10
+    /// The same before a connection has acknowledged anything: where each soon drops, the first ping has
+    /// to come early, or nothing would ever be acknowledged.
+    private static let firstPortionBytes = 4 << 10
     private static let portionCount = 256
     private static let turns = 64
     private static let maximumPings = 8
@@ -156,6 +161,7 @@ final class ReplayQueue: @unchecked Sendable {
             next = first
             pings = []
             needsPing = false
+            isProven = false
             self.connection = connection
         }
         pump()
@@ -186,6 +192,7 @@ final class ReplayQueue: @unchecked Sendable {
             }
             let former = acknowledge(to: pings[index].end)
             pings.removeFirst(index + 1)
+            isProven = true
             return (true, former)
         }
         // Let go of here: a prepared message may be the last of its kind.
@@ -295,10 +302,11 @@ final class ReplayQueue: @unchecked Sendable {
             guard let connection else { return stopPumping() }
             var portion = ReplayPortion(connection: connection, start: next)
             var bytes = 0
+            let limit = isProven ? Self.portionBytes : Self.firstPortionBytes
             for entry in entries[(head + next - first)...].prefix(Self.portionCount) {
                 let cost = entry.content.cost
                 let isAlone = if case .fragments = entry.content { true } else { false }
-                guard portion.contents.isEmpty || !isAlone && bytes + cost <= Self.portionBytes
+                guard portion.contents.isEmpty || !isAlone && bytes + cost <= limit
                 else { break }
                 portion.contents.append(entry.content)
                 bytes += cost
