@@ -98,8 +98,8 @@ final class Sender: @unchecked Sendable {
         self.workers = workers
         self.makeMaskingKey = makeMaskingKey
         shared = Locked(Shared(queue: SendQueue(masks: role == .client)))
-        let corked = WeakSender()
-        cork = corking.delay.map { Cork(delay: $0) { corked.sender?.writeCorked() ?? false } }
+        let corked = corking.delay.map { _ in WeakSender() }
+        cork = corking.delay.map { Cork(delay: $0) { corked?.sender?.writeCorked() ?? false } }
         compressionThreshold = deflater?.threshold ?? .max
         outbox = OwnedState(
             Outbox(
@@ -113,7 +113,7 @@ final class Sender: @unchecked Sendable {
                 )
             )
         )
-        if cork != nil { corked.set(self) }
+        corked?.set(self)
     }
 
     deinit {

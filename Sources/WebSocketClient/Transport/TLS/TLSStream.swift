@@ -66,6 +66,8 @@ package final class TLSStream: ByteStream {
     private let engine: Locked<TLSEngine>
     private let incoming = Locked(Incoming())
     private let outgoing = Locked(Outgoing())
+    /// What `acknowledgedBytes` said last.
+    private let acknowledged = Atomic<UInt64>(0)
     /// The writer can't go on before the peer has sent the rest of a handshake message.
     private let writerNeedsInput = Atomic<Bool>(false)
     /// What was read last carried no data.
@@ -229,14 +231,18 @@ package final class TLSStream: ByteStream {
     /// Counted by the last chunk whose ciphertext has been acknowledged whole: of a record in part, the
     /// peer can decrypt nothing. The first call begins to keep account.
     package var acknowledgedBytes: UInt64? {
-        outgoing.withLock { outgoing in
+        guard let count = lower.acknowledgedBytes else { return nil }
+        // `abort` asks too, and waits for nobody: while another call writes, what was known before stands.
+        let plaintext = outgoing.withLockIfAvailable { outgoing in
             if outgoing.marks == nil {
                 outgoing.marks = AcknowledgementMarks()
                 mark(&outgoing)
             }
-            guard let count = lower.acknowledgedBytes else { return nil }
-            return outgoing.marks?.plaintext(ofAcknowledged: count)
+            let plaintext = outgoing.marks?.plaintext(ofAcknowledged: count) ?? 0
+            acknowledged.store(plaintext, ordering: .relaxed)
+            return plaintext
         }
+        return plaintext ?? acknowledged.load(ordering: .relaxed)
     }
 
     /// Notes that all plaintext so far ends where the ciphertext ends that there is so far.
