@@ -21,16 +21,33 @@ extension Connection {
         _ attempt: (WaitSlot?, LazyDeadline) throws(SendFailure) -> Attempt<StreamPosition>
     ) async throws {
         if Task.isCancelled { throw CancellationError() }
-        if tasks.load()?.senders.isOccupied != true {
-            if case .got(let position) = try mapped({ () throws(SendFailure) in
+        if try sendAtOnce(timeout, &accepted, attempt) { return await yieldFromTimeToTime() }
+        try await finishSending(timeout: timeout, endingAt: &accepted, attempt)
+    }
+
+    /// Sends what `attempt` accepts if nothing has to be waited for; false otherwise.
+    ///
+    /// Not in the caller, whose frame would have to hold what waiting needs and be allocated for each message.
+    private func sendAtOnce(
+        _ timeout: Duration?,
+        _ accepted: inout StreamPosition?,
+        _ attempt: (WaitSlot?, LazyDeadline) throws(SendFailure) -> Attempt<StreamPosition>
+    ) throws(WebSocketError) -> Bool {
+        guard tasks.load()?.senders.isOccupied != true,
+            case .got(let position) = try mapped({ () throws(SendFailure) in
                 try attempt(nil, LazyDeadline(timeout))
-            }) {
-                accepted = position
-                guard !sender.hasWritten(position), !sender.isOnlyCorked else {
-                    return await yieldFromTimeToTime()
-                }
-            }
-        }
+            })
+        else { return false }
+        accepted = position
+        return sender.hasWritten(position) || sender.isOnlyCorked
+    }
+
+    /// Waits for the turn of this task, unless the message has been accepted, and until the stream has it.
+    private func finishSending(
+        timeout: Duration?,
+        endingAt accepted: inout StreamPosition?,
+        _ attempt: (WaitSlot?, LazyDeadline) throws(SendFailure) -> Attempt<StreamPosition>
+    ) async throws {
         let deadline = Deadline(timeout)
         do throws(TaskFailure) {
             let tasks = try await enterSendersLine(by: deadline)

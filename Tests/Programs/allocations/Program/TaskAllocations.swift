@@ -8,7 +8,7 @@ final class TaskAllocations: Sendable {
     private let isFine = Atomic<Bool>(true)
     private let isOver = DispatchSemaphore(value: 0)
 
-    /// Counts in a task, while this thread waits. The server serves `/source`.
+    /// Counts in a task, while this thread waits. The server serves `/source` and `/sink`.
     static func check(_ server: String) -> Bool {
         let check = TaskAllocations()
         Task {
@@ -34,6 +34,14 @@ final class TaskAllocations: Sendable {
         try await source.send("go")
         // In one write, so that they are all there with the first.
         while !source.hasBufferedFrames { try await Task.sleep(for: .milliseconds(1)) }
+        let bytes = [UInt8](repeating: 7, count: 16)
+        let sink = try await WebSocket.connect(
+            to: "\(server)sink?count=\(Int.max)",
+            options: options
+        )
+        try await measure("await send(binary:) of 16 bytes", allowed: 0) {
+            for _ in 0..<Self.messages { try await sink.send(binary: bytes) }
+        }
         // What the call itself takes isn't the messages'.
         try await measure("await forEachMessage", allowed: 8) {
             var count = 0
