@@ -19,8 +19,13 @@ struct OutgoingFrame {
     var uncompressedCount = 0
 
     /// Whether it is to be compressed on a connection that compresses from `threshold` bytes on.
+    @inline(__always)
     func needsCompression(from threshold: Int) -> Bool {
-        guard threshold != .max, compression != .never else { return false }
+        threshold != .max && isCompressible(from: threshold)
+    }
+
+    private func isCompressible(from threshold: Int) -> Bool {
+        guard compression != .never else { return false }
         if compression == .automatic, payload.count < threshold { return false }
         return isFinal && reservedBits == 0 && (opcode == .text || opcode == .binary)
     }

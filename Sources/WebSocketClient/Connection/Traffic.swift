@@ -57,7 +57,7 @@ final class Traffic: Sendable {
 struct PublishedTally: ~Copyable, Sendable {
     private let version = Atomic<UInt>(0)
     private let messages = Atomic<Int>(0)
-    private let frames = Atomic<Int>(0)
+    private let otherFrames = Atomic<Int>(0)
     private let payloadBytes = Atomic<Int>(0)
     private let wireBytes = Atomic<Int>(0)
     private let pings = Atomic<Int>(0)
@@ -70,7 +70,7 @@ struct PublishedTally: ~Copyable, Sendable {
         let former = version.load(ordering: .relaxed)
         version.store(former &+ 1, ordering: .relaxed)
         messages.store(tally.messages, ordering: .releasing)
-        frames.store(tally.frames, ordering: .releasing)
+        otherFrames.store(tally.otherFrames, ordering: .releasing)
         payloadBytes.store(tally.payloadBytes, ordering: .releasing)
         wireBytes.store(tally.wireBytes, ordering: .releasing)
         pings.store(tally.pings, ordering: .releasing)
@@ -93,7 +93,7 @@ struct PublishedTally: ~Copyable, Sendable {
     private func load() -> FrameTally {
         var tally = FrameTally()
         tally.messages = messages.load(ordering: .acquiring)
-        tally.frames = frames.load(ordering: .acquiring)
+        tally.otherFrames = otherFrames.load(ordering: .acquiring)
         tally.payloadBytes = payloadBytes.load(ordering: .acquiring)
         tally.wireBytes = wireBytes.load(ordering: .acquiring)
         tally.pings = pings.load(ordering: .acquiring)

@@ -60,7 +60,15 @@ package struct FrameDecoder: ~Copyable, Sendable {
     private var messageBytes = 0
     private var isCompressed = false
     /// What has been decoded; of compressed messages, the payload that is on the wire counts nowhere else.
-    package private(set) var tally = FrameTally()
+    package var tally: FrameTally {
+        var tally = larger
+        tally.count(small: smallMessages, wire: smallBytes)
+        return tally
+    }
+    /// All frames but those that `nextSmallMessage` took.
+    private var larger = FrameTally()
+    private var smallMessages = 0
+    private var smallBytes = 0
     /// The most bytes that a compressed message within the limit takes on the wire, without those of
     /// flushes at the ends of fragments.
     private let compressedLimit: Int
@@ -100,10 +108,8 @@ package struct FrameDecoder: ~Copyable, Sendable {
         let end = 2 + Int(bytes[1])
         guard first == 0x81 || first == 0x82, end < 128, end <= bytes.count else { return nil }
         window.consume(end)
-        tally.frames &+= 1
-        tally.messages &+= 1
-        tally.payloadBytes &+= end - 2
-        tally.wireBytes &+= end
+        smallMessages &+= 1
+        smallBytes &+= end
         let payload = UnsafeRawBufferPointer(rebasing: bytes[2..<end])
         return (first == 0x81 ? .text : .binary, payload)
     }
@@ -217,8 +223,8 @@ package struct FrameDecoder: ~Copyable, Sendable {
     private mutating func count(_ header: FrameHeader) {
         let length = header.payloadLength
         let isInflated = isCompressed && !header.opcode.isControl
-        if isInflated { tally.compressedBytes &+= length }
-        tally.count(
+        if isInflated { larger.compressedBytes &+= length }
+        larger.count(
             header.opcode,
             isFinal: header.isFinal,
             payload: isInflated ? 0 : length,

@@ -2,7 +2,8 @@
 package struct FrameTally: Sendable, Hashable {
     /// Whole messages, counted at their last frame.
     package var messages = 0
-    package var frames = 0
+    /// Frames that end no message: those of control, and all but the last of a message.
+    package var otherFrames = 0
     /// Payload of data frames as the users of both ends see it: uncompressed.
     package var payloadBytes = 0
     /// Frames on the wire, headers included.
@@ -15,26 +16,30 @@ package struct FrameTally: Sendable, Hashable {
 
     package init() {}
 
+    /// Frames of all kinds.
+    package var frames: Int { messages &+ otherFrames }
+
     /// Counts a frame that goes as it is; `wire` is its length with its header.
-    @inline(__always)
     package mutating func count(_ opcode: Opcode, isFinal: Bool, payload: Int, wire: Int) {
-        frames &+= 1
         wireBytes &+= wire
-        if opcode.isControl {
-            if opcode == .ping { pings &+= 1 }
-            if opcode == .pong { pongs &+= 1 }
-        } else {
-            payloadBytes &+= payload
-            if isFinal { messages &+= 1 }
-        }
+        if !opcode.isControl { payloadBytes &+= payload }
+        if isFinal, !opcode.isControl { messages &+= 1 } else { otherFrames &+= 1 }
+        if opcode == .ping { pings &+= 1 }
+        if opcode == .pong { pongs &+= 1 }
+    }
+
+    /// Counts whole messages in frames with headers of two bytes; `wire` is the length of all.
+    package mutating func count(small messages: Int, wire: Int) {
+        self.messages &+= messages
+        wireBytes &+= wire
+        payloadBytes &+= wire &- 2 &* messages
     }
 
     /// Takes back a data frame that won't go out.
     package mutating func uncount(isFinal: Bool, payload: Int, wire: Int) {
-        frames &-= 1
         wireBytes &-= wire
         payloadBytes &-= payload
-        if isFinal { messages &-= 1 }
+        if isFinal { messages &-= 1 } else { otherFrames &-= 1 }
     }
 
     /// Says that `compressed` bytes of payload that have been counted stand for `uncompressed` ones.
@@ -46,7 +51,7 @@ package struct FrameTally: Sendable, Hashable {
 
     package mutating func add(_ other: FrameTally) {
         messages &+= other.messages
-        frames &+= other.frames
+        otherFrames &+= other.otherFrames
         payloadBytes &+= other.payloadBytes
         wireBytes &+= other.wireBytes
         pings &+= other.pings
