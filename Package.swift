@@ -147,6 +147,12 @@ let package = Package(
             swiftSettings: strict
         ),
         .executableTarget(
+            name: "count-instructions",
+            dependencies: ["LoopbackServer", "WebSocketAccel", "WebSocketClient"],
+            path: "Tests/Programs/instructions",
+            swiftSettings: strict
+        ),
+        .executableTarget(
             name: "crowd",
             dependencies: ["WebSocketClient"],
             path: "Tests/Programs/crowd",
