@@ -126,7 +126,7 @@ const wsa_kernels wsa_kernels_scalar = {
 
 #ifdef WSA_HAS_X86
 
-// The same with the shifts of BMI2, which leave the flags alone: on Intel a step is one operation
+// As above, with the shifts of BMI2, which leave the flags alone: on Intel a step is one operation
 // then, and was three.
 
 #define BMI2 __attribute__((target("bmi2")))

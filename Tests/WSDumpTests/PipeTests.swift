@@ -420,7 +420,7 @@ struct PipeTests {
         }
     }
 
-    @Test("Without --reconnect, --receipts tells what was not acknowledged")
+    @Test("Without --reconnect, --receipts reports what was not acknowledged")
     func missingReceipts() throws {
         try withServer { connection in
             _ = try connection.receive()

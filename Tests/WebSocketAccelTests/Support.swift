@@ -4,7 +4,7 @@ import Testing
 import WebSocketAccelPure
 
 /// One set of kernels: each instruction set that this machine has, and the Swift ones.
-struct KernelSet: @unchecked Sendable, CustomTestStringConvertible {  // Functions alone.
+struct KernelSet: @unchecked Sendable, CustomTestStringConvertible {  // It holds only functions.
     typealias Mask = (UnsafeMutableRawPointer, UnsafeRawPointer, Int, UInt32) -> UInt32
     typealias Validate = (UnsafeRawPointer, Int, inout UInt32) -> Int
     typealias MaskValidating =

@@ -10,7 +10,7 @@ import WebSocketFoundation
     import FoundationNetworking
 #endif
 
-/// Writes down what a session's delegate is told.
+/// Records the calls of a session's delegate.
 final class Recorder: NSObject, WebSocketSessionDelegate {
     private let lines = Mutex<[String]>([])
     private let errors = Mutex<[(any Error)?]>([])

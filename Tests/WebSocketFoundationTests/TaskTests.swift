@@ -478,7 +478,7 @@ struct TaskEndTests {
         }
     }
 
-    @Test("The server's close frame is told with its code and reason, and is no error")
+    @Test("The delegate gets the code and reason of the server's close frame, and no error")
     func closedByServer() async throws {
         let fixture = try Fixture(server: Self.closing(4001, "bye"))
         defer { fixture.end() }
@@ -498,7 +498,7 @@ struct TaskEndTests {
         #expect(try await received.first(1) == [notConnected])
     }
 
-    @Test("A close frame without a code is told as one")
+    @Test("A close frame without a code is reported as one")
     func withoutCode() async throws {
         let fixture = try Fixture { connection in
             try connection.write(WireFrame(.close))

@@ -120,7 +120,7 @@ struct TestServerTests {
         if case .invalidPayload = try outcome("/text") {} else { Issue.record("no bad text") }
     }
 
-    @Test("Who is ignored runs into the own time-out, and stopping ends the rest")
+    @Test("A client that is ignored reaches its own time-out, and stopping ends the others")
     func silence() throws {
         let server = try TestServer { $0.ignore() }
         var options = server.options

@@ -30,7 +30,7 @@ struct ReplayPortion {
         }
     }
 
-    /// How many contents are done with when so many frames have been accepted; one more with the ping.
+    /// How many contents are done with once `accepted` frames have been accepted; one more with the ping.
     func contents(in accepted: Int) -> Int {
         var frames = 0
         for (index, content) in contents.enumerated() {

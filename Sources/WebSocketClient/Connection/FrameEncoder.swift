@@ -347,7 +347,7 @@ extension FrameEncoder {
 }
 
 extension FrameTally {
-    /// Counts a frame behind a header of so many bytes.
+    /// Counts a frame; `length` is that of its header.
     ///
     /// Most frames are whole messages that go as they are: three additions, compiled into the encoder.
     @inline(__always)

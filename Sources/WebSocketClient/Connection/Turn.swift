@@ -68,7 +68,7 @@ final class Turn: @unchecked Sendable {
     /// Takes the turn if it is free and no thread is starving for it.
     func tryTake() -> Bool { tryTake(as: Threads.currentNumber) }
 
-    /// The same for a holder that isn't a thread, whose number is even and no thread's.
+    /// As above, for a holder that isn't a thread. Its number is even too, and never that of a thread.
     func tryTake(as number: UInt) -> Bool {
         starving.load(ordering: .sequentiallyConsistent) == 0 && take(as: number)
     }

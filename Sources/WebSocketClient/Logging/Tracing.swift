@@ -76,7 +76,7 @@ enum Tracing {
         return logger.map { ($0, level) }
     }
 
-    /// Calls a log handler, unless this thread is inside one: what a handler does is no event, or one that
+    /// Calls a log handler, unless this thread is inside one: what a handler does isn't logged, or one that
     /// sends over a socket would call itself without end.
     static func handing(_ call: () -> Void) {
         let thread = Threads.currentNumber

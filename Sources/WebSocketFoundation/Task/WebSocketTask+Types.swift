@@ -18,7 +18,7 @@ extension WebSocketTask {
         case suspended = 1
         /// It has been cancelled and hasn't completed yet.
         case canceling = 2
-        /// The connection has ended, or there was none to be had.
+        /// The connection has ended, or couldn't be opened.
         case completed = 3
     }
 

@@ -1,4 +1,4 @@
-"""The interop tests' server on aiohttp; README.md tells what it does."""
+"""The interop tests' server on aiohttp; README.md says what it does."""
 
 import asyncio
 import sys

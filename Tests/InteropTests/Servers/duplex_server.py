@@ -1,4 +1,4 @@
-"""Sends and receives at once over TLS, and stalls at random; README.md tells how."""
+"""Sends and receives at once over TLS, and stalls at random; README.md says how."""
 
 import asyncio
 import random

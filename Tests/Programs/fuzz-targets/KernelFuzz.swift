@@ -49,7 +49,7 @@ private struct Verdict: Equatable {
 }
 
 /// One set of kernels; the first is the scalar one, which the others are held against.
-private struct Kernels: @unchecked Sendable {  // Functions alone.
+private struct Kernels: @unchecked Sendable {  // It holds only functions.
     typealias Mask = (UnsafeMutableRawPointer, UnsafeRawPointer, Int, UInt32) -> UInt32
     typealias Validate = (UnsafeRawPointer, Int, inout UInt32) -> Int
     typealias MaskValidating =

@@ -3,7 +3,7 @@ import LoopbackServer
 import TestSupport
 import WebSocketClient
 
-/// Opens so many connections to another process, lets a task wait for a message of each, and says what that
+/// Opens `count` connections to another process, lets a task wait for a message of each, and says what that
 /// takes; then a message comes for each.
 func keepIdle(_ count: Int) async throws {
     // A socket and a wake-up each.
@@ -68,7 +68,7 @@ private func open(_ count: Int, to url: String) async throws -> [WebSocket] {
     }
 }
 
-/// Accepts so many connections with one thread, returns one message of each, and sends one to each on request.
+/// Accepts `count` connections with one thread, returns one message of each, and sends one to each on request.
 func serveIdle(_ count: Int) throws {
     try raiseDescriptorLimit(to: count + 64)
     let listener = try Listener()

@@ -3,7 +3,7 @@ import TestSupport
 import WebSocketClient
 import WebSocketProtocol
 
-/// Cancels so many receives of one connection, at any moment; every message has to come once and in order.
+/// Cancels `count` receives of one connection, at any moment; every message has to come once and in order.
 func cancelReceives(_ count: Int) async throws {
     // For each text a numbered message, every third of them in two pieces.
     let server = try LoopbackServer { connection in

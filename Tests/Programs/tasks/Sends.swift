@@ -21,7 +21,7 @@ private final class Arrivals: Sendable {
     }
 }
 
-/// Cancels so many sends of one connection, at any moment: what was reported unsent never arrives, what was
+/// Cancels `count` sends of one connection, at any moment: what was reported unsent never arrives, what was
 /// accepted or sent arrives once, whole and in order.
 func cancelSends(_ count: Int) async throws {
     let arrivals = Arrivals()

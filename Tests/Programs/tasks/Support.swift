@@ -35,7 +35,7 @@ func processorTime() -> Int {
     return seconds * 1000 + (Int(usage.ru_utime.tv_usec) + Int(usage.ru_stime.tv_usec)) / 1000
 }
 
-/// Lets this process, and those it starts, open so many descriptors.
+/// Lets this process, and those it starts, open `count` descriptors.
 func raiseDescriptorLimit(to count: Int) throws {
     var limit = rlimit()
     getrlimit(__rlimit_resource_t(RLIMIT_NOFILE.rawValue), &limit)

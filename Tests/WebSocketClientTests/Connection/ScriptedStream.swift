@@ -4,7 +4,7 @@ import WebSocketProtocol
 
 @testable import WebSocketClient
 
-/// A stream in memory that takes as much as it is given room for, and fails when it is told to. Its waits
+/// A stream in memory that takes as much as there is room for, and fails on request. Its waits
 /// are real ones, so that threads can meet in it.
 final class ScriptedStream: ByteStream {
     struct State {
