@@ -1,4 +1,4 @@
-import Synchronization
+import WebSocketClient
 
 /// Where the one task that reads, or the one that writes, sleeps until something has changed. A signal that
 /// comes while nobody waits ends the next wait.
@@ -8,7 +8,7 @@ final class WakeSignal: Sendable {
         case waiting(CheckedContinuation<Void, Never>)
     }
 
-    private let state = Mutex(State.idle)
+    private let state = Locked(State.idle)
 
     func wait() async {
         await withCheckedContinuation { continuation in

@@ -1,5 +1,4 @@
 public import Foundation
-import Synchronization
 public import WebSocketClient
 
 #if canImport(FoundationNetworking)
@@ -45,7 +44,7 @@ public final class WebSocketSession: Sendable {
     /// What else can be chosen about each connection.
     public let options: ConnectOptions
 
-    private let state: Mutex<State>
+    private let state: Locked<State>
 
     /// Makes a session.
     ///
@@ -71,7 +70,7 @@ public final class WebSocketSession: Sendable {
             self.delegateQueue = OperationQueue()
             self.delegateQueue.maxConcurrentOperationCount = 1
         }
-        state = Mutex(State(delegate: delegate))
+        state = Locked(State(delegate: delegate))
     }
 
     /// The delegate; `nil` once the session has been invalidated.

@@ -1,5 +1,4 @@
 public import Foundation
-import Synchronization
 import WebSocketClient
 
 #if canImport(FoundationNetworking)
@@ -36,7 +35,7 @@ public final class WebSocketTask: Sendable {
     public let originalRequest: URLRequest?
     let session: WebSocketSession
 
-    private let protected = Mutex(TaskState())
+    private let protected = Locked(TaskState())
     let reading = WakeSignal()
     let writing = WakeSignal()
 
