@@ -19,7 +19,7 @@
 /// pings don't come to ``WebSocketApp/onPong``.
 ///
 /// **What is kept**: everything that the app's own `send` calls accept, but control frames. It is compressed
-/// anew for each connection. While there is none, messages are accepted as well. What `onOpen` and
+/// anew for each connection. Messages are accepted while no connection is open, too. What `onOpen` and
 /// `onReconnect` send themselves goes out first and isn't kept, as they are called again for the next
 /// connection. Nor is what is sent on ``WebSocketApp/socket``.
 public struct Replay: Sendable {

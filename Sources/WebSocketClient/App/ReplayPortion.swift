@@ -47,7 +47,7 @@ struct ReplayPortion {
     ) throws(SendFailure) -> Result {
         let payloads =
             contents.compactMap(payload) + (ping.map { [Payload(opcode: .ping, bytes: $0)] } ?? [])
-        // A large message is alone, and not copied.
+        // A large message goes by itself, and isn't copied.
         if payloads.count == 1 || payloads.count == 2 && ping != nil {
             let last = payloads.count == 2 ? payloads[1] : nil
             let result = payloads[0].bytes.withUnsafeBytes { first in

@@ -51,7 +51,7 @@ final class ReplayQueue: @unchecked Sendable {
     private var isProven = false
     private var lastPing: UInt64 = 0
     private let signature = UInt64.random(in: .min ... .max)
-    /// A message in fragments that the connection has been given in part.
+    /// A message of which the connection has been given only some fragments.
     private var cut: (reservation: FragmentReservation, index: Int)?
 
     /// How much goes out with one turn, and how many turns before the app's thread goes on.

@@ -91,7 +91,8 @@ final class Cork: Sendable {
 
     // MARK: Time
 
-    /// Sees to it that the first message doesn't wait too long; not in turn. False if there is no reactor.
+    /// Has the reactor write the first message in time; called without the turn. False if the reactor can't
+    /// be started.
     func setTimer() -> Bool {
         guard !hasTimer.load(ordering: .sequentiallyConsistent),
             !hasTimer.exchange(true, ordering: .sequentiallyConsistent)

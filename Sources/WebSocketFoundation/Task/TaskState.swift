@@ -102,7 +102,7 @@ struct TaskState: Sendable {
     private var acceptsCalls: Bool { phase != .closing && !hasEnded }
     private var acceptsMessages: Bool { acceptsCalls && !hasSendFailed }
 
-    /// Puts a message in line; returns an error if there is no line any more.
+    /// Queues a message; returns an error if no more are accepted.
     mutating func send(_ message: WebSocketTask.Message, _ reply: @escaping Reply<Void>)
         -> (any Error)?
     {
@@ -179,7 +179,7 @@ struct TaskState: Sendable {
 
     // MARK: Ending
 
-    /// The replies that nothing else will get, and what they are told.
+    /// The replies that are still owed, and the error that they get.
     struct Outstanding: Sendable {
         var messages: [Reply<Void>] = []
         var receives: [Reply<WebSocketTask.Message>] = []
@@ -237,7 +237,7 @@ struct TaskState: Sendable {
         return outstanding
     }
 
-    /// Notes what ended the connection; the first error counts. That the peer has closed it is none.
+    /// Notes what ended the connection; the first error counts. A close by the peer isn't an error.
     mutating func fail(_ error: any Error, isPeersClose: Bool = false) {
         guard self.error == nil else { return }
         self.error = phase == .closing ? URLError(.cancelled) : error

@@ -16,9 +16,9 @@ struct Work {
 
     func run(_ name: String) throws -> Bool {
         switch name {
-        case "send": try sending { socket, payload in try socket.send(binary: payload) }
+        case "send": try send()
         case "batch": try batch()
-        case "receive": try receiving { socket in _ = try socket.receive() }
+        case "receive": try receive()
         case "each": try each()
         case "round-trip": try roundTrip()
         default: return false
@@ -26,11 +26,11 @@ struct Work {
         return true
     }
 
-    private func sending(_ send: (WebSocket, [UInt8]) throws -> Void) throws {
+    private func send() throws {
         let socket = try WebSocket.discarding()
         defer { socket.abort() }
         let payload = payload
-        for _ in 0..<count { try send(socket, payload) }
+        for _ in 0..<count { try socket.send(binary: payload) }
     }
 
     private func batch() throws {
@@ -45,15 +45,14 @@ struct Work {
     private func connect(_ path: String) throws -> WebSocket {
         var options = ConnectOptions(timeout: .seconds(600))
         options.proxy = .none
-        let socket = try WebSocket.connect(to: url + path, options: options)
-        return socket
+        return try WebSocket.connect(to: url + path, options: options)
     }
 
-    private func receiving(_ receive: (WebSocket) throws -> Void) throws {
+    private func receive() throws {
         let socket = try connect("source?size=\(size)&count=\(count)")
         defer { socket.abort() }
         try socket.send("go")
-        for _ in 0..<count { try receive(socket) }
+        for _ in 0..<count { _ = try socket.receive() }
     }
 
     private func each() throws {

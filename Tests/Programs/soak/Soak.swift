@@ -39,7 +39,7 @@ enum Soak {
         while ContinuousClock.now < end {
             pause(.seconds(min(60, max(1, seconds))))
             let (messages, connections) = (ledger.current.messages, ledger.current.connections)
-            print("\(messages) messages, \(connections) connections, \(Footprint.peakMemory) MiB")
+            print("\(messages) messages, \(connections) connections, \(peakMemory) MiB")
             fflush(nil)
         }
         for worker in running { try worker.join() }
@@ -50,6 +50,9 @@ enum Soak {
         report(ledger.current, seconds, descriptors: descriptors, threads: threads)
     }
 
+    /// The most memory that was resident at any time, in MiB.
+    private static var peakMemory: Int { ProcessStatus.figure("VmHWM") >> 20 }
+
     private static func report(
         _ totals: Totals,
         _ seconds: Int,
@@ -57,7 +60,7 @@ enum Soak {
         threads: Int
     ) {
         let (descriptorsLeft, threadsLeft) = (Descriptors.open.count, Descriptors.threads)
-        let memory = Footprint.peakMemory
+        let memory = peakMemory
         print("\(seconds) s with \(Accel.backend)\n\(totals.summary)")
         print("peak memory     \(memory) MiB, the server and the relay included")
         print("descriptors     \(descriptors) at the start, \(descriptorsLeft) at the end")

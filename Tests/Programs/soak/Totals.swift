@@ -1,4 +1,3 @@
-import Glibc
 import TestSupport
 import WebSocketClient
 
@@ -38,20 +37,4 @@ final class Ledger: Sendable {
     var current: Totals { totals.withLock { $0 } }
 
     func note(_ change: (inout Totals) -> Void) { totals.withLock { change(&$0) } }
-}
-
-/// What the system says of this process.
-enum Footprint {
-    /// The most memory that was resident at any time, in MiB.
-    static var peakMemory: Int {
-        guard let file = fopen("/proc/self/status", "r") else { return 0 }
-        defer { fclose(file) }
-        var line = [CChar](repeating: 0, count: 256)
-        while fgets(&line, Int32(line.count), file) != nil {
-            let text = String(decoding: line.prefix { $0 != 0 }.map { UInt8($0) }, as: UTF8.self)
-            guard text.hasPrefix("VmHWM:") else { continue }
-            return (Int(text.filter(\.isNumber)) ?? 0) / 1024
-        }
-        return 0
-    }
 }

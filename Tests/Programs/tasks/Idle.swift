@@ -15,10 +15,10 @@ func keepIdle(_ count: Int) async throws {
     // What the first connections of a process cost once is no connection's own.
     let first = try await open(warmUp, to: url)
     try await Task.sleep(for: .milliseconds(200))
-    let before = status("VmRSS")
+    let before = ProcessStatus.figure("VmRSS")
     let sockets = try await open(count, to: url)
     try await Task.sleep(for: .milliseconds(500))
-    let opened = status("VmRSS")
+    let opened = ProcessStatus.figure("VmRSS")
 
     try await withThrowingTaskGroup(of: Void.self) { group in
         for socket in first + sockets {
@@ -28,8 +28,8 @@ func keepIdle(_ count: Int) async throws {
             }
         }
         try await Task.sleep(for: .milliseconds(500))
-        let waiting = status("VmRSS")
-        let threads = status("Threads")
+        let waiting = ProcessStatus.figure("VmRSS")
+        let threads = ProcessStatus.figure("Threads")
         let start = processorTime()
         try await Task.sleep(for: .seconds(1))
         let spent = processorTime() - start

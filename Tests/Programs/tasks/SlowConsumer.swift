@@ -26,7 +26,7 @@ func consumeSlowly(megabytes: Int) async throws {
         if received.isMultiple(of: 64) {
             try await Task.sleep(for: .milliseconds(1))
             lead = max(lead, written.load(ordering: .relaxed) - received)
-            let resident = status("VmRSS")
+            let resident = ProcessStatus.figure("VmRSS")
             if before == 0, received >= total / 8 { before = resident }
             most = max(most, resident)
         }

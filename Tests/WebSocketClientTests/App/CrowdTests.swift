@@ -85,8 +85,8 @@ struct CrowdTests {
         let figures = try #require(line.wholeMatch(of: pattern), "\(line)")
         let (threads, bytes) = (try #require(Int(figures.1)), try #require(Int(figures.2)))
         #expect(threads <= 4)
-        // Some 4 KiB of it are live objects; the rest is what connecting left behind, stacks of the threads
-        // that connected among it. Sanitizers keep much beside what is theirs to watch.
+        // Some 4 KiB of it are live objects; the allocator holds the rest after connecting. Sanitizers keep
+        // much beside what is theirs to watch.
         let runtimes: [String] = ["__asan_init", "__tsan_init"]
         let isSanitized = runtimes.contains { dlsym(nil, $0) != nil }
         #expect(bytes < (isSanitized ? 256 : 16) << 10)

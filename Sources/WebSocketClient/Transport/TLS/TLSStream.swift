@@ -228,8 +228,8 @@ package final class TLSStream: ByteStream {
         outgoing.withLock { $0.plaintextCount &- $0.unreportedCount }
     }
 
-    /// Counted by the last chunk whose ciphertext has been acknowledged whole: of a record in part, the
-    /// peer can decrypt nothing. The first call begins to keep account.
+    /// Counted up to the last chunk whose ciphertext has been acknowledged in full, as the peer can't
+    /// decrypt part of a record. The first call begins to keep account.
     package var acknowledgedBytes: UInt64? {
         guard let count = lower.acknowledgedBytes else { return nil }
         // `abort` asks too, and waits for nobody: while another call writes, what was known before stands.

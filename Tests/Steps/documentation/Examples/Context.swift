@@ -7,7 +7,5 @@ let token = "secret"
 let urls = ["ws://127.0.0.1:1/"]
 let prices = ["1.00", "1.01"]
 let messages = ["one", "two"]
-// Safe: the examples run one after the other.
-nonisolated(unsafe) var unconfirmed: [(message: Message, receipt: SendReceipt)] = []
 
 func makeSnapshot() -> [UInt8] { [1, 2, 3] }
