@@ -11,10 +11,12 @@ struct Job {
     let size: Int
     let count: Int
     let payload: [UInt8]
+    let message: Message
     let compression: DeflateOptions?
+    let isAsync: Bool
     let isCorked: Bool
-    private let sendsEach: Bool
-    private let receivesOwned: Bool
+    let sendsEach: Bool
+    let receivesOwned: Bool
 
     init?(arguments: [String]) {
         guard arguments.count == 6, let operation = Operation(rawValue: arguments[2]),
@@ -27,6 +29,7 @@ struct Job {
         isText = arguments[3] == "text"
         self.size = size
         self.count = count
+        isAsync = environment["WSBENCH_CALLS"] == "async"
         isCorked = environment["WSBENCH_SEND"] == "corked"
         sendsEach = isCorked || environment["WSBENCH_SEND"] == "each"
         receivesOwned = environment["WSBENCH_RECEIVE"] == "owned"
@@ -43,6 +46,7 @@ struct Job {
             let isText = isText
             payload = (0..<size).map { UInt8(isText ? 97 + $0 % 26 : $0 % 251) }
         }
+        message = isText ? .text(String(decoding: payload, as: UTF8.self)) : .binary(payload)
     }
 
     private static func compression(threads: Int?) -> DeflateOptions {
@@ -70,9 +74,7 @@ struct Job {
                 }
             }
         }
-        guard case .text(let answer) = try socket.receive(), answer.hasPrefix("done") else {
-            throw WebSocketError.invalidArgument("the server says something else than done")
-        }
+        try check(isDone: socket.receive())
     }
 
     func receiveAll(from socket: WebSocket) throws {
@@ -82,11 +84,8 @@ struct Job {
             return
         }
         var remaining = count
-        let size = size
         try socket.forEachMessage { _, bytes in
-            guard bytes.byteCount == size else {
-                throw WebSocketError.invalidArgument("received another size")
-            }
+            try check(size: bytes.byteCount)
             remaining -= 1
             return remaining > 0
         }
@@ -113,12 +112,23 @@ struct Job {
         }
     }
 
-    private func check(_ message: Message) throws {
-        let isRight =
-            switch message {
-            case .text(let text): isText && text.utf8.count == size
-            case .binary(let bytes): !isText && bytes.count == size
-            }
-        guard isRight else { throw WebSocketError.invalidArgument("received something else") }
+    func check(_ message: Message) throws {
+        switch message {
+        case .text(let text) where isText: try check(size: text.utf8.count)
+        case .binary(let bytes) where !isText: try check(size: bytes.count)
+        default: throw WebSocketError.invalidArgument("received another kind of message")
+        }
+    }
+
+    func check(size received: Int) throws {
+        guard received == size else {
+            throw WebSocketError.invalidArgument("received \(received) bytes in place of \(size)")
+        }
+    }
+
+    func check(isDone answer: Message) throws {
+        guard case .text(let text) = answer, text.hasPrefix("done") else {
+            throw WebSocketError.invalidArgument("the server says \(answer) in place of done")
+        }
     }
 }

@@ -8,6 +8,7 @@ import WebSocketClient
 // how long that took. With deflate=1 in the URL's query, compression is offered.
 //
 // WSBENCH_DATA     a folder with payloads, TYPE-SIZE; without it they are made
+// WSBENCH_CALLS    "async" makes the calls for asynchronous code; otherwise those that block
 // WSBENCH_SEND     "each" sends each message with a call of its own, "corked" does so on a corked connection;
 //                  otherwise they go as a batch
 // WSBENCH_RECEIVE  "owned" receives each message as a value of its own; otherwise as a view
@@ -26,20 +27,40 @@ options.corking = job.isCorked ? .upTo() : .off
 options.socketOptions = [.noDelay(true)]
 options.limits.maximumFrameBytes = 1 << 30
 options.limits.maximumMessageBytes = 1 << 30
-let socket = try WebSocket.connect(to: job.url, options: options)
 
-let stopwatch = Stopwatch()
-var roundTrips: [Double] = []
-switch job.operation {
-case .send: try job.sendAll(through: socket)
-case .recv: try job.receiveAll(from: socket)
-case .rtt: roundTrips = try job.measureRoundTrips(through: socket)
+if job.isAsync {
+    try await measureAsync(job, options)
+} else {
+    try measure(job, options)
 }
-print(
-    stopwatch.line(
-        for: job,
-        peer: "swift-websocket-client (\(Accel.backend))",
-        roundTrips: roundTrips
-    )
-)
-try socket.close()
+
+func measure(_ job: Job, _ options: ConnectOptions) throws {
+    let socket = try WebSocket.connect(to: job.url, options: options)
+    let stopwatch = Stopwatch()
+    var roundTrips: [Double] = []
+    switch job.operation {
+    case .send: try job.sendAll(through: socket)
+    case .recv: try job.receiveAll(from: socket)
+    case .rtt: roundTrips = try job.measureRoundTrips(through: socket)
+    }
+    printResult(stopwatch, job, roundTrips)
+    try socket.close()
+}
+
+func measureAsync(_ job: Job, _ options: ConnectOptions) async throws {
+    let socket = try await WebSocket.connect(to: job.url, options: options)
+    let stopwatch = Stopwatch()
+    var roundTrips: [Double] = []
+    switch job.operation {
+    case .send: try await job.sendAll(through: socket)
+    case .recv: try await job.receiveAll(from: socket)
+    case .rtt: roundTrips = try await job.measureRoundTrips(through: socket)
+    }
+    printResult(stopwatch, job, roundTrips)
+    try await socket.close()
+}
+
+func printResult(_ stopwatch: Stopwatch, _ job: Job, _ roundTrips: [Double]) {
+    let peer = "swift-websocket-client (\(Accel.backend)\(job.isAsync ? ", async" : ""))"
+    print(stopwatch.line(for: job, peer: peer, roundTrips: roundTrips))
+}

@@ -1,9 +1,12 @@
 import Foundation
 
-/// What the command line asks for: `nio URL send|recv|rtt binary|text SIZE COUNT`.
+/// What the command line asks for: `nio URL send|recv|rtt binary|text SIZE COUNT`. With `WSBENCH_CALLS=async`
+/// in the environment, through the asynchronous channel.
 struct Job: Sendable {
     enum Operation: String { case send, recv, rtt }
 
+    var usesTLS: Bool
+    var isAsync: Bool
     var host: String
     var port: Int
     var target: String
@@ -15,10 +18,13 @@ struct Job: Sendable {
 
     init?(arguments: [String]) {
         guard arguments.count == 6, let url = URLComponents(string: arguments[1]),
-            url.scheme == "ws", let host = url.host, let port = url.port,
+            let host = url.host, let port = url.port,
             let operation = Operation(rawValue: arguments[2]),
             let size = Int(arguments[4]), let count = Int(arguments[5])
         else { return nil }
+        let environment = ProcessInfo.processInfo.environment
+        self.usesTLS = url.scheme == "wss"
+        self.isAsync = environment["WSBENCH_CALLS"] == "async"
         self.host = host
         self.port = port
         self.target = url.path + (url.query.map { "?" + $0 } ?? "")
@@ -28,7 +34,7 @@ struct Job: Sendable {
         self.count = count
         let isText = isText
         self.payload = (0..<size).map { UInt8(isText ? 97 + $0 % 26 : $0 % 251) }
-        if let folder = ProcessInfo.processInfo.environment["WSBENCH_DATA"] {
+        if let folder = environment["WSBENCH_DATA"] {
             guard
                 let file = FileManager.default.contents(atPath: "\(folder)/\(arguments[3])-\(size)")
             else { return nil }
@@ -43,6 +49,10 @@ struct Stopwatch {
     private let before = Stopwatch.usage()
     /// Microseconds of each round trip.
     var roundTrips: [Double] = []
+
+    mutating func add(roundTripSince sent: ContinuousClock.Instant) {
+        roundTrips.append((ContinuousClock.now - sent) / .microseconds(1))
+    }
 
     private static func usage() -> rusage {
         var usage = rusage()
@@ -60,7 +70,7 @@ struct Stopwatch {
         let user = Self.seconds(after.ru_utime) - Self.seconds(before.ru_utime)
         let system = Self.seconds(after.ru_stime) - Self.seconds(before.ru_stime)
         var line = """
-            {"peer":"NIOWebSocket","op":"\(job.operation)","type":"\(job.isText ? "text" : "binary")",\
+            {"peer":"NIOWebSocket\(job.isAsync ? ", async" : "")","op":"\(job.operation)","type":"\(job.isText ? "text" : "binary")",\
             "size":\(job.size),"count":\(job.count),\
             "seconds":\(elapsed),"user_cpu":\(user),"sys_cpu":\(system)
             """

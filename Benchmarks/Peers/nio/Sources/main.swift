@@ -1,154 +1,46 @@
-// swift-nio's WebSocket client, many messages a flush.
+// swift-nio's WebSocket client: in a pipeline, many messages a flush, or through its asynchronous channel.
 
 import Foundation
 import NIOCore
 import NIOHTTP1
 import NIOPosix
-import NIOWebSocket
+import NIOSSL
 
-/// Does the job once the connection is upgraded, then closes the channel.
-final class JobHandler: ChannelInboundHandler {
-    typealias InboundIn = WebSocketFrame
-    typealias OutboundOut = WebSocketFrame
+/// What both ways connect with.
+func makeBootstrap(for job: Job) -> ClientBootstrap {
+    ClientBootstrap(group: .singletonMultiThreadedEventLoopGroup)
+        .channelOption(.socketOption(.tcp_nodelay), value: 1)
+}
 
-    private let job: Job
-    private let payload: ByteBuffer
-    private var remaining: Int
-    private var stopwatch = Stopwatch()
-    private var sent = ContinuousClock.now
-
-    init(job: Job) {
-        self.job = job
-        self.payload = ByteBuffer(bytes: job.payload)
-        self.remaining = job.count
+extension Job {
+    var request: HTTPRequestHead {
+        let headers = HTTPHeaders([("Host", "\(host):\(port)"), ("Content-Length", "0")])
+        return HTTPRequestHead(version: .http1_1, method: .GET, uri: target, headers: headers)
     }
 
-    func handlerAdded(context: ChannelHandlerContext) {
-        stopwatch = Stopwatch()
-        switch job.operation {
-        case .send:
-            sendWhileWritable(context)
-        case .recv:
-            context.writeAndFlush(frame(.text, ByteBuffer(string: "go")), promise: nil)
-        case .rtt:
-            ping(context)
-        }
-    }
-
-    func channelWritabilityChanged(context: ChannelHandlerContext) {
-        if job.operation == .send { sendWhileWritable(context) }
-    }
-
-    func channelRead(context: ChannelHandlerContext, data: NIOAny) {
-        let message = unwrapInboundIn(data)
-        guard message.opcode == .text || message.opcode == .binary else { return }
-        if job.operation == .send {
-            guard String(buffer: message.data).hasPrefix("done") else {
-                return fail("the server says \(String(buffer: message.data))")
-            }
-            return finish(context)
-        }
-        guard message.data.readableBytes == job.size else { return fail("received another size") }
-        if message.opcode == .text { checkText(message.data) }
-        remaining -= 1
-        if job.operation == .rtt {
-            stopwatch.roundTrips.append((ContinuousClock.now - sent) / .microseconds(1))
-        }
-        if remaining == 0 {
-            finish(context)
-        } else if job.operation == .rtt {
-            ping(context)
-        }
-    }
-
-    private func sendWhileWritable(_ context: ChannelHandlerContext) {
-        while remaining > 0, context.channel.isWritable {
-            // Under the high-water mark, many small messages share one flush.
-            for _ in 0..<min(remaining, max(1, 65_536 / (job.size + 1))) {
-                context.write(frame(job.isText ? .text : .binary, payload), promise: nil)
-                remaining -= 1
-            }
-            context.flush()
-        }
-    }
-
-    private func ping(_ context: ChannelHandlerContext) {
-        sent = ContinuousClock.now
-        context.writeAndFlush(frame(job.isText ? .text : .binary, payload), promise: nil)
-    }
-
-    private func frame(_ opcode: WebSocketOpcode, _ data: ByteBuffer) -> NIOAny {
-        wrapOutboundOut(
-            WebSocketFrame(fin: true, opcode: opcode, maskKey: .random(), data: data)
+    /// Puts TLS below what is added later, if the URL asks for it.
+    func addTLS(to channel: any Channel) throws {
+        guard usesTLS else { return }
+        var configuration = TLSConfiguration.makeClientConfiguration()
+        configuration.certificateVerification = .none
+        let context = try NIOSSLContext(configuration: configuration)
+        try channel.pipeline.syncOperations.addHandler(
+            NIOSSLClientHandler(context: context, serverHostname: nil)
         )
-    }
-
-    private func checkText(_ data: ByteBuffer) {
-        var data = data
-        if (try? data.readUTF8ValidatedString(length: data.readableBytes)) == nil {
-            fail("received invalid text")
-        }
-    }
-
-    private func finish(_ context: ChannelHandlerContext) {
-        stopwatch.printLine(for: job)
-        context.close(promise: nil)
-    }
-
-    private func fail(_ reason: String) {
-        FileHandle.standardError.write(Data("nio: \(reason)\n".utf8))
-        exit(1)
     }
 }
 
-/// Asks for the upgrade.
-final class RequestHandler: ChannelInboundHandler, RemovableChannelHandler {
-    typealias InboundIn = HTTPClientResponsePart
-    typealias OutboundOut = HTTPClientRequestPart
-
-    private let job: Job
-
-    init(job: Job) { self.job = job }
-
-    func channelActive(context: ChannelHandlerContext) {
-        let headers = HTTPHeaders([("Host", "\(job.host):\(job.port)"), ("Content-Length", "0")])
-        let head = HTTPRequestHead(
-            version: .http1_1,
-            method: .GET,
-            uri: job.target,
-            headers: headers
-        )
-        context.write(wrapOutboundOut(.head(head)), promise: nil)
-        context.writeAndFlush(wrapOutboundOut(.end(nil)), promise: nil)
-    }
+func fail(_ reason: String) -> Never {
+    FileHandle.standardError.write(Data("nio: \(reason)\n".utf8))
+    exit(1)
 }
 
 guard let job = Job(arguments: CommandLine.arguments) else {
     print("nio ws://HOST:PORT/… send|recv|rtt binary|text SIZE COUNT")
     exit(2)
 }
-let channel = try await ClientBootstrap(group: .singletonMultiThreadedEventLoopGroup)
-    .channelOption(.socketOption(.tcp_nodelay), value: 1)
-    .channelInitializer { channel in
-        let upgrader = NIOWebSocketClientUpgrader(maxFrameSize: 1 << 28) { channel, _ in
-            channel.eventLoop.makeCompletedFuture {
-                try channel.pipeline.syncOperations.addHandler(JobHandler(job: job))
-            }
-        }
-        return channel.eventLoop.makeCompletedFuture {
-            try channel.pipeline.syncOperations.addHTTPClientHandlers(
-                withClientUpgrade: (
-                    upgraders: [upgrader],
-                    completionHandler: { context in
-                        context.pipeline.removeHandler(name: "request", promise: nil)
-                    }
-                )
-            )
-            try channel.pipeline.syncOperations.addHandler(
-                RequestHandler(job: job),
-                name: "request"
-            )
-        }
-    }
-    .connect(host: job.host, port: job.port).get()
-try await channel.closeFuture.get()
+if job.isAsync {
+    try await runAsynchronously(job)
+} else {
+    try await runInPipeline(job)
+}
