@@ -63,6 +63,7 @@ extension Connection {
     // MARK: Attempts
 
     /// The next message, or control frame, which has been answered.
+    @inline(__always)
     func attemptEvent() throws(WebSocketError) -> Attempt<DecodedEvent> {
         try requireSameMode(.messages)
         let attempt = try attempt { () throws(ReceiveFailure) in try receiver.nextEvent() }
@@ -168,8 +169,13 @@ extension Connection {
 
     /// A message has to be received to its end in the mode that began it: another would miss its
     /// beginning.
+    @inline(__always)
     private func requireSameMode(_ mode: ReceiveMode) throws(WebSocketError) {
-        guard receiver.mode != mode, let unfinished = receiver.unfinishedMode else { return }
+        if receiver.mode != mode { try requireNoOtherMode() }
+    }
+
+    private func requireNoOtherMode() throws(WebSocketError) {
+        guard let unfinished = receiver.unfinishedMode else { return }
         let advice =
             switch unfinished {
             case .frames: "A message has been taken frame by frame; go on with receiveFrame()."
@@ -247,6 +253,29 @@ extension Connection {
         }
     }
 
+    /// Hands the small messages that have arrived to `body`, one after the other, for a caller that has just
+    /// received one; false once `body` has returned that.
+    ///
+    /// Fast because between two of them nothing is looked at but the window, and whether there may be more:
+    /// neither the clock nor how to wait.
+    func lendSmallMessages(
+        to body: (Opcode, UnsafeRawBufferPointer) -> Bool
+    ) throws(WebSocketError) -> Bool {
+        guard !deliversFragments else { return true }
+        do throws(ReceiveFailure) {
+            return try receiver.lending { () throws(ReceiveFailure) in
+                while awaitsFrames, let (opcode, bytes) = try receiver.nextSmallMessage() {
+                    guard body(opcode, bytes) else { return false }
+                }
+                return true
+            }
+        } catch {
+            reportFailure(error)
+            if let end { throw end }
+            return true
+        }
+    }
+
     /// The next part of a message.
     func nextPart(
         into room: UnsafeMutableRawBufferPointer,
@@ -305,6 +334,7 @@ extension Connection {
     }
 
     private func reportFailure(_ failure: ReceiveFailure) {
+        receiver.publishCounts()
         switch failure {
         case .violation(let violation): report(.violation(violation))
         case .transport(.aborted): report(.aborted)
@@ -335,14 +365,12 @@ extension Connection {
         _ deadline: inout LazyDeadline,
         _ body: (inout LazyDeadline) throws(WebSocketError) -> Result
     ) throws(WebSocketError) -> Result {
-        if !receiver.turn.tryTake() {
-            switch receiver.turn.take(until: deadline.value) {
-            case .taken: break
-            case .timedOut: throw .timedOut(.receiving)
-            case .cancelled: throw end ?? .aborted
-            case .alreadyHeld:
-                throw .invalidArgument("This thread is receiving: the call would wait for itself.")
-            }
+        switch receiver.enter(&deadline) {
+        case .taken: break
+        case .timedOut: throw .timedOut(.receiving)
+        case .cancelled: throw end ?? .aborted
+        case .alreadyHeld:
+            throw .invalidArgument("This thread is receiving: the call would wait for itself.")
         }
         defer { receiver.leave() }
         if let end { throw end }

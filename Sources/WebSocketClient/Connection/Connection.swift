@@ -80,8 +80,10 @@ final class Connection: Sendable {
     // MARK: Its life
 
     /// Why nothing more can be done, once that is so.
-    var end: WebSocketError? {
-        guard hasEnded else { return nil }
+    @inline(__always)
+    var end: WebSocketError? { hasEnded ? whyEnded : nil }
+
+    private var whyEnded: WebSocketError? {
         let end = state.withLock { $0.end }
         guard let cork = sender.cork, case .connectionClosed(var facts)? = end else { return end }
         facts.unsentMessages = sender.countLost(cork)
@@ -97,9 +99,14 @@ final class Connection: Sendable {
         awaited.load(ordering: .acquiring) == ConnectionLife.Awaited.nothing.rawValue
     }
 
-    /// Lets every thread see what this one has received, from inside a loop over messages.
+    /// Lets every thread see what has been received, if this one, or none, receives just now.
     func publishCounts() {
-        if receiver.turn.isHeldByCurrentThread, receiver.isLending { receiver.publishCounts() }
+        if receiver.turn.tryTake() {
+            receiver.publishCounts()
+            receiver.leave()
+        } else if receiver.turn.isHeldByCurrentThread, receiver.isLending {
+            receiver.publishCounts()
+        }
     }
 
     /// Whether it can be used, as far as has been seen.

@@ -107,12 +107,31 @@ struct FrameEncoder: ~Copyable {
     mutating func encodeWhole(_ frame: OutgoingFrame) throws(SendFailure) -> Bool {
         let count = frame.payload.count
         guard count <= IOBuffer.size - FrameHeader.maximumLength - end else { return false }
+        if owesOnlyMask(frame) {
+            try encodePlain(frame)
+            return true
+        }
         if frame.needsCompression(from: compressionThreshold) {
             let bound = Deflater.maximumCompressedBytes(count) + FrameHeader.maximumLength
             guard bound <= IOBuffer.size - end - Self.minimumCompressionRoom else { return false }
         }
         var cursor = FrameCursor(frame)
         return try encode(&cursor)
+    }
+
+    /// Whether a frame needs neither compression nor a check, and no other frame's compression is affected.
+    @inline(__always)
+    private func owesOnlyMask(_ frame: OutgoingFrame) -> Bool {
+        compressionThreshold == .max && !frame.needsUTF8Check && !frame.isCompressed
+    }
+
+    /// Most frames: masked behind others, for which the buffer has room.
+    @inline(__always)
+    private mutating func encodePlain(_ frame: OutgoingFrame) throws(SendFailure) {
+        let base = borrow()
+        let key = try appendHeader(of: frame, at: base)
+        Kernels.copyMasked(from: frame.payload, to: base + end, key: key)
+        end += frame.payload.count
     }
 
     /// Encodes as much of a frame as the buffer has room for; true when all of it has been encoded.
@@ -129,15 +148,13 @@ struct FrameEncoder: ~Copyable {
         let room = IOBuffer.size - FrameHeader.maximumLength - end
         if !cursor.frame.needsUTF8Check {
             guard room >= 0 else { return false }
-            cursor.key = try appendHeader(of: cursor.frame, at: base)
-            guard count <= room else {
-                cursor.hasBegun = true
-                return encodePayload(&cursor)
+            guard count > room else {
+                try encodePlain(cursor.frame)
+                return true
             }
-            // Most frames go behind others.
-            Kernels.copyMasked(from: cursor.frame.payload, to: base + end, key: cursor.key)
-            end += count
-            return true
+            cursor.key = try appendHeader(of: cursor.frame, at: base)
+            cursor.hasBegun = true
+            return encodePayload(&cursor)
         }
         if count > IOBuffer.size - FrameHeader.maximumLength {
             // It will be sent piece by piece, and a part can't be taken back: check it ahead.

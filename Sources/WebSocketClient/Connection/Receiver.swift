@@ -91,6 +91,11 @@ final class Receiver: @unchecked Sendable {
 
     // MARK: The turn
 
+    /// Takes the turn, waiting for it until the deadline.
+    func enter(_ deadline: inout LazyDeadline) -> Turn.Outcome {
+        turn.tryTake() ? .taken : turn.take(until: deadline.value)
+    }
+
     /// Has `callback` called after each turn of another thread, and at the connection's end: for an owner
     /// that waits without holding the turn, and would miss what those leave in the buffer.
     func attend(_ callback: @escaping @Sendable () -> Void) {
@@ -129,11 +134,13 @@ final class Receiver: @unchecked Sendable {
     /// As above, for the attendant's owner, which knows already.
     func leaveQuietly() {
         giveBackIfEmpty()
-        publishCounts()
         turn.leave()
     }
 
     /// Lets every thread see what has been received. In turn only.
+    ///
+    /// Not after each message, of which there may be millions a second: before each read, which is also
+    /// before each wait, at the end, and when somebody asks while nobody receives.
     func publishCounts() { sender.traffic.received.publish(decoder.tally) }
 
     // MARK: Attempts
@@ -145,6 +152,13 @@ final class Receiver: @unchecked Sendable {
         guard case .needsMoreBytes = event else { return .got(traced(event)) }
         guard decoder.directlyReadable >= Self.directThreshold else { return try fill() }
         return try readDirectly()
+    }
+
+    /// The next message, if it is a small one that has arrived; otherwise nothing happens.
+    @inline(__always)
+    func nextSmallMessage() throws(ReceiveFailure) -> (Opcode, UnsafeRawBufferPointer)? {
+        if Tracing.isEnabled { return nil }
+        return try decode { decoder throws(ProtocolViolation) in try decoder.nextSmallMessage() }
     }
 
     /// The next frame, whole.
@@ -273,6 +287,7 @@ final class Receiver: @unchecked Sendable {
 
     /// Reads into the window.
     private func fill<Value>() throws(ReceiveFailure) -> Attempt<Value> {
+        publishCounts()
         if takeDrained() { return .wait(.read) }
         borrow()
         decoder.window.compact()
@@ -292,6 +307,7 @@ final class Receiver: @unchecked Sendable {
 
     /// Reads into the storage of a large message.
     private func readDirectly() throws(ReceiveFailure) -> Attempt<DecodedEvent> {
+        publishCounts()
         if takeDrained() { return .wait(.read) }
         var attempt = Attempt<Int>.again
         _ = try decoder.readDirectly(upTo: Self.stride) { (buffer) throws(ReceiveFailure) in
@@ -316,6 +332,7 @@ final class Receiver: @unchecked Sendable {
     private func readPartDirectly(
         into room: UnsafeMutableRawBufferPointer
     ) throws(ReceiveFailure) -> Attempt<DecodedPart> {
+        publishCounts()
         if takeDrained() { return .wait(.read) }
         let limit = min(room.count, decoder.directlyReadable, Self.stride)
         let free = UnsafeMutableRawBufferPointer(rebasing: room.prefix(limit))
@@ -358,7 +375,6 @@ final class Receiver: @unchecked Sendable {
         case .bytes(let count):
             own.value.isDrained = !stream.mayHaveMore(afterReading: count, of: room)
             receivedBytes.wrappingAdd(UInt64(count), ordering: .relaxed)
-            publishCounts()
             return .got(count)
         case .wouldBlock(let interest): return .wait(interest)
         case .endOfStream: throw .endOfStream

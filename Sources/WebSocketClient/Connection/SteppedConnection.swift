@@ -73,7 +73,10 @@ final class SteppedConnection {
             connection.sender.uncork()
             return .wait([])
         }
-        defer { connection.receiver.leaveQuietly() }
+        defer {
+            connection.receiver.publishCounts()
+            connection.receiver.leaveQuietly()
+        }
         let step = connection.receiveStep(wish)
         if case .wait(let interest) = step {
             awaited = interest

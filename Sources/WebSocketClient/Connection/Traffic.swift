@@ -3,8 +3,8 @@ import WebSocketProtocol
 
 /// The counters of one connection, which outlive it.
 ///
-/// The thread that has a turn counts in plain variables of its own, and publishes the sums when it leaves the
-/// turn, waits, or reads from the socket.
+/// The thread that has a turn counts in plain variables of its own. It publishes the sums of what it has sent
+/// when it leaves the turn, and of what it has received before it reads from the socket.
 final class Traffic: Sendable {
     private struct AwaitedPong {
         var payload: [UInt8]

@@ -127,6 +127,9 @@ final class Turn: @unchecked Sendable {
         wake(all: true)
     }
 
+    /// Not inlined, or the check that guards `callbacks` against overlapping accesses would be made by
+    /// everybody who leaves.
+    @inline(never)
     private func wake(all: Bool) {
         waiters.enter()
         let called = callbacks

@@ -27,16 +27,17 @@ extension WebSocket {
         try withConnection { connection, timeouts in
             var deadline = LazyDeadline(timeouts.receive)
             try connection.withReceivingTurn(&deadline) { (deadline) throws(WebSocketError) in
-                var wantsMore = true
-                while wantsMore {
-                    wantsMore = try connection.lendMessage(&deadline) { opcode, bytes in
-                        do {
-                            return try body(opcode, RawSpan(_unsafeBytes: bytes))
-                        } catch {
-                            failure = error
-                            return false
-                        }
+                func wantsMore(_ opcode: Opcode, _ bytes: UnsafeRawBufferPointer) -> Bool {
+                    do {
+                        return try body(opcode, RawSpan(_unsafeBytes: bytes))
+                    } catch {
+                        failure = error
+                        return false
                     }
+                }
+                while try connection.lendMessage(&deadline, to: wantsMore),
+                    try connection.lendSmallMessages(to: wantsMore)
+                {
                     deadline = LazyDeadline(timeouts.receive)
                 }
             }

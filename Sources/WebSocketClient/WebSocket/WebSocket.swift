@@ -28,6 +28,11 @@ open class WebSocket: @unchecked Sendable {
         case connecting(WakeUp)
         case open(Connection)
         case ended(WebSocketError, closeReceived: ClosePayload?, acknowledged: SendReceipt)
+
+        var whyNotOpen: WebSocketError {
+            if case .ended(let error, _, _) = self { return error }
+            return .invalidArgument("The socket is not connected.")
+        }
     }
 
     private struct State: Sendable {
@@ -506,17 +511,14 @@ open class WebSocket: @unchecked Sendable {
     /// The open connection, and the limits of a call on it.
     func openConnection() throws -> (Connection, CallTimeouts) {
         try state.withLock { state throws -> (Connection, CallTimeouts) in
-            switch state.link {
-            case .open(let connection): return (connection, CallTimeouts(state.options.timeouts))
-            case .ended(let error, _, _): throw error
-            case .unconnected, .connecting:
-                throw WebSocketError.invalidArgument("The socket is not connected.")
-            }
+            guard case .open(let connection) = state.link else { throw state.link.whyNotOpen }
+            return (connection, CallTimeouts(state.options.timeouts))
         }
     }
 
     /// Lets go of a connection that has ended: its descriptor is closed when the last call has left.
     func detach(_ connection: Connection) {
+        connection.publishCounts()
         let acknowledged = connection.acknowledged
         let end = connection.end ?? .aborted
         state.withLock { state in

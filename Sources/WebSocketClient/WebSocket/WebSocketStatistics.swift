@@ -103,9 +103,9 @@ extension WebSocketStatistics.Direction {
 extension WebSocket {
     /// What has gone over the connection so far; after its end, what had; zeros before the first.
     ///
-    /// For any thread at any time: it takes no turn and waits for nobody. What a call has sent or received is
-    /// counted when the call returns; a small message that was left to another thread, when that has taken it
-    /// over. Connecting again begins anew.
+    /// For any thread at any time: it waits for nobody. What a call has sent or received is counted when the
+    /// call returns; a small message that was left to another thread, when that has taken it over; while
+    /// another thread receives, when that next reads from the socket. Connecting again begins anew.
     public var statistics: WebSocketStatistics {
         connection?.publishCounts()
         return traffic?.statistics ?? WebSocketStatistics()

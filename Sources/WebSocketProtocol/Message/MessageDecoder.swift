@@ -58,10 +58,7 @@ package struct MessageDecoder: ~Copyable, Sendable {
     /// The fast path hands out a message that lies whole in the window where it lies: nothing is
     /// copied, and text is checked in place.
     package mutating func next() throws(ProtocolViolation) -> DecodedEvent {
-        if let (opcode, bytes) = frames.nextSmallMessage(&window) {
-            if opcode == .text { try assembler.check(wholeText: bytes) }
-            return .message(opcode, bytes)
-        }
+        if let (opcode, bytes) = try nextSmallMessage() { return .message(opcode, bytes) }
         while let piece = try frames.next(&window) {
             if piece.isWholeMessage {
                 let bytes = UnsafeRawBufferPointer(piece.bytes)
@@ -79,6 +76,16 @@ package struct MessageDecoder: ~Copyable, Sendable {
             }
         }
         return .needsMoreBytes
+    }
+
+    /// Decodes the next message if it is small and lies whole in the window; otherwise nothing happens.
+    @inline(__always)
+    package mutating func nextSmallMessage() throws(ProtocolViolation) -> (
+        Opcode, UnsafeRawBufferPointer
+    )? {
+        guard let (opcode, bytes) = frames.nextSmallMessage(&window) else { return nil }
+        if opcode == .text { try assembler.check(wholeText: bytes) }
+        return (opcode, bytes)
     }
 
     /// Decodes one frame, unjoined; `nil` when more bytes are needed. Compressed payloads stay so.
