@@ -17,7 +17,7 @@ import subprocess
 import sys
 import time
 
-from machine import circumstances, show_progress, size_name
+from machine import circumstances, in_words, publish, show_progress, size_name
 from servers import Servers, pin
 
 SIZES = [1 << 10, 64 << 10]
@@ -203,7 +203,7 @@ def report(kernels, discarded, tcp, checked, setting, facts):
         f" Swift kernels take {saved['text']:.2f} times as much as C for text, and"
         f" {saved['binary']:.2f} times for binary.",
         "",
-        "; ".join(f"{name}: {value}" for name, value in facts.items()) + ".",
+        in_words(facts),
     ]
     return text
 
@@ -260,9 +260,8 @@ def main():
     results = dict(facts, setting=setting, kernels_by_themselves=kernels, client=lines)
     options.output.joinpath("bulk.json").write_text(json.dumps(results, indent=1))
     if options.publish:
-        page = ["# What the C kernels bring", "", "`Benchmarks/run`, all of its output:", "", *text]
-        here = pathlib.Path(__file__).resolve().parent
-        here.joinpath("charts", "bulk.md").write_text("\n".join(page) + "\n")
+        page = ["`Benchmarks/run`, all of its output:", "", *text]
+        publish("bulk", "What the C kernels bring", "\n".join(page) + "\n")
 
 
 main()

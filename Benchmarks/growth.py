@@ -15,7 +15,7 @@ import subprocess
 import sys
 
 import chart
-from machine import machine_name, show_progress
+from machine import circumstances, in_words, machine_name, publish, show_progress
 from servers import Servers
 
 CONNECTIONS = [1, 10, 100, 1000]
@@ -61,6 +61,7 @@ def main():
         parser.add_argument(f"--{name}", required=True, help=argparse.SUPPRESS)
     parser.add_argument("--count", type=int, default=20_000, help="messages of one run")
     parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--publish", action="store_true", help="write charts/growth.md")
     options = parser.parse_args()
 
     # The server has a descriptor for each connection as well.
@@ -91,10 +92,13 @@ def main():
         values = (one.get(head) for head in heads)
         cells = ("–" if v is None else f"{v:,.0f}" if v >= 100 else f"{v:.2f}" for v in values)
         text.append(f"| {describe(case)} | " + " | ".join(cells) + " |")
+    text += ["", in_words(circumstances())]
     report = "\n".join(text) + "\n"
     output = pathlib.Path(options.output)
     output.mkdir(parents=True, exist_ok=True)
     output.joinpath("growth.md").write_text(report)
+    if options.publish:
+        publish("growth", "What many connections cost", report)
     output.joinpath("growth.json").write_text(
         json.dumps([line for each in lines.values() for line in each], indent=1)
     )

@@ -40,7 +40,7 @@ def first_line(*command):
     return (result.stdout or result.stderr).partition("\n")[0].strip()
 
 
-def circumstances(backend):
+def circumstances(backend="each build's own"):
     """What a figure depends on, for people and for the files that results are kept in."""
     return {
         "date": datetime.date.today().isoformat(),
@@ -50,6 +50,16 @@ def circumstances(backend):
         "compiler": first_line("swift", "--version"),
         "OpenSSL": first_line("openssl", "version"),
     }
+
+
+def in_words(facts):
+    return "; ".join(f"{name}: {value}" for name, value in facts.items()) + "."
+
+
+def publish(name, title, report):
+    """Writes a report into the folder of the results that are checked in."""
+    page = pathlib.Path(__file__).resolve().parent / "charts" / f"{name}.md"
+    page.write_text(f"# {title}\n\n{report}")
 
 
 def show_progress(share, label, end=""):

@@ -14,7 +14,7 @@ import statistics
 import subprocess
 import sys
 
-from machine import machine_name, show_progress
+from machine import circumstances, in_words, machine_name, publish, show_progress
 from servers import Servers
 
 # Messages of one run, by their size: about half a second with one thread.
@@ -36,6 +36,7 @@ def main():
         parser.add_argument(f"--{name}", required=True, help=argparse.SUPPRESS)
     parser.add_argument("--rounds", type=int, default=7)
     parser.add_argument("--threads", type=int, default=os.cpu_count())
+    parser.add_argument("--publish", action="store_true", help="write charts/threads.md")
     options = parser.parse_args()
 
     cases = [(size, threads) for size in COUNTS for threads in (1, options.threads)]
@@ -60,10 +61,13 @@ def main():
         ratio = statistics.median(a / b for a, b in zip(one, many))
         rates = (size * count / statistics.median(each) / 1e6 for each in (one, many))
         text.append(f"| {size:,} | " + " | ".join(f"{rate:.1f}" for rate in rates) + f" | {ratio:.2f} |")
+    text += ["", in_words(circumstances())]
     report = "\n".join(text) + "\n"
     output = pathlib.Path(options.output)
     output.mkdir(parents=True, exist_ok=True)
     output.joinpath("threads.md").write_text(report)
+    if options.publish:
+        publish("threads", "Compression on several threads", report)
     output.joinpath("threads.json").write_text(
         json.dumps([{"size": s, "threads": t, "seconds": v} for (s, t), v in seconds.items()], indent=1)
     )

@@ -20,7 +20,7 @@ FOLDER = pathlib.Path(__file__).parent
 sys.path.insert(0, str(FOLDER.parent))
 
 import chart  # noqa: E402
-from machine import machine_name, show_progress  # noqa: E402
+from machine import circumstances, in_words, machine_name, publish, show_progress  # noqa: E402
 from ratios import summary  # noqa: E402
 from texts import make_texts  # noqa: E402
 
@@ -164,6 +164,7 @@ def main():
     parser.add_argument("--rounds", type=int, default=7)
     parser.add_argument("--milliseconds", type=int, default=4, help="of each measurement")
     parser.add_argument("--only", default="", help="groups whose title has these letters")
+    parser.add_argument("--publish", action="store_true", help="write charts/kernels.md")
     options = parser.parse_args()
 
     make_texts(pathlib.Path(options.data))
@@ -191,10 +192,13 @@ def main():
     lines += ["", "GB/s, up to 256 bytes nanoseconds a call; × is against the first line."]
     for title, columns in results.items():
         lines += table(title, columns)
+    lines += ["", in_words(circumstances())]
     report = "\n".join(lines) + "\n"
     output = pathlib.Path(options.output)
     output.mkdir(parents=True, exist_ok=True)
     output.joinpath("kernels.md").write_text(report)
+    if options.publish:
+        publish("kernels", "Kernels", report)
     raw = [
         {"group": title, "text": text, "size": size, "contender": name, "nanoseconds": times}
         for title, columns in results.items()

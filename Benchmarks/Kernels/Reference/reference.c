@@ -2,6 +2,7 @@
 #include "Reference.h"
 
 #include <dlfcn.h>
+#include <string.h>
 
 void reference_mask(reference_masker *masker, uint8_t *to, const uint8_t *from,
                     ptrdiff_t stride, size_t count) {
@@ -33,6 +34,20 @@ unsigned reference_validate(const uint8_t *bytes, size_t count) {
     state = successors[state][class_of_byte[bytes[i]]];
   }
   return state;
+}
+
+bool runs_simdutf(const char *implementation) {
+#if defined __x86_64__
+  if (strcmp(implementation, "icelake") == 0) {
+    return __builtin_cpu_supports("avx512bw") && __builtin_cpu_supports("avx512vl") &&
+           __builtin_cpu_supports("avx512vbmi2") && __builtin_cpu_supports("avx512vpopcntdq");
+  }
+  return strcmp(implementation, "haswell") == 0 && __builtin_cpu_supports("avx2");
+#elif defined __aarch64__
+  return strcmp(implementation, "arm64") == 0;
+#else
+  return false;
+#endif
 }
 
 void *load_separately(const char *library, const char *symbol) {

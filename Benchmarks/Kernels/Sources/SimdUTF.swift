@@ -8,7 +8,7 @@ func simdutfContenders() -> [String: Contender] {
     guard let path = getenv("WSBENCH_SIMDUTF").map({ String(cString: $0) }) else { return [:] }
     typealias Validate = @convention(c) (UnsafePointer<CChar>, Int) -> Bool
     var contenders: [String: Contender] = [:]
-    for implementation in ["icelake", "haswell", "arm64"] {
+    for implementation in ["icelake", "haswell", "arm64"] where runs_simdutf(implementation) {
         setenv("SIMDUTF_FORCE_IMPLEMENTATION", implementation, 1)
         guard let symbol = load_separately(path, "simdutf_validate_utf8")
         else { continue }

@@ -2,6 +2,7 @@
 
 #pragma once
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -18,6 +19,9 @@ void reference_mask(reference_masker *_Nonnull masker, uint8_t *_Nonnull to,
 
 /// Hoehrmann's automaton with its two tables; returns the state at the end, 0 on a boundary.
 unsigned reference_validate(const uint8_t *_Nonnull bytes, size_t count);
+
+/// Whether the processor can run the implementation of simdutf with this name.
+bool runs_simdutf(const char *_Nonnull implementation);
 
 /// A function of a copy of a shared library that nobody else sees, or NULL.
 void *_Nullable load_separately(const char *_Nonnull library, const char *_Nonnull symbol);
