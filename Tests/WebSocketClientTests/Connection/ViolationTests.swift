@@ -204,6 +204,3 @@ struct ViolationTests {
         }
     }
 }
-
-/// A subclass that changes nothing, so that everything goes frame by frame.
-final class Bystander: WebSocket, @unchecked Sendable {}
