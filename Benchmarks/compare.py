@@ -136,9 +136,7 @@ def main():
                     show_progress((index + part) / len(selected), label)
 
                 progress(0)
-                taking_part = [
-                    p for p in peers if not p.get("many_only") or work.op in p["many"].split()
-                ]
+                taking_part = [p for p in peers if work.includes(p)]
                 lines = measure(
                     work, taking_part, options.rounds, counts, servers, data, dice, progress
                 )

@@ -62,7 +62,7 @@ class Comparison:
 
     def ways(self, work):
         """The tables of a work: a title, the base, and the clients in it."""
-        each = [p["name"] for p in self.peers if not p.get("many_only")]
+        each = [p["name"] for p in self.peers if not p.get("many_only") and work.includes(p)]
         # What shares its writes among messages isn't one call a message.
         each = [n for n in each if not (work.op == "send" and "send" in self.many(n))]
         yield "one call a message", OURS, each

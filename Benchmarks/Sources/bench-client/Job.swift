@@ -35,7 +35,10 @@ struct Job {
         receivesOwned = environment["WSBENCH_RECEIVE"] == "owned"
         compression =
             url.contains("deflate=1")
-            ? Self.compression(threads: environment["WSBENCH_DEFLATE_THREADS"].flatMap(Int.init))
+            ? Self.compression(
+                level: environment["WSBENCH_DEFLATE_LEVEL"].flatMap(Int.init),
+                threads: environment["WSBENCH_DEFLATE_THREADS"].flatMap(Int.init)
+            )
             : nil
         if let folder = environment["WSBENCH_DATA"] {
             let path = "\(folder)/\(arguments[3])-\(size)"
@@ -49,8 +52,9 @@ struct Job {
         message = isText ? .text(String(decoding: payload, as: UTF8.self)) : .binary(payload)
     }
 
-    private static func compression(threads: Int?) -> DeflateOptions {
+    private static func compression(level: Int?, threads: Int?) -> DeflateOptions {
         var deflate = DeflateOptions()
+        if let level { deflate.level = level }
         if let threads {
             deflate.threads = threads
             deflate.offers[0].clientNoContextTakeover = true

@@ -12,6 +12,7 @@ import WebSocketClient
 // WSBENCH_SEND     "each" sends each message with a call of its own, "corked" does so on a corked connection;
 //                  otherwise they go as a batch
 // WSBENCH_RECEIVE  "owned" receives each message as a value of its own; otherwise as a view
+// WSBENCH_DEFLATE_LEVEL    the level of compression
 // WSBENCH_DEFLATE_THREADS  how many threads compress a batch, each message by itself
 
 guard let job = Job(arguments: CommandLine.arguments) else {
