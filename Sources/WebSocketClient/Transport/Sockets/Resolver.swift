@@ -12,14 +12,18 @@
 
 /// Name resolution that can be given up.
 ///
-/// getaddrinfo(3) has no time-out and can't be interrupted, so it runs on a thread of its own. Who
-/// stops waiting leaves it behind; its late result is dropped.
+/// getaddrinfo(3) has no time-out and can't be interrupted, so it runs on a thread of its own, and a
+/// caller that stops waiting leaves it behind. Callers that ask for the same name at once share one
+/// look-up: a resolver that doesn't answer holds a thread for each name, however often an app that
+/// reconnects asks for it.
 package enum Resolver {
     /// What asks the system, for as long as that takes.
     typealias LookUp =
         @Sendable (
             _ host: String, _ port: UInt16, _ flags: Int32
         ) -> Result<[SocketAddress], TransportError>
+
+    private static let system = LookUps(askSystem)
 
     /// The addresses of a host in the system's order of preference (RFC 6724).
     package static func addresses(
@@ -28,7 +32,7 @@ package enum Resolver {
         wakeUp: WakeUp,
         until deadline: Deadline
     ) throws(TransportError) -> [SocketAddress] {
-        try addresses(host: host, port: port, wakeUp: wakeUp, until: deadline, lookUp: askSystem)
+        try addresses(host: host, port: port, wakeUp: wakeUp, until: deadline, by: system)
     }
 
     static func addresses(
@@ -36,15 +40,14 @@ package enum Resolver {
         port: UInt16,
         wakeUp: WakeUp,
         until deadline: Deadline,
-        lookUp: @escaping LookUp
+        by lookUps: LookUps
     ) throws(TransportError) -> [SocketAddress] {
         guard !host.isEmpty, !host.utf8.contains(0) else {
             throw .invalidArgument("A host name must not be empty or contain NUL.")
         }
-        if let answer = lookUp(host, port, AI_NUMERICHOST).success { return answer }
+        if let answer = lookUps.lookUp(host, port, AI_NUMERICHOST).success { return answer }
         if wakeUp.isSignalled { throw .aborted }
-        let query = try Query()
-        try query.start { lookUp(host, port, 0) }
+        let query = try lookUps.query(host, port)
         let ready = try Poll.wait(
             for: .read,
             on: query.done.descriptor,
@@ -86,7 +89,41 @@ package enum Resolver {
     }
 }
 
-private final class Query: Sendable {
+/// The look-ups under way, one for each name and port.
+final class LookUps: Sendable {
+    private struct Question: Hashable {
+        let host: String
+        let port: UInt16
+    }
+
+    let lookUp: Resolver.LookUp
+    private let running = Locked<[Question: Query]>([:])
+
+    init(_ lookUp: @escaping Resolver.LookUp) {
+        self.lookUp = lookUp
+    }
+
+    /// The query for a name that is under way, or else a new one.
+    func query(_ host: String, _ port: UInt16) throws(TransportError) -> Query {
+        let question = Question(host: host, port: port)
+        return try running.withLock { running throws(TransportError) in
+            // A forked child has its parent's queries, and no thread that answers them.
+            if let query = running[question], query.process.isCurrent { return query }
+            let query = try Query()
+            try Threads.start { [self] in
+                let answer = lookUp(host, port, 0)
+                self.running.withLock { $0[question] = nil }
+                query.finish(answer)
+            }
+            running[question] = query
+            return query
+        }
+    }
+}
+
+/// A question to the system, for all who wait for its answer.
+final class Query: Sendable {
+    let process = ProcessGeneration.current
     let done: WakeUp
     private let answer = Locked<Result<[SocketAddress], TransportError>?>(nil)
 
@@ -94,15 +131,9 @@ private final class Query: Sendable {
         done = try WakeUp()
     }
 
-    /// Begins to look the name up on a thread of its own.
-    func start(
-        _ lookUp: @escaping @Sendable () -> Result<[SocketAddress], TransportError>
-    ) throws(TransportError) {
-        try Threads.start { [self] in
-            let result = lookUp()
-            answer.withLock { $0 = result }
-            done.signal()
-        }
+    func finish(_ result: Result<[SocketAddress], TransportError>) {
+        answer.withLock { $0 = result }
+        done.signal()
     }
 
     func takeAnswer() throws(TransportError) -> [SocketAddress] {

@@ -290,42 +290,6 @@ struct ConnectorTests {
         #expect(AddressRace.interleaved([]) == [])
     }
 
-    /// Resolves a name with a system that doesn't answer until the promise is fulfilled.
-    private func resolve(
-        _ answer: Promise<Void>,
-        _ wakeUp: WakeUp,
-        until deadline: Deadline
-    ) throws -> [SocketAddress] {
-        let failure = TransportError.addressNotFound(host: "slow.test", code: 1, text: "unknown")
-        return try Resolver.addresses(
-            host: "slow.test",
-            port: 80,
-            wakeUp: wakeUp,
-            until: deadline
-        ) { _, _, flags in
-            if flags == 0 { try? answer.value() }
-            return .failure(failure)
-        }
-    }
-
-    @Test("A resolver that takes too long is left behind at the deadline, or when it is aborted")
-    func slowResolver() throws {
-        let answer = Promise<Void>()
-        let time = elapsed {
-            #expect(throws: TransportError.timedOut(.resolution)) {
-                try resolve(answer, try WakeUp(), until: .after(.milliseconds(50)))
-            }
-        }
-        #expect(time >= .milliseconds(50) && time < .ample)
-        let wakeUp = try WakeUp()
-        let resolving = Background { try resolve(answer, wakeUp, until: .never) }
-        pause(.milliseconds(20))
-        wakeUp.signal()
-        #expect(throws: TransportError.aborted) { try resolving.join() }
-        answer.fulfil()
-        #expect(throws: TransportError.self) { try resolve(answer, try WakeUp(), until: .never) }
-    }
-
     @Test("No descriptor stays open, whatever becomes of the connection")
     func noLeak() throws {
         let listener = try Listener()
