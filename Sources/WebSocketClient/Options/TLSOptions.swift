@@ -35,8 +35,8 @@ public struct TLSOptions: Sendable, Hashable {
     /// A directory of trusted authorities as `openssl rehash` lays it out, in place of the system's.
     public var certificateAuthorityDirectory: String?
 
-    /// What the client presents if the server asks for a certificate; never to another origin that a
-    /// redirect leads to.
+    /// What the client presents if the server asks for a certificate, in the handshake or (TLS 1.3) after
+    /// it; never to another origin that a redirect leads to.
     public var clientCertificate: ClientCertificate?
 
     /// The name to send (SNI) and to verify in place of the URL's host; not used for another origin that a

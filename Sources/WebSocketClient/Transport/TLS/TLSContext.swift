@@ -167,6 +167,8 @@ final class TLSContext: @unchecked Sendable {
             "the key \(keyFile)"
         )
         try require(SSL_CTX_check_private_key(pointer), "the key \(keyFile)")
+        // A server that wants it for some of its paths asks after the handshake (RFC 8446 §4.6.2), if it may.
+        SSL_CTX_set_post_handshake_auth(pointer, 1)
     }
 
     private func setApplicationProtocols() throws(TransportError) {

@@ -89,6 +89,35 @@ struct TLSMessageTests {
         #expect(try client.readSome() == [7])
     }
 
+    @Test("A server that asks for the certificate after the handshake gets it")
+    func certificateAfterHandshake() throws {
+        var options = certificates.trusting
+        options.clientCertificate = .init(
+            certificateFile: certificates.client.certificate,
+            keyFile: certificates.client.key
+        )
+        let (client, server) = try connect(options)
+        try server.askForCertificate(of: certificates.authority)
+        server.write([1])
+        try server.deliver()
+        #expect(try client.readSome() == [1])
+        try client.writeAll([2])
+        #expect(try server.read() == [2])
+        #expect(server.hasVerifiedClient)
+    }
+
+    @Test("Without a certificate the client says in its hello that it can't be asked later")
+    func certificateThatIsNotThere() throws {
+        let (client, server) = try connect()
+        #expect(throws: SupportError.self) {
+            try server.askForCertificate(of: certificates.authority)
+        }
+        server.write([1])
+        try server.deliver()
+        #expect(try client.readSome() == [1])
+        #expect(!server.hasVerifiedClient)
+    }
+
     @Test("Renegotiation is refused, and what is sent before goes on to arrive")
     func renegotiation() throws {
         var options = certificates.trusting

@@ -1,0 +1,72 @@
+import CWebSocketOpenSSL
+
+/// A TLS server on plain OpenSSL, in memory: ciphertext in, ciphertext out.
+package class TLSMemoryEngine {
+    private let context: OpaquePointer?
+    package let ssl: OpaquePointer?
+    private let received: OpaquePointer?
+    private let outgoing: OpaquePointer?
+
+    package init(_ certificates: Certificates) {
+        context = SSL_CTX_new(TLS_server_method())
+        let identity = certificates.server
+        SSL_CTX_use_certificate_chain_file(context, identity.certificate)
+        SSL_CTX_use_PrivateKey_file(context, identity.key, SSL_FILETYPE_PEM)
+        ssl = SSL_new(context)
+        received = BIO_new(BIO_s_mem())
+        outgoing = BIO_new(BIO_s_mem())
+        SSL_set_bio(ssl, received, outgoing)
+        SSL_set_accept_state(ssl)
+    }
+
+    deinit {
+        SSL_free(ssl)
+        SSL_CTX_free(context)
+    }
+
+    package func receive(_ ciphertext: [UInt8]) {
+        BIO_write(received, ciphertext, Int32(ciphertext.count))
+    }
+
+    /// What OpenSSL has written and nobody has sent yet.
+    package func takeOutput() -> [UInt8] {
+        let count = BIO_ctrl_pending(outgoing)
+        // Without room it would write the length of the empty array, which all threads share.
+        guard count > 0 else { return [] }
+        return [UInt8](unsafeUninitializedCapacity: count) { buffer, filled in
+            filled = Int(BIO_read(outgoing, buffer.baseAddress, Int32(count)))
+        }
+    }
+
+    package func write(_ bytes: [UInt8]) {
+        SSL_write(ssl, bytes, Int32(bytes.count))
+    }
+
+    /// Asks the client for a certificate of `authority`'s, after the handshake (RFC 8446 §4.6.2).
+    package func askForCertificate(of authority: Certificates.Identity) throws {
+        SSL_CTX_load_verify_file(context, authority.certificate)
+        SSL_set_verify(ssl, SSL_VERIFY_PEER | SSL_VERIFY_FAIL_IF_NO_PEER_CERT, nil)
+        guard SSL_verify_client_post_handshake(ssl) == 1 else {
+            throw SupportError("SSL_verify_client_post_handshake: \(Self.takeFailure())")
+        }
+        SSL_do_handshake(ssl)
+    }
+
+    /// Whether the client has presented a certificate, and it was accepted.
+    package var hasVerifiedClient: Bool {
+        SSL_get0_peer_certificate(ssl) != nil && SSL_get_verify_result(ssl) == Int(X509_V_OK)
+    }
+
+    /// The plaintext that is there; `nil` if there is none.
+    package func takePlaintext() -> [UInt8]? {
+        var buffer = [UInt8](repeating: 0, count: 65536)
+        let count = SSL_read(ssl, &buffer, Int32(buffer.count))
+        return count > 0 ? Array(buffer[..<Int(count)]) : nil
+    }
+
+    /// OpenSSL's reason for the last failure of the thread, in its own words; empties its queue.
+    package static func takeFailure() -> String {
+        defer { ERR_clear_error() }
+        return ERR_reason_error_string(ERR_get_error()).map { String(cString: $0) } ?? "no reason"
+    }
+}
