@@ -193,6 +193,12 @@ let package = Package(
             swiftSettings: strict
         ),
         .executableTarget(
+            name: "network-faults",
+            dependencies: ["LoopbackServer", "TestSupport", "WebSocketClient"],
+            path: "Tests/Programs/network",
+            swiftSettings: strict
+        ),
+        .executableTarget(
             name: "autobahn-client",
             dependencies: ["WebSocketClient"],
             path: "Tests/Programs/autobahn-client",
@@ -237,7 +243,7 @@ let package = Package(
         .target(
             name: "TestSupport",
             dependencies: [
-                "WebSocketClient", "LoopbackServer",
+                "WebSocketClient", "LoopbackServer", "CWebSocketOpenSSL",
                 .product(name: "HTTPTypes", package: "swift-http-types"),
             ],
             path: "Tests/Support",

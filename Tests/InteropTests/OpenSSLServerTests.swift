@@ -108,6 +108,17 @@ struct OpenSSLServerTests {
             #expect(failure.kind == .configuration)
             #expect(failure.reason.contains(certificates.encryptedClientKey))
         }
+        // The key of another certificate, and files that hold something else.
+        let (client, key) = (certificates.client.certificate, certificates.client.key)
+        for (certificate, key, culprit) in [
+            (client, certificates.server.key, certificates.server.key), (key, key, key),
+            (client, client, client),
+        ] {
+            options.clientCertificate = .init(certificateFile: certificate, keyFile: key)
+            let failure = try failure { try connect(server, options) }
+            #expect(failure.kind == .configuration)
+            #expect(failure.reason.contains(culprit), "\(failure)")
+        }
     }
 
     @Test(

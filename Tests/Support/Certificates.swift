@@ -9,6 +9,11 @@ package final class Certificates: Sendable {
     package struct Identity: Sendable {
         package let certificate: String
         package let key: String
+
+        package init(certificate: String, key: String) {
+            self.certificate = certificate
+            self.key = key
+        }
     }
 
     package static let password = "correct horse"

@@ -11,12 +11,14 @@ struct OpeningFaultTests {
         var proxy: Proxy.Kind?
         var isSecure = false
 
+        var isEncrypted: Bool { isSecure || proxy == .https }
+
         var description: String {
             (proxy.map { "through \($0) " } ?? "") + (isSecure ? "with TLS" : "plain")
         }
     }
 
-    private static let ways: [Way] = [nil, .http, .socks4a, .socks5h].flatMap { proxy in
+    private static let ways: [Way] = [nil, .http, .https, .socks4a, .socks5h].flatMap { proxy in
         [Way(proxy: proxy), Way(proxy: proxy, isSecure: true)]
     }
 
@@ -26,7 +28,7 @@ struct OpeningFaultTests {
     /// The servers in memory behind one another, and the stream to the first of them.
     private struct Chain {
         let stream: FaultyStream
-        let proxy: ProxyPeer?
+        let proxy: ProxyMeter?
         let tls: TLSEchoPeer?
         let echo: EchoPeer
 
@@ -35,7 +37,10 @@ struct OpeningFaultTests {
             tls = way.isSecure ? try TLSEchoPeer(echo) : nil
             var first: any MemoryPeer = echo
             if let tls { first = tls }
-            proxy = way.proxy.map { [first] in ProxyPeer($0, first) }
+            proxy = try way.proxy.map { [first] kind in
+                let proxy = ProxyPeer(kind, first)
+                return ProxyMeter(proxy, in: kind == .https ? try TLSEchoPeer(proxy) : proxy)
+            }
             if let proxy { first = proxy }
             stream = FaultyStream(first)
         }
@@ -53,7 +58,13 @@ struct OpeningFaultTests {
         options.cookieJar = nil
         options.tls = try Certificates.shared.get().trusting
         options.noProxy = []
-        options.proxy = way.proxy.map { .proxy(Proxy($0, host: "proxy.test", port: 1)) } ?? .none
+        options.proxy = .none
+        if let kind = way.proxy {
+            var proxy = Proxy(kind, host: "proxy.test", port: 1)
+            proxy.tls = options.tls
+            proxy.tls.serverName = "localhost"
+            options.proxy = .proxy(proxy)
+        }
         let socket = WebSocket(options: options)
         let stream = chain.stream
         try socket.open(way.isSecure ? "wss://localhost/" : "ws://localhost/") {
@@ -92,7 +103,7 @@ struct OpeningFaultTests {
         try connect(chain, way).abort()
         let total = chain.stream.progress
         // Lengths differ a little from one TLS handshake to the next.
-        let step = way.isSecure ? 31 : 1
+        let step = way.isEncrypted ? 31 : 1
         for direction in FaultPlan.Direction.allCases {
             let bytes = direction == .inbound ? total.read : total.written
             for offset in stride(from: 0, to: bytes, by: step) {
@@ -127,7 +138,7 @@ struct OpeningFaultTests {
         }
         // A fault in the last bytes may pass unseen: session tickets are not waited for.
         guard let error else {
-            #expect(way.isSecure || plan.direction == .outbound, "\(way), \(plan): no error")
+            #expect(way.isEncrypted || plan.direction == .outbound, "\(way), \(plan): no error")
             return
         }
         let isRight = isExpected(error, fault, in: chain.phase)
@@ -141,9 +152,9 @@ final class ProxyPeer: MemoryPeer {
     private let inner: any MemoryPeer
     private var request: [UInt8] = []
     private var answers: [(isComplete: ([UInt8]) -> Bool, answer: [UInt8])]
-    /// How many bytes it has sent of its own; `Int.max` until it has sent all.
-    private(set) var answerEnd = Int.max
-    private var sentBytes = 0
+
+    /// Whether it has said all that it says itself.
+    var hasAnswered: Bool { answers.isEmpty }
 
     var hasEnded: Bool { inner.hasEnded }
 
@@ -179,8 +190,29 @@ final class ProxyPeer: MemoryPeer {
         guard next.isComplete(request) else { return [] }
         request = []
         answers.removeFirst()
-        sentBytes += next.answer.count
-        if answers.isEmpty { answerEnd = sentBytes }
         return next.answer
+    }
+}
+
+/// Counts what a proxy sends: in the clear, or the records of the TLS around it.
+final class ProxyMeter: MemoryPeer {
+    private let proxy: ProxyPeer
+    private let outermost: any MemoryPeer
+    private var sentBytes = 0
+    /// How many bytes it takes to have all of the proxy's own answer; `Int.max` until that is known.
+    private(set) var answerEnd = Int.max
+
+    var hasEnded: Bool { outermost.hasEnded }
+
+    init(_ proxy: ProxyPeer, in outermost: any MemoryPeer) {
+        self.proxy = proxy
+        self.outermost = outermost
+    }
+
+    func receive(_ bytes: [UInt8]) -> [UInt8] {
+        let output = outermost.receive(bytes)
+        sentBytes += output.count
+        if proxy.hasAnswered, answerEnd == .max { answerEnd = sentBytes }
+        return output
     }
 }

@@ -293,6 +293,77 @@ struct ProxyTunnelTests {
         #expect(failure.kind == .verification)
     }
 
+    /// A proxy over TLS that answers CONNECT with `answer`; returns its failure.
+    private func secureFailure(
+        _ identity: Certificates.Identity,
+        _ answer: String = "",
+        change: (inout Proxy) -> Void = { _ in }
+    ) throws -> ProxyError {
+        let tls = try TLSServer(certificateFile: identity.certificate, keyFile: identity.key)
+        let options = try Certificates.shared.get().trusting
+        let error = failure(
+            .https,
+            change: {
+                $0.tls = options
+                change(&$0)
+            },
+            play: { stream in
+                guard let secured = try? tls.accept(over: stream, until: .ample) else { return }
+                try Self.answer(answer)(secured)
+            }
+        )
+        guard case .proxy(let failure) = error else {
+            throw SupportError("got \(String(describing: error))")
+        }
+        return failure
+    }
+
+    @Test(
+        "A proxy over TLS with a bad certificate gets no CONNECT, and the error says it's the proxy"
+    )
+    func secureProxyCertificates() throws {
+        let certificates = try Certificates.shared.get()
+        let bad = [
+            (certificates.expired, "certificate has expired"),
+            (certificates.wrongHost, "IP address mismatch"),
+            (certificates.selfSigned, "self-signed certificate"),
+            (certificates.unknownAuthority, "unable to get local issuer certificate"),
+        ]
+        for (identity, words) in bad {
+            let failure = try secureFailure(identity)
+            guard case .tls(let reason) = failure else { throw failure }
+            #expect(reason.isVerificationFailure)
+            #expect(failure.description.hasPrefix("TLS with the proxy: "))
+            #expect(failure.description.contains(words), "\(failure)")
+        }
+        let pin = try #require(
+            TLSOptions.PublicKeyPin(base64: try certificates.pin(of: certificates.client))
+        )
+        guard
+            case .tls(let reason) = try secureFailure(
+                certificates.server,
+                change: { $0.tls.pinnedPublicKeys = [pin] }
+            )
+        else { throw SupportError("not TLS") }
+        #expect(reason.kind == .pinMismatch)
+    }
+
+    @Test("A proxy over TLS refuses, and answers wrongly or not at all, as one in the clear does")
+    func secureProxyAnswers() throws {
+        let server = try Certificates.shared.get().server
+        let refusal = try secureFailure(server, "HTTP/1.1 407 Who are you\r\n\r\n")
+        #expect(refusal == .refused(status: 407, reason: "Who are you"))
+        #expect(refusal.isAuthenticationFailure)
+        #expect(
+            try secureFailure(server, "HTTP/1.1 502 Bad Gateway\r\n\r\n")
+                == .refused(status: 502, reason: "Bad Gateway")
+        )
+        #expect(try secureFailure(server, "HTTP/1.1 200 O") == .closed)
+        #expect(try secureFailure(server) == .closed)
+        guard case .malformedAnswer = try secureFailure(server, "HTTP/1.1 200 OK\r\n\r\nmore")
+        else { throw SupportError("accepted") }
+    }
+
     // MARK: SOCKS 4
 
     @Test("SOCKS 4a sends the name, SOCKS 4 an address, both the user")
