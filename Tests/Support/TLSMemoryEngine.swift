@@ -6,9 +6,17 @@ package class TLSMemoryEngine {
     package let ssl: OpaquePointer?
     private let received: OpaquePointer?
     private let outgoing: OpaquePointer?
+    /// The secrets of the handshake by their labels, as in a key log.
+    private var secrets: [String: [UInt8]] = [:]
 
-    package init(_ certificates: Certificates) {
+    /// - Parameter isSealed: The server keeps to TLS 1.3, one suite and no tickets, so that a
+    ///   ``TLSRecordSealer`` can go on in its place.
+    package init(_ certificates: Certificates, isSealed: Bool = false) {
         context = SSL_CTX_new(TLS_server_method())
+        if isSealed {
+            SSL_CTX_set_ciphersuites(context, "TLS_AES_128_GCM_SHA256")
+            SSL_CTX_set_num_tickets(context, 0)
+        }
         let identity = certificates.server
         SSL_CTX_use_certificate_chain_file(context, identity.certificate)
         SSL_CTX_use_PrivateKey_file(context, identity.key, SSL_FILETYPE_PEM)
@@ -17,11 +25,39 @@ package class TLSMemoryEngine {
         outgoing = BIO_new(BIO_s_mem())
         SSL_set_bio(ssl, received, outgoing)
         SSL_set_accept_state(ssl)
+        SSL_set_ex_data(ssl, 0, Unmanaged.passUnretained(self).toOpaque())
+        SSL_CTX_set_keylog_callback(context) { ssl, line in
+            guard let line, let engine = SSL_get_ex_data(ssl, 0) else { return }
+            Unmanaged<TLSMemoryEngine>.fromOpaque(engine).takeUnretainedValue()
+                .keepSecret(String(cString: line))
+        }
     }
 
     deinit {
         SSL_free(ssl)
         SSL_CTX_free(context)
+    }
+
+    /// Whether the handshake is complete.
+    package var isOpen: Bool { SSL_is_init_finished(ssl) == 1 }
+
+    package func shakeHands() { SSL_do_handshake(ssl) }
+
+    private func keepSecret(_ line: String) {
+        let words = line.split(separator: " ")
+        guard words.count == 3 else { return }
+        let digits = words[2].compactMap { $0.hexDigitValue.map(UInt8.init) }
+        secrets[String(words[0])] = stride(from: 0, to: digits.count - 1, by: 2).map {
+            digits[$0] << 4 | digits[$0 + 1]
+        }
+    }
+
+    /// What makes records in this server's place; from then on it must not write any itself.
+    package func makeSealer() throws -> TLSRecordSealer {
+        guard let secret = secrets["SERVER_TRAFFIC_SECRET_0"] else {
+            throw SupportError("the handshake isn't complete, or isn't one of TLS 1.3")
+        }
+        return TLSRecordSealer(secret: secret)
     }
 
     package func receive(_ ciphertext: [UInt8]) {

@@ -1,16 +1,20 @@
 import CWebSocketOpenSSL
 package import WebSocketClient
 
-/// A TLS server on plain OpenSSL with a stream for its ciphertext, which the test carries by hand, so that it can be
-/// delivered in any pieces.
+/// A TLS server on plain OpenSSL with a stream for its ciphertext, which the test carries by hand, so
+/// that it can be delivered in any pieces.
 package final class TLSMemoryPeer: TLSMemoryEngine {
     private let stream: any ByteStream
     /// The ciphertext of the last `takeInput`.
     package private(set) var lastInput: [UInt8] = []
 
-    package init(over stream: any ByteStream, _ certificates: Certificates) {
+    package init(
+        over stream: any ByteStream,
+        _ certificates: Certificates,
+        isSealed: Bool = false
+    ) {
         self.stream = stream
-        super.init(certificates)
+        super.init(certificates, isSealed: isSealed)
     }
 
     /// Completes the handshake and delivers all of it.

@@ -379,8 +379,8 @@ extension Connection {
 
     /// Repeats an attempt until it gets something, and waits in between; this is where a call blocks.
     ///
-    /// A call goes on beyond its deadline as long as it need not wait for its message, but not forever:
-    /// see `LazyDeadline.isStrict`. Once the connection only awaits its end, the closing handshake's
+    /// A call goes on beyond its deadline as long as its message is there, but not forever: see
+    /// `LazyDeadline.isStrict`. Once the connection only awaits its end, the closing handshake's
     /// deadline counts.
     @inline(__always)
     func waiting<Value>(
@@ -395,14 +395,14 @@ extension Connection {
             case .wait(let awaited): interest = awaited
             }
             if awaitsFrames {
-                // A peer that never stops sending never makes anybody wait.
-                if interest.isEmpty, !deadline.isOver { continue }
-                guard !interest.isEmpty else { throw .timedOut(.receiving) }
+                // A peer that never stops sending never makes anybody wait, or not for long.
+                if deadline.isOverAfterAttempt() { throw .timedOut(.receiving) }
+                if interest.isEmpty { continue }
                 guard try wait(for: interest, &deadline) else { throw .timedOut(.receiving) }
             } else {
                 var limit = LazyDeadline(until: closeDeadline ?? .never)
-                if interest.isEmpty, !limit.isOver { continue }
-                let hasTime = interest.isEmpty ? false : try wait(for: interest, &limit)
+                var hasTime = !limit.isOverAfterAttempt()
+                if hasTime, !interest.isEmpty { hasTime = try wait(for: interest, &limit) }
                 if !hasTime { report(.deadlinePassed) }
             }
         }

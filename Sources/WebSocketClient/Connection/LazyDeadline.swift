@@ -4,8 +4,13 @@ struct LazyDeadline {
     private let timeout: Duration?
     private var deadline: Deadline?
     /// Whether it holds even while bytes keep coming. A call goes on beyond its deadline as long as
-    /// it need not wait for its message, but not forever: anything but that message makes it strict.
+    /// its message is there, but not forever: anything but that message makes it strict, and so do
+    /// `patience` attempts, for a peer may send a long message a byte at a time.
     var isStrict = false
+    private var attempts = 0
+    /// Enough for a message that has arrived and fits a buffer. Each attempt makes one read, and of TLS
+    /// records with little data in them, that alone can be much work.
+    private static let patience = 4
 
     init(_ timeout: Duration?) {
         self.timeout = timeout
@@ -33,6 +38,7 @@ struct LazyDeadline {
     mutating func restart() {
         deadline = nil
         isStrict = false
+        attempts = 0
     }
 
     var value: Deadline {
@@ -54,8 +60,12 @@ struct LazyDeadline {
         }
     }
 
-    /// Whether not even what is there may be read any more.
-    var isOver: Bool {
-        mutating get { isStrict && value.isPast }
+    /// Whether not even what is there may be read any more; asked after each attempt that got no message.
+    mutating func isOverAfterAttempt() -> Bool {
+        if !isStrict {
+            attempts += 1
+            isStrict = attempts >= Self.patience
+        }
+        return isStrict && value.isPast
     }
 }

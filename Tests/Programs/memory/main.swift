@@ -5,24 +5,34 @@ import WebSocketClient
 
 // attack-memory: hostile servers against a client in a process of its own, one after the other.
 // Fails if the client's memory grows beyond the limit, the call takes too long, or its error is not
-// the right one.
+// the right one. With a name, only the attacks whose names begin so.
 
-if CommandLine.arguments.count == 3, let port = UInt16(CommandLine.arguments[2]),
-    let attack = Attack(rawValue: CommandLine.arguments[1])
-{
-    exit(try Victim(attack: attack, port: port).run() ? 0 : 1)
+let attacks: [any Attack] = MessageAttack.allCases + RecordAttack.all
+
+let arguments = CommandLine.arguments
+if arguments.count == 5 {
+    let ports = arguments[2...].compactMap(UInt16.init)
+    guard ports.count == 3, let attack = attacks.first(where: { $0.name == arguments[1] }) else {
+        exit(2)
+    }
+    let calm = CalmServers(port: ports[1], securePort: ports[2])
+    exit(try Victim(attack: attack, port: ports[0], calm: calm).run() ? 0 : 1)
+}
+
+let identity = try Certificates.shared.get().server
+let tls = try TLSServer(certificateFile: identity.certificate, keyFile: identity.key)
+let calm = try LoopbackServer()
+let secureCalm = try LoopbackServer(tls: tls) { connection in
+    while true {
+        let (opcode, payload) = try connection.receive()
+        try payload.withUnsafeBytes { try connection.send(opcode, $0) }
+    }
 }
 
 var isFine = true
-for attack in Attack.allCases {
+for attack in attacks where attack.name.hasPrefix(arguments.dropFirst().first ?? "") {
     let listener = try Listener()
     let server = Background {
-        // A calm connection first.
-        let calm = try listener.accept(until: .after(.seconds(20)))
-        let connection = try ServerConnection(accepting: calm, compression: nil)
-        try connection.write(WireFrame(.binary, try connection.receive().payload))
-        connection.waitForEnd()
-        calm.finishWriting()
         while true {
             let stream = try listener.accept(until: .never)
             // Until the victim is gone; a redirect leads back here.
@@ -31,7 +41,7 @@ for attack in Attack.allCases {
     }
     let victim = try Process.run(
         URL(fileURLWithPath: "/proc/self/exe").resolvingSymlinksInPath(),
-        arguments: [attack.rawValue, "\(listener.port)"]
+        arguments: [attack.name] + [listener.port, calm.port, secureCalm.port].map(String.init)
     )
     victim.waitUntilExit()
     isFine = victim.terminationStatus == 0 && isFine

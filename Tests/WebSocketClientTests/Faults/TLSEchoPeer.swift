@@ -14,13 +14,13 @@ final class TLSEchoPeer: MemoryPeer {
     }
 
     /// Whether the client has made its part of the handshake.
-    var isOpen: Bool { SSL_is_init_finished(engine.ssl) == 1 }
+    var isOpen: Bool { engine.isOpen }
 
     var hasEnded: Bool { inner.hasEnded }
 
     func receive(_ bytes: [UInt8]) -> [UInt8] {
         engine.receive(bytes)
-        if !isOpen { SSL_do_handshake(engine.ssl) }
+        if !isOpen { engine.shakeHands() }
         while let text = engine.takePlaintext() {
             let answer = inner.receive(text)
             if !answer.isEmpty { engine.write(answer) }

@@ -119,6 +119,37 @@ struct TimeoutTests {
         }
     }
 
+    @Test(
+        "A message that keeps coming, a byte at a time, holds no call beyond its limit",
+        arguments: [Way.receive, .receiveData, .receiveFrame, .forEachMessage],
+        FaultPlan.Interference.allCases
+    )
+    func drip(way: Way, interference: FaultPlan.Interference) throws {
+        let stream = FaultyStream(EchoPeer())
+        let socket = WebSocket(options: ConnectOptions(timeout: .ample))
+        try socket.open("ws://localhost/") { (_, _) throws(TransportError) in stream }
+        let message = [UInt8](repeating: 7, count: 5000)
+        try socket.send(binary: message)
+        stream.begin(FaultPlan(pieceBytes: 1, interference: interference))
+        socket.timeout = .zero
+        var before = 0
+        var parts: [UInt8] = []
+        for _ in 0..<10 {
+            let error = failure { try receive(socket, way, into: &parts) }
+            #expect(error?.isReceiveTimeout == true, "\(String(describing: error))")
+            let read = stream.progress.read
+            #expect(read > before && read - before <= 200)
+            before = read
+        }
+        socket.timeout = .ample
+        // Frame by frame, the ping between the two halves is received too.
+        let expected =
+            way == .receiveFrame
+            ? message[..<2500] + EchoPeer.ping + message[2500...] : message[...]
+        while parts.count < expected.count { parts += try receive(socket, way, into: &parts) }
+        #expect(parts[...] == expected)
+    }
+
     @Test("A thread that waits for its turn to receive waits no longer than it may")
     func turn() throws {
         let stop = Promise<Void>()
