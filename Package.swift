@@ -208,7 +208,7 @@ let package = Package(
             name: "FuzzTargets",
             dependencies: [
                 "WebSocketClient", "WebSocketProtocol", "CWebSocketZlib", "CWebSocketAccel",
-                "WebSocketAccelPure",
+                "WebSocketAccelPure", "TestSupport",
                 .product(name: "HTTPTypes", package: "swift-http-types"),
             ],
             path: "Tests/Programs/fuzz-targets",

@@ -5,7 +5,7 @@
 public enum FuzzTarget: String, CaseIterable, Sendable {
     case body, close, cookies, deflate, extensions, folds, frames, handshake, hosts, inflate,
         kernels
-    case location, proxy, url
+    case location, proxy, records, url
 
     /// Tries one input.
     public func run(_ bytes: UnsafeRawBufferPointer) throws(Finding) {
@@ -24,6 +24,7 @@ public enum FuzzTarget: String, CaseIterable, Sendable {
         case .kernels: try KernelFuzz.run(bytes)
         case .location: try LocationFuzz.run(&input)
         case .proxy: try ProxyFuzz.run(&input)
+        case .records: try RecordFuzz.run(&input)
         case .url: try URLFuzz.run(&input)
         }
     }

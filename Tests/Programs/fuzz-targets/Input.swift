@@ -7,6 +7,14 @@ struct Input {
     /// The next byte; 0 when there is none.
     mutating func byte() -> UInt8 { bytes.popFirst() ?? 0 }
 
+    /// The next bytes, as many as there are up to `count`.
+    mutating func bytes(_ count: Int) -> [UInt8] {
+        defer { bytes = bytes.dropFirst(count) }
+        return Array(bytes.prefix(count))
+    }
+
+    var isEmpty: Bool { bytes.isEmpty }
+
     /// What is left.
     var rest: [UInt8] { Array(bytes) }
 

@@ -78,7 +78,7 @@ package enum Connector {
 
     /// Passes the proxy and TLS over a stream that leads to the proxy, or to the target if there is
     /// none.
-    static func complete(
+    package static func complete(
         _ plan: ConnectPlan,
         over stream: any ByteStream,
         wakeUp: WakeUp
