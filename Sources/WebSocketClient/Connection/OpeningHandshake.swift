@@ -193,7 +193,10 @@ extension OpeningHandshake {
         until deadline: Deadline
     ) throws(WebSocketError) -> Answer {
         var decoder = HandshakeResponseDecoder(limits: HTTPLimits(options.limits))
-        while let bytes = try read(from: stream, until: deadline) {
+        // A server that ends a connection without a word has most likely been asked in the wrong protocol.
+        var hint = stream.isSecure ? "" : "; it may expect TLS"
+        while let bytes = try read(from: stream, until: deadline, hint: hint) {
+            hint = ""
             let taken = try receive(bytes, &decoder)
             if let response = decoder.response {
                 let rest = Array(bytes[taken...])
@@ -201,7 +204,7 @@ extension OpeningHandshake {
             }
         }
         throw .connectionClosed(
-            ConnectionEnd(cause: "the server ended it during the handshake")
+            ConnectionEnd(cause: "the server ended it during the handshake\(hint)")
         )
     }
 
@@ -252,15 +255,18 @@ extension OpeningHandshake {
         }
     }
 
-    /// What arrives next; `nil` at the end of the stream.
+    /// What arrives next; `nil` at the end of the stream. A reset is explained with `hint`.
     private func read(
         from stream: any ByteStream,
-        until deadline: Deadline
+        until deadline: Deadline,
+        hint: String = ""
     ) throws(WebSocketError) -> [UInt8]? {
         do throws(TransportError) {
             return try stream.readSome(atMost: 4096, until: deadline)
         } catch {
-            throw WebSocketError(error, during: .handshake)
+            let error = WebSocketError(error, during: .handshake)
+            guard case .system(let call, let number, let text) = error else { throw error }
+            throw .system(call: call, number: number, description: text + hint)
         }
     }
 }
