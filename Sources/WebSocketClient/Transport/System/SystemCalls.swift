@@ -45,6 +45,19 @@ enum SystemCalls {
         return Int64(now.tv_sec)
     }
 
+    /// The time of day in UTC as RFC 3339 writes it, to the second.
+    static func timestamp() -> String {
+        var seconds = time_t(secondsSince1970())
+        var parts = tm()
+        gmtime_r(&seconds, &parts)
+        return withUnsafeTemporaryAllocation(of: CChar.self, capacity: 64) { text in
+            guard let base = text.baseAddress,
+                strftime(base, text.count, "%Y-%m-%dT%H:%M:%SZ", &parts) > 0
+            else { return "\(seconds) s since 1970" }
+            return String(cString: base)
+        }
+    }
+
     /// Closes once: the descriptor is free after close(2) even if that was interrupted.
     static func close(_ descriptor: Int32) {
         #if canImport(Glibc)

@@ -32,6 +32,9 @@ struct OpenSSLError {
         return OpenSSLError(code: code, text: words ?? "error \(code)")
     }
 
+    /// For calls that depend on no option and no peer: without memory or algorithms they fail.
+    var asLibraryFailure: TLSError { TLSError(.library, reason: text, code: code) }
+
     /// What is most likely behind a handshake's error whose own words don't say so.
     var hint: String {
         let (library, reason) = ((code >> 23) & 0xff, Int32(truncatingIfNeeded: code & 0x7f_ffff))

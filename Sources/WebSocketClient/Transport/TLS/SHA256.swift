@@ -12,7 +12,7 @@ enum SHA256 {
         else {
             let error = OpenSSLError.take()
             throw .tls(
-                TLSError(.configuration, reason: "SHA-256: \(error.text)", code: error.code)
+                TLSError(.library, reason: "SHA-256: \(error.text)", code: error.code)
             )
         }
         return Array(digest[..<Int(length)])

@@ -52,7 +52,7 @@ final class TLSContext: @unchecked Sendable {
         let isReady = OpenSSL.isReady
         ERR_clear_error()
         guard isReady, let pointer = SSL_CTX_new(method()) else {
-            throw .tls(TLSError(.configuration, reason: OpenSSLError.take().text))
+            throw .tls(OpenSSLError.take().asLibraryFailure)
         }
         return pointer
     }

@@ -49,7 +49,7 @@ struct TLSEngine: ~Copyable, @unchecked Sendable {
         ERR_clear_error()
         let ciphertext = TLSCiphertext()
         guard let ssl = SSL_new(context.pointer), let bio = TLSMemoryBIO.make(ciphertext) else {
-            throw .tls(TLSError(.configuration, reason: OpenSSLError.take().text))
+            throw .tls(OpenSSLError.take().asLibraryFailure)
         }
         SSL_set_bio(ssl, bio, bio)
         ciphertext.countMessages(of: ssl)
@@ -221,6 +221,13 @@ struct TLSEngine: ~Copyable, @unchecked Sendable {
     private func describe(_ verdict: Int) -> String {
         if verdict == TLSContext.pinMismatch { return peer.name }
         let words = String(cString: X509_verify_cert_error_string(verdict))
+        // A machine that has lost its clock refuses every certificate.
+        let isAboutTime =
+            verdict == Int(X509_V_ERR_CERT_NOT_YET_VALID)
+            || verdict == Int(X509_V_ERR_CERT_HAS_EXPIRED)
+        guard !isAboutTime else {
+            return "\(words) (\(peer.name)); this machine's clock says \(SystemCalls.timestamp())"
+        }
         let isIssuerUnknown =
             verdict == Int(X509_V_ERR_UNABLE_TO_GET_ISSUER_CERT_LOCALLY)
             || verdict == Int(X509_V_ERR_SELF_SIGNED_CERT_IN_CHAIN)

@@ -2,6 +2,8 @@
 public struct TLSError: Error, Sendable, Hashable {
     /// What TLS was doing, or which check refused the peer.
     package enum Kind: Sendable, Hashable {
+        /// OpenSSL itself, or an algorithm of it, can't be used.
+        case library
         /// A file, certificate, cipher list or other option can't be used.
         case configuration
         /// The handshake failed.
@@ -37,6 +39,7 @@ extension TLSError: CustomStringConvertible {
     /// One sentence that says what failed, with OpenSSL's reason.
     public var description: String {
         switch kind {
+        case .library: "OpenSSL can't be used: \(reason)."
         case .configuration: "The TLS options can't be used: \(reason)."
         case .handshake: "The TLS handshake failed: \(reason)."
         case .verification: "The peer's certificate was not accepted: \(reason)."
