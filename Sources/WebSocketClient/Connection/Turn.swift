@@ -47,7 +47,8 @@ final class Turn: @unchecked Sendable {
     private let word = Atomic<UInt>(0)
     private let starving = Atomic<Int>(0)
     private let isCancelled = Atomic<Bool>(false)
-    private let waiters = WaitQueue()
+    private let lazyWaiters = LazyWaitQueue()
+    private var waiters: WaitQueue { lazyWaiters.made }
     private var callbacks: [@Sendable () -> Void] = []
 
     /// The numbers of threads are even: they are addresses.

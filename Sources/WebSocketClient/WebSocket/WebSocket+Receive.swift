@@ -62,9 +62,8 @@ extension WebSocket {
         try withConnection { connection, timeouts in
             // Inside a call that joins frames, that call's limit holds.
             var deadline =
-                joining.isHeldByCurrentThread
-                ? LazyDeadline(until: joiningDeadline.value, isStrict: false)
-                : LazyDeadline(timeouts.receive)
+                joiningDeadline.map { LazyDeadline(until: $0, isStrict: false) }
+                ?? LazyDeadline(timeouts.receive)
             return try connection.withReceivingTurn(&deadline) {
                 (deadline) throws(WebSocketError) in
                 try connection.nextFrame(&deadline)
@@ -87,7 +86,8 @@ extension WebSocket {
     private func joinFrames(controlFrames: Bool) throws -> Frame {
         let deadline = Deadline(timeout)
         // Frame by frame, two threads would get at each other's fragments.
-        switch joining.take(until: deadline) {
+        let joining = joining
+        switch joining.turn.take(until: deadline) {
         case .taken: break
         case .alreadyHeld:
             throw WebSocketError.invalidArgument(
@@ -95,8 +95,8 @@ extension WebSocket {
             )
         case .timedOut, .cancelled: throw WebSocketError.timedOut(.receiving)
         }
-        defer { joining.leave() }
-        joiningDeadline.value = deadline
+        defer { joining.turn.leave() }
+        joining.deadline.value = deadline
         repeat {
             let frame = try receiveFrame()
             switch frame.opcode {
@@ -133,4 +133,12 @@ extension Message {
     fileprivate init(_ frame: Frame) {
         self = frame.opcode == .text ? .text(frame.text) : .binary(frame.payload)
     }
+}
+
+/// The turn to receive a message frame by frame, and the limit of the call that has it.
+final class FrameJoining: Sendable {
+    let turn = Turn()
+    let deadline = OwnedState(Deadline.never)
+
+    var deadlineOfThisThread: Deadline? { turn.isHeldByCurrentThread ? deadline.value : nil }
 }

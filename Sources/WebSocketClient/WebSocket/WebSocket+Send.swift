@@ -188,7 +188,7 @@ extension WebSocket {
             )
             try withConnection { connection, timeouts in
                 if frame.opcode == .ping { connection.traffic.pingLeaves(frame.payload) }
-                if frame.opcode == .pong, joining.isHeldByCurrentThread {
+                if frame.opcode == .pong, joiningDeadline != nil {
                     // From a call that joins frames: answering a ping never blocks reading.
                     return try connection.sendWithoutWaiting(outgoing)
                 }

@@ -46,9 +46,11 @@ open class WebSocket: @unchecked Sendable {
     }
 
     private let state: Locked<State>
-    /// The turn to receive a message frame by frame, and the limit of the call that has it.
-    let joining = Turn()
-    let joiningDeadline = OwnedState(Deadline.never)
+    /// Made for the first message that a subclass receives frame by frame.
+    private let lazyJoining = LazyReference<FrameJoining>()
+    var joining: FrameJoining { lazyJoining.load() ?? lazyJoining.storeIfNil(FrameJoining()) }
+    /// The limit of the call within which this thread receives single frames; `nil` outside such a call.
+    var joiningDeadline: Deadline? { lazyJoining.load()?.deadlineOfThisThread }
     /// Calls of an overridden `receive()` and `receiveDataFrame(controlFrames:)`, for tasks.
     let overridden = LazyReference<OverriddenReceive<Message>>()
     let overriddenFrames = LazyReference<FrameCalls>()

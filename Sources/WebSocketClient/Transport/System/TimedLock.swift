@@ -5,10 +5,10 @@ import Synchronization
 /// Uncontended it costs one atomic exchange each way. Not recursive and not fair; a thread other than
 /// the one that locked it may unlock it. Trying to take it and unlocking it are
 /// sequentially consistent.
-package final class TimedLock: Sendable {
+package struct TimedLock: ~Copyable, Sendable {
     /// 0 free, 1 taken, 2 taken and somebody may be waiting.
     private let state = Atomic<UInt8>(0)
-    private let queue = WaitQueue()
+    private let waiters = LazyWaitQueue()
 
     package init() {}
 
@@ -22,7 +22,11 @@ package final class TimedLock: Sendable {
 
     /// Waits for the lock until the deadline; false if it couldn't be acquired.
     package func lock(until deadline: Deadline) -> Bool {
-        if tryLock() { return true }
+        tryLock() || wait(until: deadline)
+    }
+
+    private func wait(until deadline: Deadline) -> Bool {
+        let queue = waiters.made
         queue.enter()
         defer { queue.leave() }
         // A thread that takes the lock here leaves it marked as contended, as it can't know whether it
@@ -38,6 +42,11 @@ package final class TimedLock: Sendable {
 
     package func unlock() {
         guard state.exchange(0, ordering: .sequentiallyConsistent) == 2 else { return }
+        wakeOne()
+    }
+
+    private func wakeOne() {
+        let queue = waiters.made
         queue.enter()
         queue.signalOne()
         queue.leave()

@@ -63,6 +63,15 @@ final class WaitQueue: @unchecked Sendable {
     }
 }
 
+/// A wait queue that is made when somebody first has to wait, which for most locks never happens: a connection
+/// has about ten of them, and an idle one should cost little.
+struct LazyWaitQueue: ~Copyable, Sendable {
+    private let queue = LazyReference<WaitQueue>()
+
+    /// The same one for everybody, whoever comes first.
+    var made: WaitQueue { queue.load() ?? queue.storeIfNil(WaitQueue()) }
+}
+
 extension timespec {
     init(nanoseconds: Int64) {
         self.init(

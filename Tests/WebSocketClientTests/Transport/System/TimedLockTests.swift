@@ -8,7 +8,7 @@ import Testing
 struct TimedLockTests {
     @Test("A taken lock can't be taken again before it is unlocked")
     func exclusion() {
-        let lock = TimedLock()
+        let lock = SharedLock()
         #expect(lock.tryLock())
         #expect(!lock.tryLock())
         lock.unlock()
@@ -18,7 +18,7 @@ struct TimedLockTests {
 
     @Test("Waiting ends at the deadline")
     func timeOut() {
-        let lock = TimedLock()
+        let lock = SharedLock()
         #expect(lock.tryLock())
         let time = elapsed { #expect(!lock.lock(until: .after(.milliseconds(30)))) }
         #expect(time >= .milliseconds(30))
@@ -28,7 +28,7 @@ struct TimedLockTests {
 
     @Test("A waiter gets the lock when it is unlocked")
     func handOver() throws {
-        let lock = TimedLock()
+        let lock = SharedLock()
         #expect(lock.tryLock())
         let waiter = Background { lock.lock(until: .ample) }
         lock.unlock()
@@ -38,7 +38,7 @@ struct TimedLockTests {
     @Test("Many threads, some of them impatient, never hold it at once and never lose a wake-up")
     func contention() throws {
         final class Shared: Sendable {
-            let lock = TimedLock()
+            let lock = SharedLock()
             let inside = Atomic<Int>(0)
             let entered = Atomic<Int>(0)
         }
@@ -62,4 +62,13 @@ struct TimedLockTests {
         #expect(shared.entered.load(ordering: .relaxed) >= 6_000)
         #expect(shared.lock.tryLock())
     }
+}
+
+/// A lock that threads and expectations can refer to.
+private final class SharedLock: Sendable {
+    private let timed = TimedLock()
+
+    func tryLock() -> Bool { timed.tryLock() }
+    func lock(until deadline: Deadline) -> Bool { timed.lock(until: deadline) }
+    func unlock() { timed.unlock() }
 }
