@@ -20,14 +20,14 @@ const wsa_kernels *wsa_kernels_at(wsa_level level) {
     return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("bmi2") ? &wsa_kernels_avx2
                                                                             : NULL;
   case WSA_AVX512:
-    // With VBMI: that leaves out the processors which slow down when they see a 512-bit register.
+    // VBMI is required to exclude processors that slow down when they use a 512-bit register.
     __builtin_cpu_init();
     if (!__builtin_cpu_supports("avx512f") || !__builtin_cpu_supports("avx512bw") ||
         !__builtin_cpu_supports("avx512vl") || !__builtin_cpu_supports("avx512vbmi") ||
         !__builtin_cpu_supports("bmi2")) {
       return NULL;
     }
-    // Zen 4 stores 512 bits in two halves, and is slower so at some alignments.
+    // Zen 4 stores 512 bits in two halves, which is slower at some alignments.
     return __builtin_cpu_is("amdfam19h") ? &wsa_kernels_avx512_zen4 : &wsa_kernels_avx512;
 #endif
 #ifdef WSA_HAS_NEON
@@ -59,8 +59,8 @@ static const wsa_kernels *pick(void) {
   return best;
 }
 
-// The first call goes to kernels that pick and forward; the others see what was picked. Several
-// threads may pick at once: they pick the same.
+// The first call goes to kernels that pick and forward; later calls use the result. If several
+// threads pick at the same time, they pick the same kernels.
 
 static uint32_t first_mask(void *destination, const void *source, size_t count, uint32_t key) {
   return wsa_active_kernels()->mask(destination, source, count, key);

@@ -1,8 +1,8 @@
 #include "mask.h"
 
-/// More than two blocks of `length` vectors. The loop's stores are aligned: of loads and stores
-/// that straddle cache lines the stores cost more. What the loop leaves out at both ends is loaded
-/// before it and stored after it, for in place the loop overwrites some of it.
+/// More than two blocks of `length` vectors. The loop's stores are aligned, as stores that straddle
+/// cache lines cost more than loads that do. The bytes at both ends are loaded before the loop and
+/// stored after it: in place, the loop overwrites some of them.
 #define MASK_BLOCKS(vector, length)                                                                \
   do {                                                                                             \
     enum { size = sizeof(vector), block = (length)*size };                                         \

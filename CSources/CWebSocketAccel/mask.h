@@ -5,7 +5,7 @@
 
 #include "accel_internal.h"
 
-// At any address, whatever lies there.
+// At any address, whatever the type of the memory there.
 #define UNALIGNED __attribute__((aligned(1), may_alias))
 typedef uint32_t words_16 __attribute__((ext_vector_type(4))) UNALIGNED;
 typedef uint32_t words_32 __attribute__((ext_vector_type(8))) UNALIGNED;

@@ -55,7 +55,7 @@ AVX2 WSA_INLINE __m256i check_at(__m256i faults, const uint8_t *from, __m256i by
   return check(faults, bytes, load(from - 1), load(from - 2), load(from - 3));
 }
 
-/// The same where one byte is known of those before.
+/// As above, if only one of the bytes before is known.
 AVX2 WSA_INLINE __m256i check_after(__m256i faults, uint8_t previous, __m256i bytes) {
   __m128i before = _mm_slli_si128(_mm_cvtsi32_si128(previous), 15);
   __m256i lanes =
@@ -70,13 +70,13 @@ AVX2 WSA_INLINE __m256i incomplete_end(__m256i bytes) {
   return _mm256_subs_epu8(bytes, most);
 }
 
-/// Checks the last 32 bytes of more, some of which were checked.
+/// Checks the last 32 bytes of a longer piece, some of them for the second time.
 AVX2 WSA_INLINE __m256i check_last(__m256i faults, const uint8_t *from, __m256i bytes,
                                    size_t bytes_before) {
   if (bytes_before >= 3) {
     return check_at(faults, from, bytes);
   }
-  // There is too little to load before them, but the first three were checked.
+  // The bytes before them can't be loaded, but the first three have been checked.
   const __m256i to_check = _mm256_setr_epi32((int)0xff000000, -1, -1, -1, -1, -1, -1, -1);
   __m256i more = check_after(_mm256_setzero_si256(), 0, bytes);
   return _mm256_or_si256(faults, _mm256_and_si256(more, to_check));

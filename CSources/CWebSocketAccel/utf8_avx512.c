@@ -80,7 +80,7 @@ AVX512 WSA_INLINE __m512i check_at(__m512i faults, const uint8_t *from, __m512i 
   return check(faults, bytes, load(from - 1), load(from - 2), load(from - 3));
 }
 
-/// The same where one byte is known of those before.
+/// As above, if only one of the bytes before is known.
 AVX512 WSA_INLINE __m512i check_after(__m512i faults, uint8_t previous, __m512i bytes) {
   __m512i before = _mm512_maskz_set1_epi32(1 << 15, (int)((uint32_t)previous << 24));
   __m512i lanes = _mm512_alignr_epi32(bytes, before, 12);
@@ -94,13 +94,13 @@ AVX512 WSA_INLINE __m512i incomplete_end(__m512i bytes) {
   return _mm512_subs_epu8(bytes, most);
 }
 
-/// Checks the last 64 bytes of more, some of which were checked.
+/// Checks the last 64 bytes of a longer piece, some of them for the second time.
 AVX512 WSA_INLINE __m512i check_last(__m512i faults, const uint8_t *from, __m512i bytes,
                                      size_t bytes_before) {
   if (bytes_before >= 3) {
     return check_at(faults, from, bytes);
   }
-  // There is too little to load before them, but the first three were checked.
+  // The bytes before them can't be loaded, but the first three have been checked.
   __m512i more = check_after(_mm512_setzero_si512(), 0, bytes);
   return _mm512_or_si512(faults, _mm512_maskz_mov_epi8(~7ull, more));
 }

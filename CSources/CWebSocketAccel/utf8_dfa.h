@@ -7,8 +7,8 @@
 //
 // A byte's entry holds the successors of all nine states, 6 bits each: the successor of state s is
 // at bit 6 * s. So a step is a load that doesn't wait for the state, and a shift that does. The
-// bits above the low 6 are the other states' successors; they stay in until somebody wants to
-// compare.
+// bits above the low 6 are the other states' successors; they are masked off only before a
+// comparison.
 
 #pragma once
 

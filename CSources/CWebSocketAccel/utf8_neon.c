@@ -48,7 +48,7 @@ WSA_INLINE uint8x16_t check_at(uint8x16_t faults, const uint8_t *from, uint8x16_
   return check(faults, bytes, load(from - 1), load(from - 2), load(from - 3));
 }
 
-/// The same where one byte is known of those before.
+/// As above, if only one of the bytes before is known.
 WSA_INLINE uint8x16_t check_after(uint8x16_t faults, uint8_t previous, uint8x16_t bytes) {
   uint8x16_t before = vsetq_lane_u8(previous, all(0), 15);
   return check(faults, bytes, vextq_u8(before, bytes, 15), vextq_u8(before, bytes, 14),
@@ -62,13 +62,13 @@ WSA_INLINE uint8x16_t incomplete_end(uint8x16_t bytes) {
   return vqsubq_u8(bytes, most);
 }
 
-/// Checks the last 16 bytes of more, some of which were checked.
+/// Checks the last 16 bytes of a longer piece, some of them for the second time.
 WSA_INLINE uint8x16_t check_last(uint8x16_t faults, const uint8_t *from, uint8x16_t bytes,
                                  size_t bytes_before) {
   if (bytes_before >= 3) {
     return check_at(faults, from, bytes);
   }
-  // There is too little to load before them, but the first three were checked.
+  // The bytes before them can't be loaded, but the first three have been checked.
   const uint8x16_t to_check =
       vreinterpretq_u8_u32(vsetq_lane_u32(0xff000000, vdupq_n_u32(0xffffffff), 0));
   return vorrq_u8(faults, vandq_u8(check_after(all(0), 0, bytes), to_check));

@@ -9,7 +9,7 @@
 
 #define BLOCK (VECTORS * WIDTH)
 
-/// What is known of the text so far.
+/// The state of the check so far.
 typedef struct {
   vector faults;
   vector incomplete; // Not zero if a code point is incomplete: at fault if ASCII follows.
@@ -66,7 +66,7 @@ TARGET WSA_INLINE void check_block(findings *found, uint8_t *to, const uint8_t *
 
 /// Checks a piece of a vector or more, and masks it. At the end of a short one a vector overlaps
 /// the one before, if it must. At the end of a long one a block does: how much a loop over aligned
-/// blocks leaves depends on the address, and a branch on it would be guessed wrong.
+/// blocks leaves depends on the address, and a branch on it would be mispredicted.
 TARGET WSA_INLINE ptrdiff_t check_piece(uint8_t *to, const uint8_t *from, size_t count,
                                         uint32_t key, uint32_t *state, bool masks) {
   uint8_t previous = wsa_utf8_previous(*state);

@@ -8,7 +8,7 @@
   ((GO(0, 1) | GO(1, 1) | GO(2, 1) | GO(3, 1) | GO(4, 1) | GO(5, 1) | GO(6, 1) | GO(7, 1) |        \
     GO(8, 1)) ^                                                                                    \
    (row))
-/// Instead of the rejection that is in every place of a row.
+/// Puts a successor in place of a rejection, which a row holds for every state.
 #define PUT(state, successor) (GO(state, 1) ^ GO(state, successor))
 
 #define ASCII REJECT_BUT(PUT(0, 0))
@@ -58,7 +58,7 @@ WSA_INLINE ptrdiff_t validate(const uint8_t *from, size_t count, uint32_t *state
     return 0;
   }
   for (; count - offset >= BLOCK; offset += BLOCK) {
-    // In this order: whether text is ASCII can be guessed, where its code points end can't.
+    // In this order: whether text is ASCII is predictable, where its code points end isn't.
     if (is_ascii(from + offset, BLOCK) && current == WSA_UTF8_BOUNDARY) {
       continue;
     }
@@ -126,8 +126,8 @@ const wsa_kernels wsa_kernels_scalar = {
 
 #ifdef WSA_HAS_X86
 
-// As above, with the shifts of BMI2, which leave the flags alone: on Intel a step is one operation
-// then, and was three.
+// As above, with the shifts of BMI2, which leave the flags alone: on Intel a step is then one operation
+// in place of three.
 
 #define BMI2 __attribute__((target("bmi2")))
 

@@ -1,6 +1,6 @@
-// What the SIMD validators have in common: how a piece of a stream hangs together with the pieces
-// before and after it. There are no branches on where a code point is cut: they would be guessed
-// wrong as often as not.
+// What the SIMD validators have in common: how a piece of a stream is connected with the pieces
+// before and after it. There are no branches on where a code point is cut: they would be
+// mispredicted about half of the time.
 
 #pragma once
 

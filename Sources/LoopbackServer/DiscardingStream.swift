@@ -3,8 +3,8 @@ public import WebSocketClient
 import WebSocketProtocol
 
 extension WebSocket {
-    /// A connection to nobody: its handshake is answered in memory, and all that it sends is counted
-    /// and dropped. What sending costs without a network can be measured so.
+    /// A connection to nobody: its handshake is answered in memory, and everything it sends is counted
+    /// and dropped. It measures what sending costs without a network.
     ///
     /// - Returns: The open connection; it never receives anything. End it with `abort()`.
     /// - Throws: ``WebSocketError`` if the process is out of descriptors.
@@ -18,8 +18,8 @@ extension WebSocket {
 
 /// Answers the opening handshake, then takes all bytes and gives none.
 private final class DiscardingStream: ByteStream, @unchecked Sendable {
-    // Safe to send: the handshake's state is used by the thread that connects only; after that nothing
-    // but `isEnded` changes.
+    // Safe to send: only the connecting thread uses the handshake's state; after that, only `isEnded`
+    // changes.
     private var request = HTTPHeadDecoder<RequestLine>()
     private var answer: [UInt8] = []
     private var isOpen = false

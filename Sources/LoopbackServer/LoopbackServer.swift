@@ -5,14 +5,14 @@ public import WebSocketProtocol
 
 /// A small WebSocket server on this machine, for tests, benchmarks and trying things out.
 ///
-/// One thread a connection. What a connection does depends on the path of its URL:
+/// Each connection has a thread. The path of the URL decides what the connection does:
 ///
 /// - `/echo`, and every path not named here: returns each message.
 /// - `/sink?count=N`: takes N messages, checks them if there is something to check them against, and
 ///   then sends a text that starts with "done", or with "failed".
 /// - `/source?count=N&size=S&type=text`: waits for one message, then sends N messages of S bytes.
 public final class LoopbackServer: Sendable {
-    /// What a connection does once its handshake is done.
+    /// Serves a connection after its handshake.
     package typealias Script = @Sendable (ServerConnection) throws -> Void
 
     /// The answer to a handshake that isn't accepted, by its target and header fields; `nil` accepts it.
@@ -31,8 +31,8 @@ public final class LoopbackServer: Sendable {
     /// - Parameters:
     ///   - port: The port; 0 for a free one.
     ///   - compression: permessage-deflate, for clients that offer it; `nil` for none.
-    ///   - expected: What the messages to `/sink` are checked against, end to end; starts again when
-    ///     it is used up. Empty for no check.
+    ///   - expected: The bytes that the messages to `/sink` must have, one after the other; repeated
+    ///     when used up. Empty for no check.
     /// - Throws: An error with a description if the port can't be listened on.
     public convenience init(
         port: UInt16 = 0,
@@ -79,19 +79,20 @@ public final class LoopbackServer: Sendable {
 
     private func acceptConnections() {
         while !isStopped.load(ordering: .sequentiallyConsistent) {
-            // It throws after `stop()` only: a shortage of descriptors it waits out.
+            // It throws only after `stop()`: it waits out a shortage of descriptors.
             guard let stream = try? listener.accept(until: .never) else { return }
             let key = ObjectIdentifier(stream)
             streams.withLock { $0[key] = stream }
             do {
                 try Threads.start { [self] in
-                    // A client that breaks off is the client's business: the next one gets served.
+                    // A client that breaks off doesn't concern the server, which goes on with the next
+                    // one.
                     try? serve(stream)
                     stream.finishWriting()
                     streams.withLock { $0[key] = nil }
                 }
             } catch {
-                // Without a thread for it, this client is turned away.
+                // No thread can be started: turn this client away.
                 streams.withLock { $0[key] = nil }
                 stream.abort()
             }

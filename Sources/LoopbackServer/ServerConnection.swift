@@ -148,7 +148,7 @@ package final class ServerConnection {
 
     // MARK: Sending
 
-    /// Collects a frame; it is sent when enough have come together or the server waits.
+    /// Collects a frame; frames are sent when there are enough of them, or before the server waits.
     package func send(
         _ opcode: Opcode,
         _ payload: UnsafeRawBufferPointer,
@@ -178,7 +178,7 @@ package final class ServerConnection {
         if outgoing.count >= Self.outgoingLimit { try flush() }
     }
 
-    /// Collects a message, compressed if that was agreed and is worth it.
+    /// Collects a message, compressed if compression was agreed and saves something.
     package func sendMessage(_ opcode: Opcode, _ payload: UnsafeRawBufferPointer) throws {
         if let threshold = deflater?.threshold, payload.count >= threshold,
             let compressed = try deflater?.compress(message: payload)

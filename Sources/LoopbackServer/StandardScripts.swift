@@ -13,7 +13,7 @@ import WebSocketProtocol
     #error("The C library must be Glibc, Musl, Android's or Darwin's.")
 #endif
 
-/// What the server does by itself: echo, sink and source.
+/// The server's own routes: echo, sink and source.
 struct StandardScripts {
     let expected: [UInt8]
 

@@ -1,4 +1,4 @@
-/// The active kernels: which they are, and what they do to a whole payload at once.
+/// The active kernels: their name, and their functions for whole payloads.
 public enum Accel {
     /// The name of the kernels that run: "c-avx512", "c-avx2", "c-neon", "c-scalar" or "swift".
     ///

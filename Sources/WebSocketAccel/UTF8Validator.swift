@@ -11,7 +11,7 @@
 ///
 /// A value: a copy goes on by itself. Any thread may use it, one at a time.
 public struct UTF8Validator: Sendable {
-    /// What is known after a piece.
+    /// The result for a piece.
     public struct Result: Sendable, Hashable {
         /// Whether every byte so far can be right.
         public var isValid: Bool
@@ -48,8 +48,8 @@ public struct UTF8Validator: Sendable {
 
     /// Validates the next piece.
     ///
-    /// After a piece that is not valid every further one with a byte in it is not valid at its first
-    /// byte, until ``reset()``.
+    /// After an invalid piece, every further piece that isn't empty is invalid at its first byte, until
+    /// ``reset()``.
     ///
     /// - Parameter bytes: The bytes that follow those validated so far.
     /// - Returns: Whether they can be right, and up to which byte.
@@ -59,8 +59,8 @@ public struct UTF8Validator: Sendable {
 
     /// Validates the next piece.
     ///
-    /// After a piece that is not valid every further one with a byte in it is not valid at its first
-    /// byte, until ``reset()``.
+    /// After an invalid piece, every further piece that isn't empty is invalid at its first byte, until
+    /// ``reset()``.
     ///
     /// - Parameter bytes: The bytes that follow those validated so far.
     /// - Returns: Whether they can be right, and up to which byte.

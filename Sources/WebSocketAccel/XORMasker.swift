@@ -103,9 +103,9 @@ public struct XORMaskerNull: Sendable {
     }
 }
 
-/// A masking key that has not four bytes.
+/// A masking key that doesn't have four bytes.
 public struct InvalidMask: Error, Hashable, CustomStringConvertible {
-    /// What is wrong, in wsaccel's words.
+    /// The error's text, as in wsaccel.
     public var description: String { "mask should be 4byte." }
 
     package init() {}

@@ -1,4 +1,4 @@
-/// What is masked at once: four bytes, eight, or a vector of them.
+/// A unit of masking: four bytes, eight, or a vector.
 @usableFromInline
 protocol MaskWord: BitwiseCopyable {
     /// The key, as often as it fits.

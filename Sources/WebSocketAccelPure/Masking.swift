@@ -31,7 +31,7 @@ public enum SwiftKernels {
         #endif
     }
 
-    /// One to three bytes: the first, the middle and the last are all there are.
+    /// One to three bytes: the first, the middle and the last.
     @inlinable
     @inline(__always)
     static func maskBytes(
@@ -63,7 +63,7 @@ public enum SwiftKernels {
 
     /// One to two words: two loads and two stores that overlap as far as they must.
     ///
-    /// Both loads come before the first store, for the ranges may be the same.
+    /// Both loads come before the first store, because the ranges may be the same.
     @inlinable
     @inline(__always)
     static func maskEnds<Word: MaskWord>(
@@ -139,8 +139,8 @@ public enum SwiftKernels {
 
     /// More than 128 bytes, in blocks of as many; the loop's stores are aligned.
     ///
-    /// What the loop leaves out at both ends is loaded before it and stored after it, for in place
-    /// the loop overwrites some of it.
+    /// The bytes at both ends are loaded before the loop and stored after it: in place, the loop
+    /// overwrites some of them.
     @inline(__always)
     private static func maskBlocks(
         _ destination: UnsafeMutableRawPointer,

@@ -7,14 +7,14 @@
 ///
 /// A byte's entry holds the successors of all nine states, 6 bits each: the successor of state s is
 /// at bit 6 * s. So a step is a load that doesn't wait for the state, and a shift that does. The bits
-/// above the low 6 are the other states' successors; they stay until somebody wants to compare.
+/// above the low 6 are the other states' successors; they are masked off only before a comparison.
 enum UTF8Automaton {
     static let boundary: UInt64 = 0
     static let rejected: UInt64 = 6
 
     /// The successors of all states, by byte.
     ///
-    /// A pointer, for an array's bounds would be checked for every byte; it is never written again.
+    /// A pointer, because an array's bounds would be checked for every byte; it is never written again.
     nonisolated(unsafe) private static let transitions: UnsafePointer<UInt64> = {
         let table = UnsafeMutablePointer<UInt64>.allocate(capacity: 256)
         for byte in UInt8.min...UInt8.max {

@@ -1,4 +1,4 @@
-/// What is wrong in text, found 16 bytes at a time.
+/// The faults of a text, found 16 bytes at a time.
 ///
 /// Swift's vector operations have no look-up by byte, so this takes comparisons, in two steps. Every
 /// byte: is it a continuation byte exactly if one is due, that is, after a lead byte, as the third

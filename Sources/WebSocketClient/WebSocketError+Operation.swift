@@ -1,5 +1,5 @@
 extension WebSocketError {
-    /// What was being done when time ran out or the task was cancelled.
+    /// The operation during which time ran out or the task was cancelled.
     public enum Operation: Sendable, Hashable {
         /// Resolving the host's name.
         case resolution
@@ -11,8 +11,8 @@ extension WebSocketError {
         case tlsHandshake
         /// The WebSocket handshake.
         case handshake
-        /// Sending. If `isAccepted`, the rest of the message goes out before the next one and it
-        /// must not be sent again; else nothing of it has been or will be sent.
+        /// Sending. If `isAccepted`, the rest of the message goes out before the next one, so don't
+        /// send it again; otherwise none of it has been or will be sent.
         case sending(isAccepted: Bool)
         /// Waiting until the peer's system has acknowledged what was sent.
         case acknowledgement
@@ -34,7 +34,7 @@ extension WebSocketError.Operation: CustomStringConvertible {
         case .handshake: "the WebSocket handshake"
         case .sending(isAccepted: true):
             "sending; the rest of the message will go out before the next one"
-        case .sending(isAccepted: false): "sending; nothing of the message has been sent"
+        case .sending(isAccepted: false): "sending; none of the message has been sent"
         case .acknowledgement: "the wait for an acknowledgement"
         case .receiving: "receiving"
         case .keepalive: "the wait for a pong"

@@ -12,7 +12,7 @@ public indirect enum WebSocketError: Error, Sendable {
     case invalidURL(InvalidURL)
     /// The host has no address; `code` is getaddrinfo's. (`WebSocketAddressException`)
     case addressNotFound(host: String, code: Int32, description: String)
-    /// No address of the host could be connected to; one line an address. (`ConnectionRefusedError`)
+    /// No address of the host could be connected to; one attempt for each. (`ConnectionRefusedError`)
     case connectFailed(host: String, attempts: [String])
     /// The proxy refused or failed. (`WebSocketProxyException`)
     case proxy(ProxyError)
@@ -31,15 +31,15 @@ public indirect enum WebSocketError: Error, Sendable {
     case invalidPayload(offset: Int)
     /// The connection has ended. (`WebSocketConnectionClosedException`)
     case connectionClosed(ConnectionEnd)
-    /// Time ran out; the connection can be used further unless the operation was connecting.
+    /// Time ran out. The connection stays usable, unless it was being opened.
     /// (`WebSocketTimeoutException`)
     case timedOut(Operation)
-    /// The task was cancelled when its message had been accepted: the rest of it goes out before the
-    /// next one, and it must not be sent again. Whatever else is cancelled throws `CancellationError`.
+    /// The task was cancelled after its message had been accepted: the rest of it goes out before the
+    /// next one, so don't send it again. Any other cancelled call throws `CancellationError`.
     case cancelled(Operation)
     /// `abort()` or `shutdown()` ended the call.
     case aborted
-    /// A batch was interrupted; `sent` messages of it have gone out or will.
+    /// A batch was interrupted; `sent` of its messages have gone out or will.
     case batchInterrupted(sent: Int, cause: WebSocketError)
     /// A system call failed; `number` is errno.
     case system(call: String, number: Int32, description: String)

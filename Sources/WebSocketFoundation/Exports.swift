@@ -1,4 +1,4 @@
 #if canImport(FoundationNetworking)
-    // Where URLRequest and URLSessionConfiguration are on Linux, so that no program needs another import.
+    // On Linux, URLRequest and URLSessionConfiguration are here; no program needs another import.
     @_exported public import FoundationNetworking
 #endif

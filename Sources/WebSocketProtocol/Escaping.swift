@@ -1,8 +1,8 @@
-// What a peer wrote ends up in logs and on terminals. A terminal obeys control characters, and those
-// that turn the direction of text around make a line look like another.
+// A peer's text ends up in logs and on terminals. Terminals obey control characters, and characters
+// that change the direction of text can disguise a line as another.
 
 extension StringProtocol {
-    /// The text on one line, with everything escaped that a terminal would obey.
+    /// The text on one line, with all characters escaped that a terminal would obey.
     package var escapingControls: String {
         guard unicodeScalars.contains(where: \.isHarmful) else { return String(self) }
         var result = ""
@@ -18,13 +18,14 @@ extension StringProtocol {
 }
 
 extension String {
-    /// The text in quotation marks, on one line, with everything escaped that a terminal would obey.
+    /// The text in quotation marks, on one line, with all characters escaped that a terminal would
+    /// obey.
     package var quoted: String { debugDescription.escapingControls }
 }
 
 extension Unicode.Scalar {
-    /// Control characters of ASCII and of ISO 6429 but the tab, separators of lines and paragraphs, and
-    /// what turns the direction of text around.
+    /// Control characters of ASCII and ISO 6429 except the tab, line and paragraph separators, and
+    /// characters that change the direction of text.
     package var isHarmful: Bool {
         switch value {
         case 0x09: false

@@ -46,12 +46,12 @@ public struct ProtocolViolation: Error, Sendable, Hashable {
     /// The rule that was broken.
     public var rule: Rule
 
-    /// Names a broken rule.
+    /// Makes a violation of a rule.
     ///
     /// - Parameter rule: The rule.
     public init(_ rule: Rule) { self.rule = rule }
 
-    /// What inflating the peer's message ran into.
+    /// The violation that inflating the peer's message has found.
     init(inflating failure: DeflateFailure) {
         switch failure {
         case .corruptData, .outOfMemory, .library: self.init(.corruptCompression)

@@ -2,30 +2,30 @@ import LoopbackServer
 import WebSocketClient
 public import WebSocketProtocol
 
-/// A client of a ``TestServer``, as the server's script sees it.
+/// A connection of a client to a ``TestServer``, for the server's script.
 ///
-/// It belongs to the thread on which the script runs. Its calls block as long as the client lets them, and end
-/// with the connection or with ``TestServer/stop()``.
+/// It belongs to the thread on which the script runs. Its calls block until the client has done its
+/// part, or until the connection ends or ``TestServer/stop()`` is called.
 public final class TestConnection {
-    /// The client has ended the connection, in whichever way, or the server has been stopped.
+    /// The client has ended the connection, in any way, or the server has been stopped.
     public struct Ended: Error, Hashable {}
 
     private let connection: ServerConnection
 
     init(_ connection: ServerConnection) { self.connection = connection }
 
-    /// What the client asked for.
+    /// The client's request.
     public var request: TestRequest {
         TestRequest(target: connection.target, headers: connection.headers)
     }
 
-    // MARK: What a server does
+    // MARK: Messages
 
     /// Waits for the next message, joined and inflated; pings and the client's close frame are answered
     /// meanwhile.
     ///
     /// - Returns: The message; text that isn't UTF-8 is repaired.
-    /// - Throws: ``Ended``; what rule it broke, if the client did.
+    /// - Throws: ``Ended``; a violation if the client broke a rule.
     public func receive() throws -> Message {
         try ending {
             let (opcode, payload) = try connection.receive()
@@ -36,7 +36,7 @@ public final class TestConnection {
 
     /// Waits for the client's close frame, drops the messages before it, and answers nothing.
     ///
-    /// - Returns: What it carries.
+    /// - Returns: The contents of the close frame.
     /// - Throws: ``Ended`` if the client ends the connection without one.
     public func receiveClose() throws -> ClosePayload {
         try ending {
@@ -78,8 +78,8 @@ public final class TestConnection {
     /// Sends a close frame and waits for the client's (RFC 6455 §7.1.2).
     ///
     /// - Parameters:
-    ///   - code: Why.
-    ///   - reason: Why, in words: at most 123 bytes of UTF-8.
+    ///   - code: The reason as a number.
+    ///   - reason: The reason in words: at most 123 bytes of UTF-8.
     /// - Throws: ``Ended`` if the client ends the connection without answering.
     public func close(_ code: CloseCode = .normalClosure, reason: String = "") throws {
         let payload = [UInt8(code.rawValue >> 8), UInt8(code.rawValue & 0xFF)] + reason.utf8
@@ -92,7 +92,7 @@ public final class TestConnection {
     /// Sends a frame as it is, right or wrong: a fragment, a close frame with a forbidden code, text that isn't
     /// UTF-8.
     ///
-    /// - Parameter frame: The frame; of its reserved bits, RSV1 is sent.
+    /// - Parameter frame: The frame; of the reserved bits, only RSV1 is sent.
     /// - Throws: ``Ended``.
     public func send(frame: Frame) throws {
         try ending {
@@ -108,7 +108,7 @@ public final class TestConnection {
         }
     }
 
-    /// Sends bytes as they are: half a frame, or what isn't a frame.
+    /// Sends bytes as they are: half a frame, or no frame at all.
     ///
     /// - Parameter bytes: The bytes.
     /// - Throws: ``Ended``.
@@ -119,13 +119,13 @@ public final class TestConnection {
         }
     }
 
-    /// Ends the connection at once, without a close frame, as a network that breaks does.
+    /// Ends the connection at once, without a close frame, like a broken network.
     public func cut() { connection.stream.abort() }
 
-    /// Answers nothing any more, and returns when the client has ended the connection, or the server has been
+    /// Stops answering, and returns when the client has ended the connection, or the server has been
     /// stopped.
     ///
-    /// What the client sends is read and dropped.
+    /// Bytes from the client are read and dropped.
     public func ignore() {
         while (try? connection.nextPiece()) != nil {}
     }

@@ -3,10 +3,9 @@ import LoopbackServer
 public import WebSocketClient
 public import WebSocketProtocol
 
-/// A WebSocket server on this machine, for tests of programs that are clients.
+/// A WebSocket server on this machine, for testing clients.
 ///
-/// It does what a script says, right or wrong, over a real socket and on a thread of its own for each
-/// connection:
+/// It follows a script, right or wrong, over a real socket, with a thread for each connection:
 ///
 /// ```swift
 /// let server = try TestServer { connection in
@@ -21,10 +20,10 @@ public import WebSocketProtocol
 /// print(try socket.receive())
 /// ```
 ///
-/// It is for tests only: it has no limits, and serves whoever reaches 127.0.0.1.
+/// It is for tests only: it has no limits, and serves every program on this machine.
 public final class TestServer: Sendable {
-    /// What a connection does once its handshake is done, on a thread of its own. When it returns or throws,
-    /// the connection ends, without a close frame unless one has been sent.
+    /// Serves a connection after its handshake, on a thread of its own. When it returns or throws, the
+    /// connection ends, without a close frame unless one has been sent.
     public typealias Script = @Sendable (TestConnection) throws -> Void
 
     /// Decides whether a client is let in, before its handshake is answered; called on the connection's thread.
@@ -33,7 +32,7 @@ public final class TestServer: Sendable {
     private let server: LoopbackServer
     private let certificate: ThrowAwayCertificate?
 
-    /// Sends back every message; what a server without a script does.
+    /// Sends back every message; the default script.
     public static let echo: Script = { connection in
         while true { try connection.send(try connection.receive()) }
     }
@@ -42,10 +41,10 @@ public final class TestServer: Sendable {
     ///
     /// - Parameters:
     ///   - port: The port; zero for a free one.
-    ///   - isSecure: Whether it speaks wss, with a certificate for `127.0.0.1` and `localhost` that is made for it
-    ///     and that ``options`` trust. Default: no.
+    ///   - isSecure: Whether to serve wss, with a new certificate for `127.0.0.1` and `localhost` that
+    ///     ``options`` trust. Default: no.
     ///   - compression: permessage-deflate (RFC 7692) for clients that offer it; `nil` for none.
-    ///   - script: What a connection does. Default: ``echo``.
+    ///   - script: Serves each connection. Default: ``echo``.
     ///   - door: Decides who is let in. Default: everybody.
     /// - Throws: An error with a description if the port is taken, or no certificate could be made.
     public init(
@@ -76,7 +75,7 @@ public final class TestServer: Sendable {
                 do {
                     try script(TestConnection(connection))
                 } catch {
-                    // The test sees what the client makes of it.
+                    // The test sees the result at the client's end.
                 }
                 try? connection.flush()
             }
@@ -108,25 +107,25 @@ public final class TestServer: Sendable {
     public func stop() { server.stop() }
 }
 
-/// What a client asked for in its opening handshake (RFC 6455 §4.1).
+/// A client's opening handshake (RFC 6455 §4.1).
 public struct TestRequest: Sendable, Hashable {
     /// The path and query.
     public var target: String
     /// The header fields.
     public var headers: HTTPFields
 
-    /// Makes a request of its parts.
+    /// Makes a request from its parts.
     public init(target: String, headers: HTTPFields) {
         self.target = target
         self.headers = headers
     }
 }
 
-/// What a server answers to an opening handshake.
+/// A server's answer to an opening handshake.
 public enum TestAnswer: Sendable, Hashable {
     /// The connection is opened (RFC 6455 §4.2.2).
     case accept
-    /// Something else: a refusal, or a redirect.
+    /// Any other response: a refusal, or a redirect.
     case refuse(HandshakeResponse)
 
     /// A refusal with a status, such as 503.
@@ -134,7 +133,7 @@ public enum TestAnswer: Sendable, Hashable {
     /// - Parameters:
     ///   - status: The status.
     ///   - headers: Further header fields, such as `Retry-After`.
-    ///   - body: What it says.
+    ///   - body: The text of the body.
     /// - Returns: The answer.
     public static func refuse(
         status: Int,

@@ -13,19 +13,19 @@ import WebSocketClient
     #error("The C library must be Glibc, Musl, Android's or Darwin's.")
 #endif
 
-/// A certificate for this machine that vouches for itself, and its key, in files that go with it.
+/// A self-signed certificate for this machine and its key, in files that are removed with this object.
 final class ThrowAwayCertificate: Sendable {
     private let folder: String
 
     var certificateFile: String { "\(folder)/certificate.pem" }
     var keyFile: String { "\(folder)/key.pem" }
 
-    /// Makes a key on P-256 and a certificate that is good for a day.
+    /// Makes a P-256 key and a certificate that is valid for a day.
     init() throws(TransportError) {
-        // mkdtemp(3) makes it for its owner only, as the key wants.
+        // mkdtemp(3) makes it accessible only to its owner, as the key requires.
         var template = Array("/tmp/websocket-testing-XXXXXX".utf8CString)
         guard mkdtemp(&template) != nil else {
-            throw .invalidArgument("No folder for a certificate can be made in /tmp.")
+            throw .invalidArgument("No directory for a certificate can be made in /tmp.")
         }
         folder = String(decoding: template.dropLast().map { UInt8(bitPattern: $0) }, as: UTF8.self)
         do throws(TransportError) {
@@ -58,7 +58,7 @@ final class ThrowAwayCertificate: Sendable {
         // Version 3 is written as 2.
         try require(X509_set_version(certificate, 2))
         try require(ASN1_INTEGER_set(X509_get_serialNumber(certificate), 1))
-        // From an hour ago, for clocks that differ.
+        // Valid since an hour ago, as clocks may differ.
         X509_gmtime_adj(X509_getm_notBefore(certificate), -3600)
         X509_gmtime_adj(X509_getm_notAfter(certificate), 86400)
         try require(X509_set_pubkey(certificate, key))

@@ -34,13 +34,13 @@ struct LoopbackServerCommand: ParsableCommand {
                   waits for one message, then sends N messages of S bytes: text, or binary \
             without type=text
 
-            count and size are 0 if they are left out.
+            count and size default to 0.
             """
     )
 
     @Argument(
         help: ArgumentHelp(
-            "The port to listen on, up to 65535; 0 for one that is free.",
+            "The port to listen on, up to 65535; 0 for a free one.",
             valueName: "port"
         )
     )

@@ -53,7 +53,7 @@ struct ConnectingArguments: ParsableArguments {
     @Option(
         help: ArgumentHelp(
             "The ciphers for TLS up to 1.2, in OpenSSL's notation.",
-            discussion: "DEFAULT@SECLEVEL=0 accepts what old servers offer.",
+            discussion: "DEFAULT@SECLEVEL=0 accepts the ciphers of old servers.",
             valueName: "list"
         )
     )
@@ -97,7 +97,7 @@ struct ConnectingArguments: ParsableArguments {
     }
 }
 
-/// What to send.
+/// The messages to send.
 struct SendingArguments: ParsableArguments {
     @Option(
         name: .shortAndLong,
@@ -126,9 +126,9 @@ struct SendingArguments: ParsableArguments {
 
     @Flag(
         help: ArgumentHelp(
-            "Keep what is sent until the server has acknowledged it, and say how much that was.",
+            "Keep messages until the server has acknowledged them, and say how many it has.",
             discussion: """
-                With --reconnect, what hasn't been acknowledged is sent again. Files go as messages of \
+                With --reconnect, unacknowledged messages are sent again. Files are sent as messages of \
                 64 KiB, or of --fragment bytes.
                 """
         )
@@ -149,7 +149,7 @@ struct ShowingArguments: ParsableArguments {
     @Flag(
         name: .shortAndLong,
         help: """
-            Show what kind each frame is; twice, or with 2 behind it, trace the handshake and \
+            Show the kind of each frame; given twice, or as -v 2, trace the handshake and \
             all frames on standard error.
             """
     )
@@ -168,7 +168,7 @@ struct ShowingArguments: ParsableArguments {
     var join = false
 }
 
-/// What to measure.
+/// The load to measure.
 struct MeasuringArguments: ParsableArguments {
     @Option(
         help: ArgumentHelp(
@@ -208,7 +208,7 @@ struct Seconds: ExpressibleByArgument, CustomStringConvertible {
     private init(duration: Duration) { self.duration = duration }
 
     init?(argument: String) {
-        // Thirty years will do; there are numbers that a duration can't hold.
+        // Thirty years are enough; a duration can't represent every number.
         guard let seconds = Double(argument), (0...1e9).contains(seconds) else { return nil }
         duration = .seconds(seconds)
     }
@@ -216,7 +216,7 @@ struct Seconds: ExpressibleByArgument, CustomStringConvertible {
     var description: String { "\(duration / .seconds(1))" }
 }
 
-/// Says which option an error is about.
+/// Adds the option's name to an error.
 func explained<Result>(_ option: String, _ body: () throws -> Result) throws -> Result {
     do {
         return try body()

@@ -16,7 +16,7 @@ import WebSocketClient
 
 /// Sends messages to an echo server and measures how fast they come back.
 struct Bench {
-    /// How much of what to send.
+    /// The size and number of the messages to send.
     struct Load: Equatable {
         var size: Int
         var count: Int
@@ -34,11 +34,11 @@ struct Bench {
         }
     }
 
-    /// What was measured.
+    /// The result of a measurement.
     struct Result {
         let load: Load
         let duration: Duration
-        /// The time of each message from sending to its return, ascending.
+        /// The round trip times of the messages, ascending.
         let roundTrips: [Duration]
 
         init(load: Load, duration: Duration, roundTrips: [Duration]) {
@@ -49,14 +49,14 @@ struct Bench {
 
         var count: Int { roundTrips.count }
 
-        /// The smallest time that `percent` per cent of the messages didn't exceed.
+        /// The smallest time that `percent` percent of the messages didn't exceed.
         func percentile(_ percent: Double) -> Duration {
             guard !roundTrips.isEmpty else { return .zero }
             let rank = (Double(count) * percent / 100).rounded(.up)
             return roundTrips[min(max(Int(rank) - 1, 0), count - 1)]
         }
 
-        /// Finite whatever the clock says.
+        /// Finite, even if the clock hasn't moved.
         var messagesPerSecond: Double { Double(count) / max(duration / .seconds(1), 1e-9) }
         var bytesPerSecond: Double { messagesPerSecond * Double(load.size) }
     }
@@ -130,7 +130,7 @@ final class BenchSender: Sendable {
     private let count: Int
     private let starts = Locked<[ContinuousClock.Instant]>([])
     private let isStopped = Atomic<Bool>(false)
-    /// How many more messages may be under way.
+    /// How many more messages may be in flight.
     private let credits = DispatchSemaphore(value: 0)
 
     init(_ load: Bench.Load) {
@@ -147,13 +147,14 @@ final class BenchSender: Sendable {
             do {
                 try socket.send(binary: payload)
             } catch {
-                // The receiver gets the same error, and reports it.
+                // The receiver gets the same error and reports it.
                 return
             }
         }
     }
 
-    /// When a message that has come back left, and lets another one leave; `nil` if it never left.
+    /// Returns when a returned message was sent, and lets another one leave; `nil` if it was never
+    /// sent.
     func takeStart(of index: Int) -> ContinuousClock.Instant? {
         credits.signal()
         return starts.withLock { $0.indices.contains(index) ? $0[index] : nil }
@@ -165,7 +166,7 @@ final class BenchSender: Sendable {
     }
 }
 
-/// How a server shows that it doesn't echo.
+/// The evidence that a server doesn't echo.
 enum BenchError: Error, CustomStringConvertible {
     case otherSize(expected: Int, received: Int)
     case otherBytes

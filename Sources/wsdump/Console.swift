@@ -12,24 +12,24 @@ import WebSocketClient
     #error("The C library must be Glibc, Musl, Android's or Darwin's.")
 #endif
 
-/// Where lines are shown and typed: with a prompt on a terminal, or plainly.
+/// Shows lines and reads typed ones: with a prompt on a terminal, or plainly.
 ///
-/// What is shown comes from other threads than what is typed: it goes above the line being typed.
+/// Lines to show come from other threads than typed ones; they are shown above the line being typed.
 final class Console: Sendable {
     /// How it looks.
     struct Style: Equatable {
-        /// Whether lines are edited behind a prompt: both ends are a terminal.
+        /// Whether lines are edited at a prompt, because standard input and output are a terminal.
         var prompts = false
-        /// Whether each row of what was received is marked: standard output is a terminal.
+        /// Whether each row of received text is marked, because standard output is a terminal.
         var marksReceived = false
-        /// Whether what was received is blue.
+        /// Whether received text is blue.
         var isColoured = false
-        /// Whether the terminal can be kept from beginning rows by itself.
+        /// Whether the terminal can be kept from wrapping rows by itself.
         var controlsWrapping = false
 
         static let plain = Style()
 
-        /// What standard input and output allow.
+        /// The appearance that standard input and output allow.
         static var ofTerminal: Style {
             guard Terminal.hasOutput else { return .plain }
             let isCapable = Terminal.isCapable
@@ -42,7 +42,7 @@ final class Console: Sendable {
         }
     }
 
-    /// What was typed, or piped in.
+    /// A typed or piped line, or another input.
     enum Input: Equatable {
         /// A line without the line feed at its end.
         case line([UInt8])
@@ -68,7 +68,7 @@ final class Console: Sendable {
     private static let eraseLine = "\r\u{1B}[K"
     private static let bell = "\u{7}"
     private let state = Locked(State())
-    /// The terminal as it was; by itself, as `state` is locked for as long as output blocks.
+    /// The terminal's former mode; not in `state`, which is locked while output blocks.
     private let former = Locked<termios?>(nil)
 
     init(_ style: Style) {
@@ -86,7 +86,7 @@ final class Console: Sendable {
         }
     }
 
-    /// Leaves the terminal as it was, until ``start()``.
+    /// Restores the terminal, until ``start()``.
     func stop() {
         state.withLock { state in
             if state.isPrompting { erase(&state) }
@@ -95,14 +95,14 @@ final class Console: Sendable {
         restoreTerminal()
     }
 
-    /// Leaves the terminal for good; a line that was being typed stays on the screen.
+    /// Restores the terminal for good; a line that was being typed stays on the screen.
     func finish() {
         stop()
         let line = state.withLock { $0.buffer.take() }
         if !line.isEmpty { say("Not sent: \(line)") }
     }
 
-    /// Gives the terminal its mode back, whatever else is going on.
+    /// Restores the terminal's mode, whatever else is going on.
     func restoreTerminal() {
         former.withLock { former in
             if let mode = former { Terminal.restore(mode) }
@@ -110,14 +110,14 @@ final class Console: Sendable {
         }
     }
 
-    /// Draws the prompt again, for a terminal that has another size now.
+    /// Redraws the prompt after the terminal's size has changed.
     func redraw() { above {} }
 
-    /// Shows something received on rows of its own.
+    /// Shows received text on rows of its own.
     func show(_ text: String) {
         guard style.marksReceived else { return above { Terminal.write(text + "\n") } }
         var rows = Rows.received(width: Terminal.width()).text(text)
-        // How wide the terminal makes a letter isn't known for sure, but for those of ASCII.
+        // Only for ASCII is it certain how wide the terminal shows a character.
         if style.controlsWrapping, !rows.utf8.allSatisfy({ $0 < 0x80 }) {
             rows = "\u{1B}[?7l\(rows)\u{1B}[?7h"
         }
@@ -151,7 +151,7 @@ final class Console: Sendable {
 
     // MARK: Typing
 
-    /// Takes in what standard input gave, `nil` at its end, and returns what that completes.
+    /// Takes bytes from standard input (`nil` at its end), and returns the inputs that they complete.
     func type(_ bytes: [UInt8]?) -> [Input] {
         state.withLock { state in
             style.prompts ? edit(bytes, &state) : collect(bytes, &state)
@@ -163,7 +163,7 @@ final class Console: Sendable {
             defer { state.partial = [] }
             return (state.partial.isEmpty ? [] : [.line(state.partial)]) + [.end]
         }
-        // Only what is new can have the end of a line: a long one is not searched again and again.
+        // Only new bytes can contain the end of a line, so a long line isn't searched again and again.
         guard bytes.contains(0x0A) else {
             state.partial += bytes
             return []
@@ -181,7 +181,7 @@ final class Console: Sendable {
             guard let key = state.keys.decode(byte) else { continue }
             switch key {
             case .enter:
-                // The line as a whole, though only a part of it may have been in view.
+                // The whole line, although only part of it may have been in view.
                 erase(&state)
                 Terminal.write(Self.prompt + PromptView.whole(state.buffer.characters) + "\n")
                 inputs.append(.line(Array(state.buffer.take().utf8)))
@@ -200,12 +200,12 @@ final class Console: Sendable {
     /// Erases the prompt and the line behind it.
     private func erase(_ state: inout State) { Terminal.write(eraseRows(&state)) }
 
-    /// What erases the rows that were drawn last, for a terminal as wide as it is now.
+    /// The sequence that erases the last drawn rows, given the terminal's present width.
     private func eraseRows(_ state: inout State) -> String {
         let width = Terminal.width()
         defer { (state.drawnWidth, state.drawnColumn) = (width, 0) }
         guard state.drawnWidth > width else { return Self.eraseLine }
-        // A terminal that became narrower has broken the row into several; the cursor is on the one
+        // A terminal that became narrower has broken the row into several; the cursor is on the row
         // with its character.
         let above = state.drawnColumn / width
         return "\r" + (above > 0 ? "\u{1B}[\(above)A" : "") + "\u{1B}[J"

@@ -1,11 +1,11 @@
 import WebSocketClient
 
-/// What a peer sent, in a form that does the terminal no harm.
+/// A peer's data, in a form that is safe on a terminal.
 enum Escaping {
-    /// Text with its control characters escaped, but for tabs and line breaks.
+    /// Text with its control characters escaped, except tabs and line breaks.
     ///
-    /// Escapes are what a terminal obeys: without this, a server could write to the clipboard, change
-    /// the title, or hide what it sent.
+    /// Terminals obey escape sequences: without this, a server could write to the clipboard, change the
+    /// title, or hide text.
     static func text(_ text: String) -> String {
         guard text.unicodeScalars.contains(where: isHarmful) else { return text }
         var result = ""
@@ -19,7 +19,7 @@ enum Escaping {
         return result
     }
 
-    /// Bytes as Python shows them: printable ASCII as such, all else escaped.
+    /// Bytes as Python shows them: printable ASCII as it is, everything else escaped.
     static func bytes(_ bytes: some Collection<UInt8>) -> String {
         let apostrophe = UInt8(ascii: "'")
         let quote = bytes.contains(apostrophe) && !bytes.contains(UInt8(ascii: "\"")) ? "\"" : "'"
@@ -38,7 +38,7 @@ enum Escaping {
         return result + quote
     }
 
-    /// Binary data: decompressed text if that is what it holds, or else the bytes.
+    /// Binary data: the decompressed text if it is compressed text, otherwise the bytes.
     static func data(_ payload: [UInt8]) -> String {
         if payload.starts(with: [0x1F, 0x8B]) {
             if let text = inflatedText(payload, .gzip) { return "[gzip] " + self.text(text) }
@@ -63,7 +63,7 @@ enum Escaping {
         return bytes.flatMap { String(validating: $0, as: UTF8.self) }
     }
 
-    /// What is harmful anywhere, but for the line feed.
+    /// Whether it is harmful anywhere; line feeds aren't.
     static func isHarmful(_ scalar: Unicode.Scalar) -> Bool { scalar.isHarmful && scalar != "\n" }
 
     /// A character by its number, as in `\x1b`.

@@ -14,11 +14,11 @@ enum JSON {
         encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]
         let text = String(decoding: try encoder.encode(value), as: UTF8.self)
         guard text.unicodeScalars.contains(where: Escaping.isHarmful) else { return text }
-        // Outside of strings JSON is ASCII, so what is left to escape stands inside of them.
+        // Outside strings JSON is ASCII, so only characters inside strings are left to escape.
         var result = ""
         for scalar in text.unicodeScalars {
             if Escaping.isHarmful(scalar) {
-                // All of them are below U+10000.
+                // All harmful characters are below U+10000.
                 let digits = String(scalar.value, radix: 16)
                 result += "\\u" + String(repeating: "0", count: 4 - digits.count) + digits
             } else {
@@ -28,7 +28,7 @@ enum JSON {
         return result
     }
 
-    /// What `--json` says about an event: text as `data`, all else as `base64`.
+    /// The JSON object for an event: text as `data`, everything else as `base64`.
     static func line(_ event: Event, seconds: Double) throws -> String {
         var line = EventLine(seconds: seconds)
         switch event {

@@ -7,16 +7,16 @@ enum Key: Equatable {
     case unknown
 }
 
-/// Makes keys of the bytes that a terminal sends for them (ECMA-48, and what xterm added).
+/// Decodes keys from the bytes that a terminal sends (ECMA-48, with xterm's additions).
 struct KeyDecoder {
     private var sequence: [UInt8] = []
-    /// Whether the next byte stands for itself: Ctrl-V came before it.
+    /// Whether the next byte is taken literally, because it follows Ctrl-V.
     private var isQuoting = false
     private static let maximumSequence = 16
     /// Ctrl-V.
     private static let quote: UInt8 = 0x16
 
-    /// The key that the byte completes, if it does.
+    /// The key that the byte completes, if any.
     mutating func decode(_ byte: UInt8) -> Key? {
         if isQuoting {
             isQuoting = false
@@ -25,7 +25,7 @@ struct KeyDecoder {
             isQuoting = true
             return nil
         }
-        // A character that is cut short must not swallow the key after it.
+        // An incomplete character must not swallow the key after it.
         if let first = sequence.first, first >= 0x80, byte & 0xC0 != 0x80 { sequence = [] }
         sequence.append(byte)
         let key = Self.key(sequence)
@@ -60,12 +60,12 @@ struct KeyDecoder {
         case 0x15: .killToStart  // Ctrl-U
         case 0x17: .killWord  // Ctrl-W
         case 0x19: .yank  // Ctrl-Y
-        // One that edits nothing is a character like any other: protocols separate what they send by them.
+        // Those that edit nothing are ordinary characters: some protocols use them as separators.
         default: .scalar(Unicode.Scalar(byte))
         }
     }
 
-    /// What follows the escape character; `nil` as long as more has to follow.
+    /// The key for the bytes after the escape character; `nil` if more have to follow.
     private static func escapeSequence(_ bytes: ArraySlice<UInt8>) -> Key? {
         guard let first = bytes.first else { return nil }
         switch first {
@@ -88,7 +88,7 @@ struct KeyDecoder {
     }
 
     private static func sequenceKey(_ final: UInt8, _ parameters: String) -> Key {
-        // A modifier, Control or Alt, makes an arrow go by words.
+        // With a modifier, Control or Alt, an arrow moves by words.
         let isModified = parameters.contains(";")
         guard !parameters.hasPrefix("[") else { return .unknown }
         switch final {

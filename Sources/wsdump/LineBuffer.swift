@@ -3,11 +3,11 @@ struct LineBuffer {
     private(set) var characters: [Character] = []
     private(set) var cursor = 0
     private var history: [String] = []
-    /// Where in the history the line comes from; its count for a line of its own.
+    /// The line's index in the history; the history's count for a new line.
     private var position = 0
-    /// The line of its own, while one of the history is shown.
+    /// The new line, while one from the history is shown.
     private var draft: [Character] = []
-    /// What was cut out last.
+    /// The text that was cut last.
     private var killed: [Character] = []
 
     private static let maximumHistory = 1000
@@ -40,7 +40,7 @@ struct LineBuffer {
         }
     }
 
-    /// Takes the line, which becomes the latest of the history.
+    /// Takes the line and appends it to the history.
     mutating func take() -> String {
         let line = text
         if !line.isEmpty, history.last != line { history.append(line) }

@@ -12,7 +12,7 @@ struct ProgressBar {
     mutating func advance(to count: Int, bytes: Int, at now: ContinuousClock.Instant) {
         guard isShown, now >= nextDrawing || count == total else { return }
         nextDrawing = now + .milliseconds(100)
-        // A clock that hasn't moved yet would make the rates infinite, which is no Int.
+        // If the clock hasn't moved yet, the rates would be infinite, which no Int can represent.
         let seconds = max(start.duration(to: now) / .seconds(1), 1e-9)
         let line = Self.line(
             count: count,

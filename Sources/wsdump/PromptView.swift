@@ -1,12 +1,12 @@
 import WebSocketClient
 
-/// What of the line that is being typed is in view: as much as fits on one row.
+/// The part of the typed line that is in view: as much as fits on one row.
 ///
-/// Where more of the line is out of view, a `<` or `>` in reverse video says so.
+/// A `<` or `>` in reverse video shows that more of the line is out of view.
 struct PromptView: Equatable {
-    /// What to write behind the prompt.
+    /// The text to write after the prompt.
     var text = ""
-    /// The cursor's column behind the prompt.
+    /// The cursor's column, counted from the end of the prompt.
     var cursorColumn = 0
 
     private static let cutAtStart = reversed("<")
@@ -17,9 +17,9 @@ struct PromptView: Equatable {
     /// - Parameters:
     ///   - characters: The line.
     ///   - cursor: The index of the character that the cursor is on, or the line's count.
-    ///   - first: The first character in view, of this layout and the one before: the view stays where
-    ///     it is unless the cursor leaves it, or it has room for more of the line.
-    ///   - room: How many columns there are, without the one behind the end that the cursor needs.
+    ///   - first: The first character in view, taken from the previous layout and updated: the view
+    ///     moves only if the cursor leaves it, or if it has room for more of the line.
+    ///   - room: How many columns there are, without the one that the cursor needs after the end.
     init(_ characters: [Character], cursor: Int, first: inout Int, room: Int) {
         let cells = characters.map(Cell.init)
         func columns(_ range: Range<Int>) -> Int { cells[range].reduce(0) { $0 + $1.columns } }
@@ -55,7 +55,7 @@ struct PromptView: Equatable {
         cursorColumn = (first > 0 ? 1 : 0) + columns(first..<max(first, min(cursor, end)))
     }
 
-    /// A whole line as it looks when it is typed.
+    /// A whole line as it looks while it is typed.
     static func whole(_ characters: [Character]) -> String {
         characters.map { Cell($0).text }.joined()
     }

@@ -1,4 +1,4 @@
-/// Figures in words.
+/// Figures as text.
 enum Report {
     static func text(_ result: Bench.Result, isJSON: Bool) throws -> String {
         isJSON ? try JSON.line(Figures(result)) : table(result)
@@ -20,7 +20,7 @@ enum Report {
             """
     }
 
-    /// The figures as `--json` gives them.
+    /// The figures for `--json`.
     private struct Figures: Encodable {
         let size, count, window: Int
         let seconds, messagesPerSecond, bytesPerSecond: Double
@@ -70,7 +70,7 @@ enum Report {
         return String(digits)
     }
 
-    /// A number that is not negative, with `digits` digits behind the point.
+    /// A number that is not negative, with `digits` decimal places.
     static func decimal(_ value: Double, digits: Int) -> String {
         var scale = 1
         for _ in 0..<digits { scale *= 10 }

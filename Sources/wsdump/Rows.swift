@@ -1,23 +1,22 @@
 import WebSocketClient
 
-// What a peer sends must not look like what the user typed or what this program says. So every row of
-// it has a mark in front, also those that a terminal would begin by itself at its right margin: text is
-// broken here, before it gets there.
+// A peer's text must not look like the user's or this program's. So every row of it begins with a mark,
+// and text is broken here, before a terminal would wrap it at the right margin.
 
-/// Text broken into rows of a terminal.
+/// Text broken into a terminal's rows.
 struct Rows {
-    /// What stands in front of the first row, and of all others.
+    /// The marks before the first row and before all others.
     var first: String
     var further: String
     /// How many columns a row has.
     var width: Int
 
-    /// Something received.
+    /// Received text.
     static func received(width: Int) -> Rows { Rows(first: "< ", further: "| ", width: width) }
-    /// Something that this program says, in which the peer's words may stand.
+    /// A note of this program, which may contain the peer's words.
     static func said(width: Int) -> Rows { Rows(first: "", further: "  ", width: width) }
 
-    /// The rows of a text, a line feed between each two.
+    /// The rows of a text, separated by line feeds.
     func text(_ text: String) -> String {
         var result = first
         var column = first.count
@@ -41,7 +40,7 @@ struct Rows {
 }
 
 extension Unicode.Scalar {
-    /// How many columns a terminal gives it, near enough: two for East Asian wide ones and emoji.
+    /// How many columns a terminal gives it, approximately: two for East Asian wide ones and emoji.
     var columns: Int {
         if value < 0x300 { return 1 }
         if properties.isEmojiPresentation { return 2 }
@@ -55,7 +54,7 @@ extension Unicode.Scalar {
         }
     }
 
-    /// Whether it only changes what stands around it.
+    /// Whether it only modifies its neighbours.
     var isInvisible: Bool {
         switch properties.generalCategory {
         case .nonspacingMark, .enclosingMark, .format: true

@@ -14,18 +14,18 @@ import WebSocketClient
     #error("The C library must be Glibc, Musl, Android's or Darwin's.")
 #endif
 
-/// One conversation: lines go out, frames are shown, until one of both ends it.
+/// One conversation: sends lines and shows frames until either end closes.
 final class Session: Sendable {
-    /// How far it has come; set by several threads.
+    /// The progress of the conversation; set by several threads.
     private final class Progress: Sendable {
         /// Whether there is a connection at present.
         let isOpen = Atomic<Bool>(false)
-        /// Whether something wasn't sent that should have been, or the connection ended abnormally.
+        /// Whether something couldn't be sent, or the connection ended abnormally.
         let hasFailed = Atomic<Bool>(false)
         let isEndedByUser = Atomic<Bool>(false)
         /// The signal that asked an open connection to close; 0 for none.
         let termination = Atomic<Int32>(0)
-        /// Whether the message that fragments are arriving of is text.
+        /// Whether the message that is arriving in fragments is text.
         let isText = Atomic<Bool>(false)
     }
 
@@ -37,7 +37,7 @@ final class Session: Sendable {
     private let target: Target
     private let app: WebSocketApp
     private let progress = Progress()
-    /// Signalled when the connection has been opened for the first time.
+    /// Signalled when the connection is opened for the first time.
     private let opened: WakeUp
     /// Signalled when the app's run is over.
     private let ended: WakeUp
@@ -95,7 +95,7 @@ final class Session: Sendable {
         app.onPong = { _, payload in show(.frame(ReceivedFrame(opcode: .pong, payload: payload))) }
         app.onError = { _, error in console.note("wsdump: \(error)") }
         app.onClose = { _, code, reason in
-            // Attempts that failed have no end to be shown.
+            // After a failed attempt, there is no end to show.
             guard progress.isOpen.exchange(false, ordering: .relaxed) else { return }
             show(.close(code, reason: reason))
             if !transcript.isVerbose {
@@ -112,14 +112,14 @@ final class Session: Sendable {
             try Threads.start { [self] in connect() }
             try converse()
         } catch {
-            // The wait ends that way when the connection has ended.
+            // The wait is aborted when the connection has ended.
         }
         app.close()
         var nothing: [PollEntry] = []
         _ = try? Poll.wait(for: &nothing, wakeUp: ended, until: .after(.seconds(10)))
         console.finish()
         let termination = progress.termination.load(ordering: .relaxed)
-        // As when it had to be ended without waiting for the connection.
+        // The same status as when it ends without waiting for the connection.
         if termination > 0, app.lastCloseFrame == nil { return 128 + termination }
         return progress.hasFailed.load(ordering: .relaxed) ? 1 : 0
     }
@@ -130,7 +130,7 @@ final class Session: Sendable {
             let interval = connecting.pingInterval?.duration
             let hasErrored = try app.runForever(
                 pingInterval: interval,
-                // The longest that is shorter than the interval, but for what a timer may be late.
+                // As long as possible below the interval, with some tolerance for late timers.
                 pingTimeout: interval.map { $0 * 0.9 },
                 reconnect: connecting.reconnect.map { .every($0.duration) }
             )
@@ -144,7 +144,7 @@ final class Session: Sendable {
 
     // MARK: Sending
 
-    /// Sends what is to be sent; throws when the connection has ended.
+    /// Sends the messages, files and lines; throws when the connection has ended.
     private func converse() throws {
         var entries = [PollEntry(opened.descriptor, for: .read)]
         _ = try Poll.wait(for: &entries, wakeUp: ended, until: .never)
@@ -174,7 +174,7 @@ final class Session: Sendable {
         }
     }
 
-    /// What standard input gives now; `nil` for nothing yet.
+    /// What standard input has now; `nil` if nothing yet.
     private func readInputs() -> [Console.Input]? {
         do throws(ErrorNumber) {
             switch try StandardStreams.read(atMost: 64 << 10) {
@@ -191,7 +191,7 @@ final class Session: Sendable {
     private func send(line: [UInt8]) {
         var line = line[...]
         if sending.binary { return send(line, as: .binary) }
-        // Files from elsewhere have it; at the prompt it was typed on purpose.
+        // Piped files may end lines with CR LF; at the prompt, a CR was typed on purpose.
         if !console.style.prompts, line.last == 0x0D { line.removeLast() }
         guard String(validating: line, as: UTF8.self) != nil else {
             return failed("a line was not sent: it is not UTF-8; use --binary to send it anyway")
@@ -201,7 +201,7 @@ final class Session: Sendable {
 
     private func send(_ bytes: ArraySlice<UInt8>, as opcode: Opcode) {
         do {
-            // Kept messages go as they are.
+            // Kept messages aren't fragmented.
             guard let size = sending.fragment?.bytes, bytes.count > size, !sending.receipts else {
                 try app.send(Array(bytes), opcode: opcode)
                 return
@@ -234,12 +234,12 @@ final class Session: Sendable {
         }
     }
 
-    /// Sends a file as messages that are kept.
+    /// Sends a file as kept messages.
     private func sendKept(file path: String) throws {
         let reader = try FileReader(path: path)
         var piece: [UInt8] = []
         var isAtEnd = false
-        // A piece of text has room for a character.
+        // A piece of text has room for at least one character.
         let size = max(sending.fragment?.bytes ?? 64 << 10, sending.binary ? 1 : 4)
         repeat {
             var read = [UInt8](repeating: 0, count: size - piece.count)
@@ -257,7 +257,8 @@ final class Session: Sendable {
         } while !isAtEnd
     }
 
-    /// Waits until all that was sent has been acknowledged, or the app has given up, and says how it went.
+    /// Waits until all messages have been acknowledged, or the app has given up, and reports the
+    /// result.
     private func awaitReceipts() {
         do {
             try app.waitUntilAcknowledged()
@@ -286,10 +287,10 @@ final class Session: Sendable {
         var watches = ([interruption] + terminations).compactMap { $0 }
         guard console.style.prompts else { return watches }
         let console = console
-        // Ctrl-Z: the shell gets its terminal as it was, and fg finds a prompt again.
+        // Ctrl-Z: give the shell its terminal back; fg will show the prompt again.
         let stop = try? SignalWatch(SIGTSTP) {
             console.stop()
-            // Not kill(2): that may stop another thread first, and this one would go on.
+            // Not kill(2), which may stop another thread first while this one goes on.
             raise(SIGSTOP)
             console.start()
         }
@@ -298,7 +299,7 @@ final class Session: Sendable {
         return watches
     }
 
-    /// The first time closes cleanly, the second time ends the program at once.
+    /// The first signal closes cleanly; the second ends the program at once.
     private func interrupt() {
         if progress.isEndedByUser.exchange(true, ordering: .relaxed) { endNow(status: 130) }
         app.close()
@@ -306,8 +307,8 @@ final class Session: Sendable {
 
     /// Closes cleanly if the server answers soon, and ends the program after a second in any case.
     ///
-    /// Output that nobody reads, a line that the server doesn't take, and whatever else keeps a thread
-    /// can't prevent that.
+    /// Output that nobody reads, a line that the server doesn't take, or anything else that blocks a
+    /// thread can't prevent that.
     private func terminate(by number: Int32) {
         progress.isEndedByUser.store(true, ordering: .relaxed)
         if progress.isOpen.load(ordering: .relaxed) {
@@ -333,7 +334,7 @@ final class Session: Sendable {
 }
 
 extension [UInt8] {
-    /// Where the last character begins that may not be whole; the end if there is none.
+    /// Where an incomplete last character begins; the end if the last one is complete.
     fileprivate var lastBoundary: Int {
         var index = count
         while index > 0, count - index < 4 {

@@ -1,11 +1,11 @@
 import LoopbackServer
 import WebSocketClient
 
-/// Where to connect to, and how.
+/// The server to connect to, and the options.
 struct Target {
     let url: String
     let options: ConnectOptions
-    /// Runs as long as it is held.
+    /// Runs as long as this object is held.
     let server: LoopbackServer?
 
     init(url: String?, _ arguments: ConnectingArguments) throws {

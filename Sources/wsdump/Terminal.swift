@@ -12,7 +12,7 @@ import WebSocketClient
     #error("The C library must be Glibc, Musl, Android's or Darwin's.")
 #endif
 
-/// Standard input and output as a terminal, or not.
+/// The properties of standard input and output as a terminal.
 enum Terminal {
     static let errorOutput = STDERR_FILENO
 
@@ -40,7 +40,7 @@ enum Terminal {
         return Int(size.ws_col)
     }
 
-    /// Writes all of it; output that can't be written, as its reader has gone, is dropped.
+    /// Writes all of it; if the reader has gone, the output is dropped.
     static func write(_ text: String, to descriptor: Int32 = STDOUT_FILENO) {
         var text = text
         text.withUTF8 { bytes in
@@ -48,7 +48,7 @@ enum Terminal {
         }
     }
 
-    /// Gets keys one by one and unechoed, until ``restore(_:)``.
+    /// Switches to reading single keys without echo, until ``restore(_:)``.
     static func enterRawMode() -> termios? {
         var former = termios()
         guard tcgetattr(STDIN_FILENO, &former) == 0 else { return nil }
@@ -59,7 +59,7 @@ enum Terminal {
         return former
     }
 
-    /// At once: output may be stopped, and then never drains.
+    /// Without draining: output may be stopped, and then never drains.
     static func restore(_ former: termios) {
         var former = former
         tcsetattr(STDIN_FILENO, TCSANOW, &former)

@@ -1,6 +1,6 @@
 import WebSocketClient
 
-/// Something that is shown: a frame that has arrived, or the end.
+/// An event to show: a frame that has arrived, or the end.
 enum Event {
     case frame(ReceivedFrame)
     /// The peer's close frame.
@@ -16,7 +16,7 @@ struct ReceivedFrame {
     var isText = false
 }
 
-/// Turns what happens into lines.
+/// Turns events into lines.
 struct Transcript: Sendable {
     var isVerbose = false
     var showsTimings = false
@@ -44,12 +44,12 @@ struct Transcript: Sendable {
 
     private func data(_ frame: ReceivedFrame) -> String {
         guard frame.isText else { return Escaping.data(frame.payload) }
-        // A fragment that isn't UTF-8 by itself, as it cuts a character, keeps its bytes.
+        // A fragment that cuts a character isn't UTF-8 by itself, so it keeps its bytes.
         return String(validating: frame.payload, as: UTF8.self).map(Escaping.text)
             ?? Escaping.bytes(frame.payload)
     }
 
-    /// A close code and what the peer said to it.
+    /// A close code and the peer's reason.
     static func words(_ code: CloseCode, _ reason: String) -> String {
         reason.isEmpty ? "\(code)" : "\(code) \(Escaping.text(reason))"
     }

@@ -1,6 +1,6 @@
-/// `-v`, as websocket-client's wsdump takes it: alone, repeated, or with a number.
+/// `-v`, as in websocket-client's wsdump: by itself, repeated, or with a number.
 enum Verbosity {
-    /// Replaces `-v N`, `-vN` and `--verbose=N` by as many `-v`.
+    /// Replaces `-v N`, `-vN` and `--verbose=N` with `-v` repeated N times.
     static func spellOut(_ arguments: [String]) -> [String] {
         var result: [String] = []
         var rest = arguments[...]

@@ -13,29 +13,28 @@ struct WSDump: ParsableCommand {
             wsdump --bench 64KiBx10000 ws_url
             """,
         discussion: """
-            Each line that is typed, or read from standard input, is sent as a text message; each \
-            frame that arrives is shown on its own line. Arrow keys and the control keys of \
-            readline edit the line and go through its history. Ctrl-C or Ctrl-D ends, and so does \
-            the server.
+            Each line that you type, or that standard input contains, is sent as a text message; \
+            each frame that arrives is shown on its own line. Arrow keys and readline's control keys \
+            edit the line and go through its history. Ctrl-C, Ctrl-D or the server ends the \
+            conversation.
 
-            Control characters that edit nothing, such as Ctrl-@ (NUL) and Ctrl-^ (0x1E), are typed \
-            as such and shown escaped; Ctrl-V takes the next one as it is, whatever it does \
-            otherwise.
+            Control characters that edit nothing, such as Ctrl-@ (NUL) and Ctrl-^ (0x1E), are \
+            inserted and shown escaped; Ctrl-V inserts the next character literally.
 
             Frames are shown as they arrive, fragments one by one without --join. Binary data is \
-            shown as text if it is text that gzip or deflate compressed, with [gzip] or [zlib] in \
-            front, else as printable characters and \\x escapes. Control characters in what the \
-            peer sends are escaped, so that they can't reach the terminal, and on a terminal each \
-            row of it begins with "< " or "| ".
+            shown as text if it is text compressed by gzip or deflate, marked [gzip] or [zlib], and \
+            otherwise as printable characters and \\x escapes. Control characters from the peer are \
+            escaped, so that they can't reach the terminal, and on a terminal each row of the peer's \
+            text begins with "< " or "| ".
 
-            There is no prompt unless standard input and output are a terminal, and no colour \
-            unless standard output is one, nor if the environment has NO_COLOR.
+            There is a prompt only if standard input and output are a terminal, and colour only if \
+            standard output is a terminal and the environment doesn't have NO_COLOR.
 
             EXAMPLES
               wsdump --echo-server
                   try it with no network
               wsdump wss://example.com/feed -v
-                  show what kind each frame is
+                  show the kind of each frame
               echo hello | wsdump --raw --eof-wait 2 ws://localhost:8080/
                   one message, and what comes back within two seconds
               wsdump --json wss://example.com/feed | jq .data
@@ -88,7 +87,7 @@ struct WSDump: ParsableCommand {
     /// Understands `-v 2` too, which a flag can't.
     static func main() {
         StandardStreams.openMissing()
-        // Invalid UTF-8 has been repaired in the strings, and would be sent like that.
+        // Invalid UTF-8 has been repaired in the strings, and would be sent in that form.
         for index in 1..<max(1, Int(CommandLine.argc)) {
             guard let argument = CommandLine.unsafeArgv[index] else { break }
             if String(validatingCString: argument) == nil {
@@ -100,7 +99,7 @@ struct WSDump: ParsableCommand {
     }
 
     mutating func validate() throws {
-        // `-s a b ws://…` has the URL among the subprotocols.
+        // `-s a b ws://…` takes the URL for a subprotocol.
         if url == nil, let last = connecting.subprotocols.last, last.lowercased().hasPrefix("ws") {
             let rest = last.lowercased().drop { $0 != ":" }
             if rest.hasPrefix("://") {
@@ -121,7 +120,7 @@ struct WSDump: ParsableCommand {
             throw ValidationError("Missing expected argument 'ws_url' (or --echo-server)")
         }
         guard connecting.origin == nil || !connecting.noOrigin else {
-            throw ValidationError("--origin and --no-origin exclude each other.")
+            throw ValidationError("--origin and --no-origin can't be used together.")
         }
         if let size = sending.fragment, size.bytes < 1 {
             throw ValidationError("--fragment must be at least 1.")

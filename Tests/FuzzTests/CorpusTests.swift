@@ -3,7 +3,7 @@ import FuzzTargets
 import TestSupport
 import Testing
 
-@Suite("The fuzzers' seeds, and inputs that they once found")
+@Suite("The fuzzers' seeds, and inputs that once failed")
 struct CorpusTests {
     private static func corpus(_ target: FuzzTarget) throws -> [[UInt8]] {
         let folder = URL(filePath: #filePath)
@@ -16,7 +16,7 @@ struct CorpusTests {
         return try files.map { [UInt8](try Data(contentsOf: $0)) }
     }
 
-    @Test("Every input that is checked in holds", arguments: FuzzTarget.allCases)
+    @Test("Every checked-in input holds", arguments: FuzzTarget.allCases)
     func inputs(target: FuzzTarget) throws {
         let inputs = try Self.corpus(target)
         #expect(inputs.count >= 2)
@@ -25,7 +25,7 @@ struct CorpusTests {
         }
     }
 
-    @Test("So do damaged ones", arguments: FuzzTarget.allCases)
+    @Test("Damaged inputs hold too", arguments: FuzzTarget.allCases)
     func damagedInputs(target: FuzzTarget) throws {
         let inputs = try Self.corpus(target)
         var random = SeededGenerator(state: 7)

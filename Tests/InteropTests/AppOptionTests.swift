@@ -12,7 +12,7 @@ import WebSocketClient
 struct AppOptionTests {
     private let server = Counterpart.websockets
 
-    /// What a run that sends one message hears, in words.
+    /// The outcome of a run that sends one message, in words.
     private func outcome(
         of url: String,
         _ run: (WebSocketApp) throws -> Void
@@ -86,7 +86,7 @@ struct AppOptionTests {
         #expect(try run(1, password: nil, noProxy: ["127.0.0.0/8"]) == success)
     }
 
-    @Test("A run gives up a proxy that says nothing")
+    @Test("A run gives up on a silent proxy")
     func proxyTimeout() throws {
         let silent = try Listener()
         defer { silent.close() }

@@ -4,7 +4,7 @@ import Testing
 import WebSocketClient
 
 @Suite(
-    "Ends of connections with servers of others",
+    "Ends of connections with other projects' servers",
     .blocking,
     .needsOtherServers
 )
@@ -54,7 +54,7 @@ struct ClosingTests {
     }
 
     @Test(
-        "A connection that is cut is distinguished from one that is closed",
+        "A cut connection is distinguished from a closed one",
         arguments: Counterpart.allCases
     )
     func cut(server: Counterpart) throws {
@@ -75,7 +75,7 @@ struct ClosingTests {
     }
 
     @Test(
-        "A thread that waits for a message learns that another one closed",
+        "A thread that waits for a message learns that another thread has closed the connection",
         arguments: Counterpart.allCases
     )
     func closedByAnotherThread(server: Counterpart) throws {
@@ -84,7 +84,7 @@ struct ClosingTests {
         pause(.milliseconds(50))
         try socket.close()
         guard case .connectionClosed = try reader.join() else {
-            Issue.record("the reader did not learn of it")
+            Issue.record("the reader didn't notice")
             return
         }
     }

@@ -3,7 +3,7 @@ import TestSupport
 import Testing
 import WebSocketClient
 
-/// Offers of compression, and what the server is made to ask for by itself.
+/// Offers of compression, and the server's own requests.
 struct Negotiation: Sendable {
     var name: String
     var offers: [DeflateOffer]
@@ -68,21 +68,21 @@ struct Negotiation: Sendable {
 }
 
 @Suite(
-    "Compression with servers of others",
+    "Compression with other projects' servers",
     .blocking,
     .needsOtherServers
 )
 struct CompressionTests {
-    /// What WEBSOCKET_TEST_SEED says, or else a new one each time.
+    /// The seed in WEBSOCKET_TEST_SEED, or a new one each time.
     private static let seed =
         ProcessInfo.processInfo.environment["WEBSOCKET_TEST_SEED"].flatMap(UInt64.init)
         ?? UInt64.random(in: 0...UInt64.max)
 
-    /// Over all servers and negotiations, tens of thousands.
+    /// In all, tens of thousands over all servers and negotiations.
     private static let messagesEach = 500
 
     @Test(
-        "Random messages, sent in random ways with random parameters, come back byte by byte",
+        "Random messages, sent in random ways with random parameters, come back unchanged",
         arguments: Counterpart.allCases
     )
     func random(server: Counterpart) throws {

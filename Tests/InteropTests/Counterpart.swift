@@ -3,7 +3,7 @@ import TestSupport
 import Testing
 import WebSocketClient
 
-/// A server that is not of this package. Each is started once for all tests, and serves the paths of
+/// Another project's server. Each is started once for all tests, and serves the paths in
 /// Servers/README.md.
 enum Counterpart: String, Sendable, CaseIterable, CustomTestStringConvertible {
     case websockets, aiohttp, ws
@@ -72,7 +72,7 @@ enum Counterpart: String, Sendable, CaseIterable, CustomTestStringConvertible {
 }
 
 extension ConnectOptions {
-    /// For servers that answer at once, or have failed; without what other tests may leave behind.
+    /// For servers that answer at once, or have failed; independent of other tests.
     static var interop: ConnectOptions {
         var options = ConnectOptions(timeout: .ample)
         options.cookieJar = nil

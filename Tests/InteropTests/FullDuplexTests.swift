@@ -4,12 +4,13 @@ import Testing
 import WebSocketClient
 
 @Suite(
-    "Both directions at once over TLS, with a server that stalls",
+    "Both directions at once over TLS, with a server that stalls at random",
     .blocking,
     .needsSecureServer
 )
 struct FullDuplexTests {
-    /// How much goes each way. Unoptimised, and under ThreadSanitizer, the same takes too long.
+    /// How much goes each way. Without optimisation, or under ThreadSanitizer, the full amount takes
+    /// too long.
     #if DEBUG
         private static let volume = 64 << 20
     #else
@@ -99,7 +100,7 @@ struct FullDuplexTests {
         }
     }
 
-    /// Pings now and then, and returns how long the slowest took to leave.
+    /// Pings from time to time, and returns how long the slowest ping took to leave.
     private static func ping(_ socket: WebSocket, until isDone: Promise<Void>) throws -> Duration {
         var slowest = Duration.zero
         while !isDone.isFulfilled {

@@ -3,12 +3,12 @@ import Testing
 import WebSocketClient
 
 @Suite(
-    "Handshakes with servers of others",
+    "Handshakes with other projects' servers",
     .blocking,
     .needsOtherServers
 )
 struct HandshakeTests {
-    @Test("The subprotocol is what the server chose", arguments: Counterpart.allCases)
+    @Test("The server's choice of subprotocol is reported", arguments: Counterpart.allCases)
     func subprotocol(server: Counterpart) throws {
         var options = ConnectOptions.interop
         options.subprotocols = ["Chat.v2", "Chat.v1"]
@@ -55,7 +55,7 @@ struct HandshakeTests {
         #expect(!socket.isConnected)
     }
 
-    @Test("A refusal's body arrives in chunks")
+    @Test("A refusal's body is joined from chunks")
     func chunkedRefusal() throws {
         let error = errorThrown {
             try WebSocket.connect(
@@ -73,7 +73,7 @@ struct HandshakeTests {
         #expect(response.isBodyComplete)
     }
 
-    @Test("Of a refusal's large body, a limited part is kept")
+    @Test("Only a limited part of a refusal's large body is kept")
     func largeRefusal() throws {
         let error = errorThrown {
             try WebSocket.connect(
@@ -91,7 +91,7 @@ struct HandshakeTests {
     }
 
     @Test(
-        "A server's cookies go back to it, those for other paths don't",
+        "A server's cookies are sent back to it, except those for other paths",
         arguments: Counterpart.allCases
     )
     func cookies(server: Counterpart) throws {

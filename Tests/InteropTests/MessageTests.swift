@@ -3,7 +3,7 @@ import Testing
 import WebSocketClient
 
 @Suite(
-    "Messages to and from servers of others",
+    "Messages to and from other projects' servers",
     .blocking,
     .needsOtherServers
 )
@@ -33,7 +33,7 @@ struct MessageTests {
         for number in 0..<count {
             #expect(try socket.receive() == .text("message \(number)"))
         }
-        #expect(last <= socket.acknowledged, "what was answered has been acknowledged")
+        #expect(last <= socket.acknowledged, "answered messages have been acknowledged")
         try socket.close()
     }
 
@@ -88,7 +88,7 @@ struct MessageTests {
         try socket.close()
     }
 
-    @Test("A server's ping is answered, a client's is too", arguments: Counterpart.allCases)
+    @Test("Pings of both ends are answered", arguments: Counterpart.allCases)
     func pings(server: Counterpart) throws {
         let socket = try WebSocket.connect(to: server.url("/ping?payload=hi"), options: .interop)
         #expect(try socket.receive() == .text("pong hi"))

@@ -56,7 +56,7 @@ struct OpenSSLServerTests {
         #expect(try stream.readExactly(6) == Array("olleh\n".utf8))
     }
 
-    @Test("Both versions, with names and addresses", arguments: ["-tls1_2", "-tls1_3"])
+    @Test("TLS 1.2 and 1.3 work, with names and addresses", arguments: ["-tls1_2", "-tls1_3"])
     func versions(flag: String) throws {
         let server = try server(certificates.server, [flag])
         for name in ["localhost", "127.0.0.1", "sub.example.test"] {
@@ -66,7 +66,7 @@ struct OpenSSLServerTests {
         #expect(try failure { try connect(server, trusting, name: "127.0.0.2") }.verifyCode == 64)
     }
 
-    @Test("Expired, for another host, self-signed, of an unknown authority: each in words")
+    @Test("An expired, wrong, self-signed or unknown certificate is refused with OpenSSL's reason")
     func badCertificates() throws {
         let cases = [
             (certificates.expired, "certificate has expired"),
@@ -83,7 +83,7 @@ struct OpenSSLServerTests {
         }
     }
 
-    @Test("A demanded client certificate, with its key in the open or encrypted")
+    @Test("A required client certificate is sent, with a plain or an encrypted key")
     func clientCertificate() throws {
         let server = try server(
             certificates.server,
@@ -122,7 +122,7 @@ struct OpenSSLServerTests {
     }
 
     @Test(
-        "A required client certificate that isn't sent, or is somebody else's, is reported by the alert"
+        "A missing or unknown client certificate is reported by the server's alert"
     )
     func missingClientCertificate() throws {
         var stranger = trusting
@@ -136,7 +136,7 @@ struct OpenSSLServerTests {
                 ["-Verify", "1", "-verify_return_error", "-tls1_3"]
                     + ["-CAfile", certificates.authority.certificate]
             )
-            // In TLS 1.3 the client is done before the server has looked at its certificate.
+            // In TLS 1.3 the client has finished before the server has checked its certificate.
             let failure = try failure {
                 let stream = try connect(server, options)
                 _ = try stream.readSome()
@@ -146,7 +146,7 @@ struct OpenSSLServerTests {
         }
     }
 
-    @Test("ALPN offers http/1.1 unless told otherwise")
+    @Test("ALPN offers http/1.1 by default")
     func applicationProtocols() throws {
         let server = try server(certificates.server, ["-alpn", "http/1.1"])
         for offered in [["http/1.1"], []] {
@@ -158,7 +158,7 @@ struct OpenSSLServerTests {
         }
     }
 
-    @Test("A name is sent for SNI, and an address isn't")
+    @Test("SNI is sent for a name, but not for an address")
     func serverName() throws {
         // The server refuses every name but this one, and takes a client that sends none.
         let server = try server(
@@ -173,7 +173,7 @@ struct OpenSSLServerTests {
         #expect(failure.kind == .handshake && failure.reason.contains("unrecognized name"))
     }
 
-    @Test("Suites and groups are agreed with the server's, and none in common is an error")
+    @Test("Cipher suites and groups are negotiated, and having none in common is an error")
     func ciphers() throws {
         let server = try server(certificates.server, ["-tls1_2", "-cipher", "ECDHE+AESGCM"])
         var options = trusting
@@ -198,9 +198,9 @@ struct OpenSSLServerTests {
         }
     }
 
-    // Variables count for the whole process, so these tests run in one of their own.
+    // Environment variables affect the whole process, so these tests run in one of their own.
 
-    @Test("The environment's bundle is used, as a file and as a folder, if there is no option")
+    @Test("Without an option, the environment's bundle is used, a file or a directory")
     func bundle() async {
         await #expect(processExitsWith: .success) {
             Leaks.ignoreInThisProcess()
@@ -222,7 +222,7 @@ struct OpenSSLServerTests {
         }
     }
 
-    @Test("SSLKEYLOGFILE names the key log, if there is no option")
+    @Test("Without an option, SSLKEYLOGFILE names the key log")
     func keyLog() async {
         await #expect(processExitsWith: .success) {
             Leaks.ignoreInThisProcess()

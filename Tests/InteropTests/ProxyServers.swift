@@ -5,7 +5,7 @@ enum ProxyServers {
     static let user = "alice"
     static let password = "p@ss:w/ord"
 
-    /// Squid; with credentials if so asked.
+    /// Squid, with or without credentials.
     static func squid(withCredentials: Bool) throws -> ServerProcess {
         try ServerProcess("squid") { port, folder in
             var rules = "http_access allow all"

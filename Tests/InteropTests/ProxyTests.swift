@@ -37,7 +37,7 @@ struct ProxyTests {
         return listener.port
     }
 
-    /// Names, addresses and TLS, all of which must come through.
+    /// Connects by name and by address, and over TLS; all of it must work.
     private func expectTunnel(
         _ kind: Proxy.Kind,
         _ server: ServerProcess,
@@ -106,7 +106,7 @@ struct ProxyTests {
         #expect(try connect(.http, server, to: "::1", port: echo.port).echoes())
     }
 
-    @Test("squid: Basic credentials, wrong ones and none")
+    @Test("squid: Basic credentials, right, wrong and missing")
     func squidCredentials() throws {
         let server = try ProxyServers.squid(withCredentials: true)
         try expectTunnel(.http, server, credentials: credentials)
@@ -126,7 +126,7 @@ struct ProxyTests {
         #expect(try status(failure { try connect(.http, server, port: port) }) == 500)
     }
 
-    @Test("tinyproxy: Basic credentials, wrong ones and none")
+    @Test("tinyproxy: Basic credentials, right, wrong and missing")
     func tinyproxyCredentials() throws {
         let server = try ProxyServers.tinyproxy(withCredentials: true)
         let right = BasicCredentials(user: ProxyServers.user, password: "simple-password")
@@ -137,7 +137,7 @@ struct ProxyTests {
         #expect(status(refusal).map { [401, 407].contains($0) } == true)
     }
 
-    @Test("microsocks: names resolved here and there, and a target that refuses")
+    @Test("microsocks: names resolved by the client or the proxy, and a target that refuses")
     func microsocks() throws {
         let server = try ProxyServers.microsocks(withCredentials: false)
         try expectTunnel(.socks5, server)
@@ -147,7 +147,7 @@ struct ProxyTests {
         #expect(refusal == .socksReply(version: 5, code: 5, text: "connection refused"))
     }
 
-    @Test("microsocks: user and password, wrong ones and none")
+    @Test("microsocks: user and password, right, wrong and missing")
     func microsocksCredentials() throws {
         let server = try ProxyServers.microsocks(withCredentials: true)
         try expectTunnel(.socks5h, server, credentials: credentials)
@@ -168,12 +168,12 @@ struct ProxyTests {
         try expectTunnel(kind, try ProxyServers.dante())
     }
 
-    @Test("dante: SOCKS 4a to an address; it doesn't know the names of 4a")
+    @Test("dante: SOCKS 4a to an address; it doesn't support names with 4a")
     func danteAddress() throws {
         try expectTunnel(.socks4a, try ProxyServers.dante(), hosts: ["127.0.0.1"])
     }
 
-    @Test("dante: a request that its rules forbid is refused in its words")
+    @Test("dante: a request that its rules forbid is refused with its reason")
     func danteRefusal() throws {
         let echo = try EchoServer()
         let server = try ProxyServers.dante(
@@ -185,7 +185,7 @@ struct ProxyTests {
         #expect(old == .socksReply(version: 4, code: 91, text: "rejected or failed"))
     }
 
-    @Test("A SOCKS proxy that is taken for one of HTTP is found out")
+    @Test("A SOCKS proxy that is configured as an HTTP proxy is reported")
     func confusion() throws {
         let server = try ProxyServers.microsocks(withCredentials: false)
         let failure = try failure { try connect(.http, server, port: 1) }

@@ -1,7 +1,7 @@
 import TestSupport
 import WebSocketClient
 
-/// One call that sends, and what shall come back.
+/// One call that sends, and the expected echo.
 enum SendStep: Sendable {
     case message(Message, MessageCompression = .automatic)
     case span(Message)
@@ -58,10 +58,10 @@ enum SendStep: Sendable {
     }
 }
 
-/// Random messages and ways to send them, of which a compressor's context can make something.
+/// Random messages, repetitive enough for a compressor's context to matter, and ways to send them.
 struct RandomMessages {
     private var generator: SeededGenerator
-    /// What a message may repeat, across others.
+    /// Content that later messages may repeat.
     private var recent: [Message] = []
 
     private static let words = [
@@ -167,7 +167,7 @@ extension Message {
 }
 
 extension WebSocket {
-    /// The next message, received in a way that the number picks.
+    /// The next message, received in a way chosen by the number.
     func receive(way: Int) throws -> Message {
         switch way % 4 {
         case 0:

@@ -3,7 +3,7 @@ import TestSupport
 import Testing
 import WebSocketClient
 
-/// The program of the article MarketFeedRecorder, against a feed that isn't of this package.
+/// The program of the article MarketFeedRecorder, against another project's feed server.
 @Suite("The market feed recorder", .blocking, .needs(.python))
 struct RecorderTests {
     private let folder: TemporaryFolder
@@ -51,7 +51,7 @@ struct RecorderTests {
         #expect(wrong == nil && numbers.count == last, "\(numbers.count) lines")
     }
 
-    @Test("Nothing is lost and nothing twice, over lost connections, SIGINT and a crash")
+    @Test("Nothing is lost or recorded twice, over lost connections, SIGINT and a crash")
     func recording() throws {
         let (status, output) = try record(upTo: 1000)
         #expect(status == 0)
@@ -59,7 +59,7 @@ struct RecorderTests {
         #expect(!output.contains(" 0 reconnections"))
         try expectAll(1000)
 
-        // As a crash leaves it: half a line more.
+        // As after a crash: half a line more.
         let handle = try FileHandle(forWritingTo: URL(fileURLWithPath: file))
         try handle.seekToEnd()
         try handle.write(contentsOf: Data("1001 AB".utf8))

@@ -3,7 +3,7 @@ import TestSupport
 import Testing
 import WebSocketClient
 
-@Suite("Redirects by servers of others", .blocking, .needsSecureServer)
+@Suite("Redirects by other projects' servers", .blocking, .needsSecureServer)
 struct RedirectTests {
     /// A URL that redirects to another one.
     private func url(to target: String, status: Int = 302) throws -> String {
@@ -24,12 +24,12 @@ struct RedirectTests {
         return fields
     }
 
-    @Test("Every status that redirects is followed", arguments: [301, 302, 303, 307, 308])
+    @Test("Every redirecting status is followed", arguments: [301, 302, 303, 307, 308])
     func statuses(status: Int) throws {
         _ = try connect(to: url(to: "/headers", status: status))
     }
 
-    @Test("A location may be relative or absolute, of HTTP or of WebSocket")
+    @Test("A location may be relative or absolute, with an HTTP or a WebSocket scheme")
     func locations() throws {
         let authority = try Counterpart.aiohttp.authority
         for location in ["/headers", "headers?a=b", "./x/../headers", "//\(authority)/headers"] {
@@ -54,7 +54,7 @@ struct RedirectTests {
         }
     }
 
-    @Test("A redirect without end is given up")
+    @Test("An endless redirect is given up")
     func loop() throws {
         let error = errorThrown { _ = try connect(to: Counterpart.aiohttp.url("/loop")) }
         guard case .handshakeFailed(.redirect(.tooMany(maximum: 3))) = error else {
@@ -63,7 +63,7 @@ struct RedirectTests {
         }
     }
 
-    @Test("The same origin gets credentials and cookies again, another one doesn't")
+    @Test("Credentials and cookies are sent again to the same origin, but not to another")
     func credentials() throws {
         var options = ConnectOptions.interop
         let trace: HTTPField.Name = .init("X-Trace")!

@@ -12,7 +12,7 @@ struct ReplayTests {
     }
 
     @Test(
-        "Nothing is lost when the line is cut at random bytes, and duplicates are reported",
+        "Nothing is lost when the connection is cut at random bytes, and duplicates are counted",
         arguments: [false, true],
         [false, true]
     )
@@ -40,7 +40,7 @@ struct ReplayTests {
         )
         let faults = ReplayTrial.faults(in: received, after: outcome)
         #expect(faults == [], "\(faults.prefix(10))")
-        // Otherwise the cuts have shown nothing.
+        // Otherwise the test has shown nothing.
         #expect(received.count > 30 && outcome.sent > 100 && outcome.status.sentAgain > 0)
     }
 }

@@ -21,7 +21,7 @@ struct RequestOptionTests {
         return fields
     }
 
-    @Test("header: lines and pairs are added in their order")
+    @Test("header: lines and pairs are added in order")
     func header() throws {
         for header: RequestHeaders in [
             ["X-One: 1", "X-Two:2", "X-One: 3"], ["X-One": "1", "X-Two": "2", "X-One": "3"],
@@ -74,7 +74,7 @@ struct RequestOptionTests {
         }
     }
 
-    @Test("cookie: stands behind the jar's")
+    @Test("cookie: is added after the jar's cookies")
     func cookie() throws {
         var options = ConnectOptions.interop
         options.cookieJar = CookieJar()
@@ -86,7 +86,7 @@ struct RequestOptionTests {
         #expect(fields[values: "Cookie"] == ["session=abc123; a=1; b=2"])
     }
 
-    @Test("origin, suppress_origin: the URL's, another one, or none")
+    @Test("origin, suppress_origin: the URL's origin, another one, or none")
     func origin() throws {
         let authority = try server.authority
         let standard = try requestFields { try createConnection($0, options: .interop) }
@@ -101,7 +101,7 @@ struct RequestOptionTests {
         #expect(!none.contains("Origin"))
     }
 
-    @Test("host, suppress_host: the URL's, another one, or none")
+    @Test("host, suppress_host: the URL's host, another one, or none")
     func host() throws {
         let standard = try requestFields { try createConnection($0, options: .interop) }
         #expect(standard["Host"] == (try server.authority))
@@ -115,7 +115,7 @@ struct RequestOptionTests {
         #expect(!none.contains("Host"))
     }
 
-    @Test("connection: another value of the field")
+    @Test("connection: replaces the field's value")
     func connection() throws {
         let fields = try requestFields {
             try createConnection($0, connection: "keep-alive, Upgrade", options: .interop)
@@ -124,7 +124,7 @@ struct RequestOptionTests {
     }
 
     @Test(
-        "subprotocols: offered in their order, and the chosen one is reported in its own spelling"
+        "subprotocols: are offered in order, and the chosen one is reported as the server spelled it"
     )
     func subprotocols() throws {
         let socket = try createConnection(
@@ -137,7 +137,7 @@ struct RequestOptionTests {
         try socket.close()
     }
 
-    @Test("redirect_limit: that number is followed, none with 0")
+    @Test("redirect_limit: this many redirects are followed, none with 0")
     func redirectLimit() throws {
         let url = try Counterpart.aiohttp.url("/redirect?to=%2Fheaders")
         let followed = try createConnection(url, redirectLimit: 1, options: .interop)

@@ -4,7 +4,7 @@ import Testing
 import WebSocketClient
 
 @Suite(
-    "Through nginx, over TLS, to servers of others",
+    "Through nginx, over TLS, to other projects' servers",
     .blocking,
     .needsSecureServer
 )
@@ -79,7 +79,7 @@ struct SecureTests {
         try witness.close()
     }
 
-    @Test("A server behind nginx that is down is 502 with nginx's words")
+    @Test("If the server behind nginx is down, nginx's 502 and its body are reported")
     func badGateway() throws {
         let error = errorThrown {
             try WebSocket.connect(to: SecureServer.url("/dead"), options: SecureServer.options)
@@ -93,7 +93,7 @@ struct SecureTests {
         #expect(String(decoding: response.body, as: UTF8.self).contains("nginx"))
     }
 
-    @Test("An unknown authority is refused, and reported in OpenSSL's words")
+    @Test("An unknown authority is refused with OpenSSL's reason")
     func unknownAuthority() throws {
         let error = errorThrown {
             try WebSocket.connect(to: SecureServer.url(of: .ws), options: .interop).abort()

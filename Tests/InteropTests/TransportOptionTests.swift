@@ -15,7 +15,7 @@ struct TransportOptionTests {
 
     // MARK: Time-outs
 
-    @Test("timeout: limits the handshake and each later call, and sticks to the socket")
+    @Test("timeout: limits the handshake and each later call on the socket")
     func timeout() throws {
         let silent = try Listener()
         defer { silent.close() }
@@ -84,7 +84,7 @@ struct TransportOptionTests {
         }
     }
 
-    @Test("proxy_type: SOCKS of every kind, with http_proxy_auth where it has any")
+    @Test("proxy_type: every kind of SOCKS, with http_proxy_auth where it supports credentials")
     func proxyType() throws {
         let plain = try ProxyServers.dante()
         let guarded = try ProxyServers.microsocks(withCredentials: true)
@@ -126,12 +126,12 @@ struct TransportOptionTests {
         }
         try connect(["other.example", entry]).close()
         guard case .proxy = errorThrown(by: { try connect(["other.example"]) }) else {
-            Issue.record("the proxy was passed by")
+            Issue.record("the proxy was bypassed")
             return
         }
     }
 
-    @Test("http_proxy_timeout: a proxy that says nothing is given up")
+    @Test("http_proxy_timeout: a silent proxy is given up")
     func proxyTimeout() throws {
         let silent = try Listener()
         defer { silent.close() }
@@ -153,7 +153,7 @@ struct TransportOptionTests {
 
     // MARK: Sockets and TLS
 
-    @Test("socket: a connected one is used as it is, and closed with the connection")
+    @Test("socket: a connected socket is used as it is, and closed with the connection")
     func socket() throws {
         let descriptor = Glibc.socket(AF_INET, Int32(SOCK_STREAM.rawValue), 0)
         var address = sockaddr_in()
@@ -187,7 +187,7 @@ struct TransportOptionTests {
         try socket.close()
     }
 
-    @Test("sockopt: set besides the default ones")
+    @Test("sockopt: options are set in addition to the defaults")
     func socketOptions() throws {
         let socket = try createConnection(
             server.url(),

@@ -9,7 +9,7 @@ import WebSocketFoundation
     import FoundationNetworking
 #endif
 
-@Suite("Tasks in URLSession's shape with servers of others", .blocking, .needsOtherServers)
+@Suite("Tasks in URLSession's shape with other projects' servers", .blocking, .needsOtherServers)
 struct WebSocketTaskTests {
     private func session(_ configuration: URLSessionConfiguration = .ephemeral) -> WebSocketSession
     {

@@ -1,11 +1,12 @@
 package import WebSocketClient
 
 extension Duration {
-    /// A limit that only bounds a hang: what should end at once ends within this on a machine that is
-    /// slow, busy and sanitized as well. Anything that a test distinguishes from it lasts far longer, or forever.
+    /// A limit that only bounds a hang: a call that should end at once does so within this time even on
+    /// a slow, busy machine with sanitizers. Anything that a test distinguishes from it lasts far
+    /// longer, or forever.
     package static var ample: Duration { .seconds(60) }
 
-    /// What a test that passes never waits for: far longer than ``ample``.
+    /// A time that a passing test never waits for: far longer than ``ample``.
     package static var endless: Duration { .seconds(3600) }
 }
 

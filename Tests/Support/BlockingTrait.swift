@@ -2,13 +2,13 @@ import Foundation
 package import Testing
 
 extension Trait where Self == BlockingTrait {
-    /// For tests that block: Swift's own pool has a thread per processor, which sleeping tests would
+    /// For tests that block: Swift's own pool has one thread per processor, which sleeping tests would
     /// keep from all others. Only a few of them run at once, so that each has the machine nearly to
-    /// itself, and one that hangs fails.
+    /// itself; one that hangs fails.
     package static var blocking: BlockingTrait { BlockingTrait(isAlone: false) }
 
-    /// As `blocking`, for a test that must not run beside any other that blocks, because it measures
-    /// or changes what belongs to the whole process.
+    /// Like `blocking`, for a test that must not run beside another blocking test, because it measures
+    /// or changes properties of the whole process.
     package static var alone: BlockingTrait { BlockingTrait(isAlone: true) }
 }
 
@@ -58,7 +58,7 @@ private final class Claim: @unchecked Sendable {
 
     private var count = 0
 
-    /// Gives back what it holds before it waits, so that two that want all don't wait for each other.
+    /// Gives back its places before it waits, so that two tests that want all of them don't deadlock.
     func extend(to wanted: Int) async {
         guard wanted > count else { return }
         giveBack()
@@ -72,12 +72,12 @@ private final class Claim: @unchecked Sendable {
     }
 }
 
-/// Places for tests that block, given in the order in which they were asked for.
+/// Places for blocking tests, given out in the order of the requests.
 private final class Places: @unchecked Sendable {
     // Unchecked: the state is under the lock.
     static let shared = Places()
 
-    /// Most of a test is waiting for its peer, so that two keep a processor busy.
+    /// A test mostly waits for its peer, so two keep a processor busy.
     static let all = 2 * max(1, ProcessInfo.processInfo.activeProcessorCount)
 
     private let lock = NSLock()

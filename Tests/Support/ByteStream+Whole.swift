@@ -7,7 +7,7 @@ extension ByteStream {
         try writeAll(bytes, until: .ample)
     }
 
-    /// Reads what one read gives, after waiting for it; `nil` at the end of the stream.
+    /// Waits, and returns the bytes of one read; `nil` at the end of the stream.
     package func readSome(
         _ limit: Int = 65536,
         until deadline: Deadline = .ample
@@ -29,7 +29,7 @@ extension ByteStream {
     }
 }
 
-/// Ends a stream the hard way: the peer's next call fails.
+/// Resets a stream, so that the peer's next call fails.
 package func reset(_ stream: any ByteStream) throws {
     var linger = linger(l_onoff: 1, l_linger: 0)
     let size = socklen_t(MemoryLayout.size(ofValue: linger))

@@ -1,6 +1,6 @@
 import Foundation
 
-/// Certificates made on the spot: an authority, and what good and bad servers present.
+/// Certificates made on the spot: an authority, and certificates of good and bad servers.
 package final class Certificates: Sendable {
     /// One set for all tests of a process.
     package static let shared = Result { try Certificates() }
@@ -22,7 +22,7 @@ package final class Certificates: Sendable {
     package let authority: Identity
     /// An authority that nobody knows.
     package let otherAuthority: Identity
-    /// Good for localhost, *.example.test, 127.0.0.1 and ::1.
+    /// Valid for localhost, *.example.test, 127.0.0.1 and ::1.
     package let server: Identity
     package let expired: Identity
     /// Valid only for other.example.
@@ -114,7 +114,7 @@ package final class Certificates: Sendable {
             .trimmingCharacters(in: .whitespacesAndNewlines)
     }
 
-    /// A certificate of the authority's whose subject is `name`, good for `hosts`.
+    /// A certificate signed by the authority, with the subject `name`, valid for `hosts`.
     package func identity(named name: String, for hosts: String?) throws -> Identity {
         let identity = Identity(
             certificate: "\(folder.path)/\(name).pem",

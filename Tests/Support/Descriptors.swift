@@ -1,16 +1,16 @@
 import Foundation
 import WebSocketClient
 
-/// What is open in this process, and what runs in it.
+/// The open descriptors and the threads of this process.
 package enum Descriptors {
-    /// The sockets, pipes and files by what they are: `socket:[12345]`.
+    /// The targets of the open descriptors, such as `socket:[12345]`.
     package static var open: [String] {
         let folder = "/proc/self/fd"
         let names = (try? FileManager.default.contentsOfDirectory(atPath: folder)) ?? []
         return names.compactMap { identity(of: "\(folder)/\($0)") }
     }
 
-    /// What a descriptor stands for, in a word that no other socket has.
+    /// A descriptor's target, in a form that is unique to the socket.
     package static func identity(of descriptor: Int32) -> String? {
         identity(of: "/proc/self/fd/\(descriptor)")
     }

@@ -1,6 +1,6 @@
 package import WebSocketClient
 
-/// Sends back what it gets, on a thread for each connection; ends with the object.
+/// An echo server with a thread for each connection; it ends with the object.
 package final class EchoServer: Sendable {
     private let listener: Listener
     private let accepting: Background<Void>
@@ -13,7 +13,7 @@ package final class EchoServer: Sendable {
         self.listener = listener
         accepting = Background {
             while let stream = try? listener.accept(until: .never) {
-                // A client that breaks off is the client's business.
+                // A client that breaks off doesn't matter.
                 try? Threads.start { try? EchoServer.serve(stream, tls) }
             }
         }

@@ -1,6 +1,6 @@
 package import WebSocketProtocol
 
-/// What a decoder made of a stream.
+/// The events of a stream.
 package enum RecordedEvent: Sendable, Hashable {
     case message(Opcode, [UInt8])
     case control(Opcode, [UInt8])
@@ -9,14 +9,14 @@ package enum RecordedEvent: Sendable, Hashable {
     package static func text(_ text: String) -> RecordedEvent { .message(.text, Array(text.utf8)) }
 }
 
-/// Feeds a stream to a ``MessageDecoder`` in pieces and writes down what comes out.
+/// Feeds a stream to a ``MessageDecoder`` in pieces and records the events.
 package struct EventRecorder: ~Copyable {
     private var decoder: MessageDecoder
     private let storage: UnsafeMutableRawBufferPointer
-    /// Whether payload goes past the window wherever it may.
+    /// Whether payload bypasses the window wherever possible.
     private let readsDirectly: Bool
     package private(set) var events: [RecordedEvent] = []
-    /// How many bytes have been fed when the last event came.
+    /// How many bytes had been fed when the last event came.
     package private(set) var fedBytes = 0
 
     package init(

@@ -2,7 +2,7 @@ import Glibc
 import Synchronization
 import WebSocketClient
 
-/// A TCP relay that does harm to the connections that go through it, as planned.
+/// A TCP relay that damages the connections through it, as planned.
 package final class FaultyRelay: Sendable {
     private let listener: Listener
     private let target: UInt16
@@ -22,10 +22,10 @@ package final class FaultyRelay: Sendable {
         }
     }
 
-    /// Chooses what happens to connections from now on.
+    /// Sets the plans for connections from now on.
     package func follow(_ plan: RelayPlan) { self.plan.withLock { $0 = plan } }
 
-    /// Takes no more connections; those that are there go on.
+    /// Takes no more connections; existing ones go on.
     package func stop() { listener.close() }
 
     private func relay(_ client: any ByteStream, _ plan: RelayPlan?) throws {
@@ -54,7 +54,7 @@ private final class Tunnel: Sendable {
         self.plan = plan
     }
 
-    /// Carries bytes one way until that way ends.
+    /// Relays one direction until it ends.
     func pump(
         _ direction: RelayPlan.Direction,
         from source: any ByteStream,
@@ -82,7 +82,7 @@ private final class Tunnel: Sendable {
         server.abort()
     }
 
-    /// Whether this way goes on.
+    /// Whether this direction goes on.
     private func strike(
         _ plan: RelayPlan,
         _ bytes: inout [UInt8],

@@ -4,8 +4,8 @@ import Synchronization
 package enum Leaks {
     fileprivate static let areIgnored = Atomic<Bool>(false)
 
-    /// For the body of an exit test: what the threads of its process still hold when it exits counts as
-    /// a leak otherwise, and changes its exit status. The tests' own process goes on looking.
+    /// For the body of an exit test: otherwise, memory that its threads still hold when it exits would
+    /// count as a leak and change its exit status. The tests' own process still checks for leaks.
     package static func ignoreInThisProcess() {
         areIgnored.store(true, ordering: .sequentiallyConsistent)
     }

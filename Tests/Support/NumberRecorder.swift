@@ -1,7 +1,7 @@
 package import LoopbackServer
 import WebSocketClient
 
-/// Notes the numbers of the messages that come to a server, by connection.
+/// Records the numbers of the messages that arrive at a server, by connection.
 package final class NumberRecorder: Sendable {
     private let connections = Locked<[[Int]]>([])
 
@@ -17,7 +17,7 @@ package final class NumberRecorder: Sendable {
         }
         while true {
             let (_, payload) = try connection.receive()
-            // Flushed by the next wait for input.
+            // The next wait for input flushes it.
             connections.withLock { $0[index].append(ReplayTrial.number(of: payload) ?? -1) }
         }
     }

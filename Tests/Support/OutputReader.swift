@@ -1,7 +1,7 @@
 import Glibc
 import WebSocketClient
 
-/// What a program prints, taken in piece by piece.
+/// A program's output, read piece by piece.
 package final class OutputReader {
     private let descriptor: Int32
     private var bytes: [UInt8] = []
@@ -14,10 +14,10 @@ package final class OutputReader {
 
     deinit { close(descriptor) }
 
-    /// What has been read and not been taken.
+    /// Output that has been read but not taken.
     package var pending: String { String(decoding: bytes, as: UTF8.self).debugDescription }
 
-    /// Takes exactly this text, which must be what comes next.
+    /// Takes exactly this text, which must come next.
     package func expect(_ text: String, within limit: Duration = .ample) throws {
         let expected = Array(text.utf8)
         let deadline = Deadline.after(limit)
@@ -28,7 +28,7 @@ package final class OutputReader {
         bytes.removeFirst(expected.count)
     }
 
-    /// Takes everything up to this text, which it returns with it.
+    /// Takes everything up to and including this text, and returns it.
     @discardableResult
     package func take(through text: String, within limit: Duration = .ample) throws -> String {
         let wanted = Array(text.utf8)
@@ -60,7 +60,7 @@ package final class OutputReader {
         guard try Poll.wait(for: &entries, wakeUp: nil, until: deadline) else { return false }
         var buffer = [UInt8](repeating: 0, count: 64 << 10)
         let count = Glibc.read(descriptor, &buffer, buffer.count)
-        // A terminal whose program has gone says EIO.
+        // A terminal whose program has gone returns EIO.
         guard count > 0 else {
             isAtEnd = true
             return false

@@ -47,7 +47,7 @@ package func runProgram(
     return text
 }
 
-/// A folder that goes away with the object.
+/// A directory that is removed with the object.
 package final class TemporaryFolder: Sendable {
     package let path: String
 
@@ -98,7 +98,7 @@ package final class ServerProcess: Sendable {
                 self.port = port
                 return
             }
-            // Somebody else may have taken the port meanwhile.
+            // Another program may have taken the port meanwhile.
             attempts -= 1
             guard attempts > 0 else {
                 throw SupportError("\(name) ended at once: \(run.output)")
@@ -112,8 +112,8 @@ package final class ServerProcess: Sendable {
     /// The folder that `arguments` was given.
     package var folder: TemporaryFolder { run.folder }
 
-    /// A port below those that the system gives out by itself: between this look and the
-    /// server's start, a test's own listener would else get it, and pass for the server.
+    /// A port below the range from which the system chooses: otherwise a test's own listener might get
+    /// it before the server starts, and pass for the server.
     private static func freePort() throws -> UInt16 {
         for _ in 0..<100 {
             let port = UInt16.random(in: 12_000..<32_000)
@@ -139,8 +139,8 @@ private final class ServerRun: @unchecked Sendable {
         folder: TemporaryFolder
     ) throws {
         self.folder = folder
-        // The shell ends the server, with all that it started, and removes the folder when its own
-        // input ends: that happens even if this process crashes.
+        // When the shell's input ends, even if this process crashes, it ends the server with all its
+        // children, and removes the directory.
         let script = """
             set -m
             { "$@"; touch \(folder.path)/ended; } </dev/null >\(folder.path)/output 2>&1 &

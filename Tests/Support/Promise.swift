@@ -1,6 +1,6 @@
 import Foundation
 
-/// A value that one thread gives and others wait for.
+/// A value that one thread provides and others wait for.
 package final class Promise<Value: Sendable>: @unchecked Sendable {
     // Unchecked: the value is read and written under the condition's lock.
     private let condition = NSCondition()
@@ -25,8 +25,8 @@ package final class Promise<Value: Sendable>: @unchecked Sendable {
         condition.withLock { result != nil }
     }
 
-    /// Waits for the value; throws what the giver threw, or that time ran out. A server that waits for its
-    /// test to be done must outlast it, so there is much of it.
+    /// Waits for the value; throws the provider's error, or an error when time runs out. The limit is
+    /// long, as a server that waits for the end of its test must outlast it.
     package func value(within limit: Duration = .seconds(600)) throws -> Value {
         try condition.withLock {
             let limit = Date(timeIntervalSinceNow: limit / .seconds(1))

@@ -1,15 +1,15 @@
 import Synchronization
 
-/// What a relay does to one connection: one fault, after a given number of bytes.
+/// The plan for one relayed connection: one fault, after a given number of bytes.
 package final class RelayPlan: Sendable {
     package enum Fault: String, CaseIterable, Sendable {
         /// Nothing.
         case none
         /// Nothing goes through for a while.
         case pause
-        /// Some thousand bytes go through one by one, each a segment.
+        /// A few thousand bytes go through one by one, each in a segment.
         case trickle
-        /// Bytes that came at once go through one by one, with a pause behind each byte.
+        /// Bytes that came at once go through one by one, with a pause after each byte.
         case drip
         /// Both ends of the connection are closed.
         case cut
@@ -17,7 +17,7 @@ package final class RelayPlan: Sendable {
         case halfClose = "half-close"
         /// Both ends are reset.
         case reset
-        /// Nothing goes through any more.
+        /// Nothing goes through from then on.
         case silence
         /// A bit is flipped; over TLS only, as nothing else would notice.
         case garble
@@ -31,7 +31,7 @@ package final class RelayPlan: Sendable {
         }
     }
 
-    /// Which bytes are meant, seen from the client.
+    /// The direction of the bytes, seen from the client.
     package enum Direction: CaseIterable, Sendable { case outbound, inbound }
 
     package let fault: Fault
@@ -42,7 +42,7 @@ package final class RelayPlan: Sendable {
     private let inbound = Atomic<Int>(0)
     private let struck = Atomic<Bool>(false)
 
-    /// The fault strikes behind `threshold` bytes in that direction, or in both together.
+    /// The fault strikes after `threshold` bytes in this direction, or in both together.
     package init(
         _ fault: Fault,
         behind threshold: Int = 0,
@@ -68,7 +68,7 @@ package final class RelayPlan: Sendable {
         struck.load(ordering: .sequentiallyConsistent) && fault != .none
     }
 
-    /// Counts bytes that have come; once, when it is time, how many of them pass before the fault.
+    /// Counts bytes; returns, once, how many of them pass before the fault.
     func strikes(at count: Int, _ direction: Direction) -> Int? {
         switch direction {
         case .outbound: outbound.wrappingAdd(count, ordering: .sequentiallyConsistent)

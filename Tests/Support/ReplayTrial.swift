@@ -5,7 +5,7 @@ package struct ReplayTrial {
     /// How often the relay cuts.
     package var cuts: Int
     package var seed: UInt64
-    /// How many bytes both directions of a connection may carry before it is cut.
+    /// The most bytes that a connection carries, both directions together, before it is cut.
     package var longestConnection = 40_000
 
     package init(cuts: Int, seed: UInt64) {
@@ -13,7 +13,7 @@ package struct ReplayTrial {
         self.seed = seed
     }
 
-    /// What the app knows at the end.
+    /// The app's view at the end.
     package struct Outcome: Sendable {
         /// How many messages it accepted, numbered from 0.
         package var sent = 0
@@ -110,10 +110,10 @@ package struct ReplayTrial {
         Int(String(decoding: message.prefix(8), as: UTF8.self))
     }
 
-    /// What is wrong with what the receiver got: the numbers of each connection, in the order of connections.
+    /// The faults in the numbers that the receiver got, by connection, in the order of connections.
     package static func faults(in received: [[Int]], after outcome: Outcome) -> [String] {
         var faults = outcome.errors
-        // What comes next at the earliest: a connection may begin before it, and none may skip it.
+        // The next number to come: a connection may begin with an earlier one, but may not skip it.
         var next = 0
         var seen: Set<Int> = []
         var duplicates = 0

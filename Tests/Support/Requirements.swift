@@ -1,7 +1,7 @@
 import Foundation
 package import Testing
 
-/// What `Tests/run setup` installs for tests, beside what this package itself is built with.
+/// The programs that `Tests/run setup` installs for tests, besides those that build the package.
 package enum Requirement: String, Sendable {
     case danted, microsocks, nginx, openssl, squid, tinyproxy, tmux
     /// Node with Debian's node-ws.
@@ -35,8 +35,8 @@ package enum Requirement: String, Sendable {
 }
 
 extension Trait where Self == ConditionTrait {
-    /// For tests whose other end is a program of somebody else's. They are skipped where it is
-    /// missing, so that plain `swift test` works; in CI they run in any case, and fail.
+    /// For tests that need another project's program. They are skipped where it is missing, so that
+    /// plain `swift test` works; in CI they always run, and fail without it.
     package static func needs(_ requirements: Requirement...) -> Self {
         let missing = Requirement.missing(of: requirements).map(\.rawValue)
         let isDemanded = ProcessInfo.processInfo.environment["CI"] == "true"
@@ -46,7 +46,7 @@ extension Trait where Self == ConditionTrait {
         )
     }
 
-    /// For tests that talk to each of the WebSocket servers of others.
+    /// For tests that talk to each of the other projects' WebSocket servers.
     package static var needsOtherServers: Self { needs(.python, .node) }
     /// For tests that reach these over TLS.
     package static var needsSecureServer: Self { needs(.python, .node, .nginx, .openssl) }

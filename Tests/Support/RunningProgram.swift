@@ -2,9 +2,10 @@ import Foundation
 import Glibc
 import WebSocketClient
 
-/// A program with this process at the other end of its input and output: a terminal, or pipes.
+/// A running program whose input and output this process holds: a terminal, or pipes.
 ///
-/// One thread at a time may use it. What still runs when the object goes is killed.
+/// One thread at a time may use it. If the program still runs when the object is released, it is
+/// killed.
 package final class RunningProgram {
     package enum Wiring {
         /// A terminal of its own, so that control keys are signals to it.
@@ -32,11 +33,11 @@ package final class RunningProgram {
         var variables = ProcessInfo.processInfo.environment
         variables["TERM"] = "xterm"
         variables["NO_COLOR"] = nil
-        // What a program's other threads still hold when it exits counts as a leak, and changes its
-        // exit status; the search for leaks is that of the tests' own process.
+        // Without leak checks: memory that a program's other threads hold when it exits would count as
+        // a leak and change its exit status. The tests' own process checks for leaks.
         variables["ASAN_OPTIONS", default: ""] += ":detect_leaks=0"
         variables.merge(environment) { $1 }
-        // One at a time: no program is to inherit what was opened for another.
+        // One at a time, so that no program inherits descriptors that were opened for another.
         (input, output, errors, process) = try Self.spawning.withLock { _ in
             let child = try ChildWiring(wiring)
             let process = try child.spawn(program, arguments, variables)
@@ -127,7 +128,7 @@ package final class RunningProgram {
         return status ?? 0
     }
 
-    /// Whether the terminal echoes and gathers lines, as it does without a program that edits.
+    /// Whether the terminal echoes and collects lines, as it does without a program that edits lines.
     package var isTerminalCooked: Bool {
         var mode = termios()
         return tcgetattr(input, &mode) == 0
@@ -140,7 +141,7 @@ private struct ChildWiring {
     let input: Int32
     let output: Int32
     let errors: Int32
-    /// What the program gets as standard input, output and error; opened by it on a terminal.
+    /// The program's standard input, output and error; on a terminal, the program opens it.
     private var inherited: [Int32] = []
     private var terminal: String?
 
@@ -195,7 +196,7 @@ private struct ChildWiring {
         var attributes = posix_spawnattr_t()
         posix_spawnattr_init(&attributes)
         defer { posix_spawnattr_destroy(&attributes) }
-        // Signals as a shell gives them, whatever this process has made of them.
+        // Default signal handling, as from a shell, whatever this process has set.
         var signals = sigset_t()
         sigfillset(&signals)
         posix_spawnattr_setsigdefault(&attributes, &signals)

@@ -2,7 +2,7 @@ package import LoopbackServer
 package import WebSocketClient
 import WebSocketProtocol
 
-/// Runs `body` with a server that does what `script` says, once for each connection.
+/// Runs `body` with a server that runs `script` for each connection.
 package func withServer<Result>(
     _ script: @escaping LoopbackServer.Script,
     run body: (LoopbackServer) throws -> Result
@@ -12,7 +12,7 @@ package func withServer<Result>(
     return try body(server)
 }
 
-/// Runs `body` with a socket that is connected to a server which does what `script` says.
+/// Runs `body` with a socket that is connected to a server with this script.
 package func withSocket<Result>(
     _ options: ConnectOptions = ConnectOptions(),
     server script: @escaping LoopbackServer.Script,
@@ -25,7 +25,7 @@ package func withSocket<Result>(
     }
 }
 
-/// What a call threw; `nil` if it returned.
+/// The error of a call; `nil` if it returned.
 package func failure(_ body: () throws -> some Any) -> WebSocketError? {
     do {
         _ = try body()
@@ -50,7 +50,7 @@ extension WebSocketError {
         if case .timedOut(.receiving) = self { true } else { false }
     }
 
-    /// For a call that sends: whether what was sent will still go out; `nil` if it didn't time out.
+    /// For a sending call: whether the message will still go out; `nil` if it didn't time out.
     package var isAccepted: Bool? {
         if case .timedOut(.sending(let isAccepted)) = self { isAccepted } else { nil }
     }
@@ -79,7 +79,7 @@ extension ServerConnection {
         }
     }
 
-    /// Waits until the client ends the stream; whatever comes is dropped.
+    /// Waits until the client ends the stream, and drops everything.
     package func waitForEnd() {
         while (try? nextPiece()) != nil {}
     }

@@ -64,7 +64,7 @@ package class TLSMemoryEngine {
         BIO_write(received, ciphertext, Int32(ciphertext.count))
     }
 
-    /// What OpenSSL has written and nobody has sent yet.
+    /// Bytes that OpenSSL has written and nobody has sent yet.
     package func takeOutput() -> [UInt8] {
         let count = BIO_ctrl_pending(outgoing)
         // Without room it would write the length of the empty array, which all threads share.
@@ -93,7 +93,7 @@ package class TLSMemoryEngine {
         SSL_get0_peer_certificate(ssl) != nil && SSL_get_verify_result(ssl) == Int(X509_V_OK)
     }
 
-    /// The plaintext that is there; `nil` if there is none.
+    /// The available plaintext; `nil` if there is none.
     package func takePlaintext() -> [UInt8]? {
         var buffer = [UInt8](repeating: 0, count: 65536)
         let count = SSL_read(ssl, &buffer, Int32(buffer.count))

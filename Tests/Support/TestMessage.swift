@@ -1,6 +1,6 @@
 import Glibc
 
-/// A message that shows who sent it, as which one, and whether a byte of it was lost or changed.
+/// A message that shows its sender, its number, and whether a byte of it was lost or changed.
 ///
 /// It is ASCII, so that it can go as text too.
 package struct TestMessage: Sendable, Hashable {
@@ -16,7 +16,7 @@ package struct TestMessage: Sendable, Hashable {
         self.size = max(size, Self.minimumSize)
     }
 
-    /// A prime period, so that blocks that changed places show.
+    /// A prime period, so that swapped blocks show.
     private static let period = 127
     private static let pattern = {
         var pattern = (0..<period).map { UInt8($0) }
@@ -48,7 +48,7 @@ package struct TestMessage: Sendable, Hashable {
 }
 
 extension [UInt8] {
-    /// The same as `==`, as fast without optimisation as with it.
+    /// Like `==`, but as fast without optimisation as with it.
     package func isEqual(to other: [UInt8]) -> Bool {
         guard count == other.count else { return false }
         return withUnsafeBytes { left in

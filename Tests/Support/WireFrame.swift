@@ -1,6 +1,6 @@
 package import WebSocketProtocol
 
-/// A frame as bytes, right or wrong, written by other code than the package's own.
+/// A frame as bytes, valid or not, encoded independently of the package.
 package struct WireFrame: Sendable {
     package enum LengthForm: Sendable { case shortest, sixteenBits, sixtyFourBits }
 
@@ -9,7 +9,7 @@ package struct WireFrame: Sendable {
     package var opcode: UInt8
     package var maskingKey: [UInt8]?
     package var lengthForm = LengthForm.shortest
-    /// What the header says; the payload's own length if `nil`.
+    /// The length in the header; the payload's own if `nil`.
     package var announcedLength: UInt64?
     package var payload: [UInt8]
 

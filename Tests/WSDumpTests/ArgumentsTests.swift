@@ -24,7 +24,7 @@ struct ArgumentsTests {
             ([url, "--ping-interval", "nan"], "The value 'nan' is invalid for '--ping-interval"),
             ([url, "--eof-wait", "1e300"], "The value '1e300' is invalid for '--eof-wait"),
             ([url, "--header", "no colon"], "--header: "),
-            ([url, "-o", "x", "--no-origin"], "--origin and --no-origin exclude each other."),
+            ([url, "-o", "x", "--no-origin"], "--origin and --no-origin can't be used together."),
             ([url, "--fragment", "0"], "--fragment must be at least 1."),
             ([url, "--fragment", "much"], "The value 'much' is invalid for '--fragment"),
             ([url, "--reconnect=-1"], "The value '-1' is invalid for '--reconnect"),
@@ -109,7 +109,7 @@ struct ArgumentsTests {
         #expect(try proxy("socks4a://h:1")?.kind == .socks4a)
     }
 
-    @Test("Header fields are collected from all options, with commas where one option is one field")
+    @Test("Header fields are collected from all options, and --header takes commas")
     func headers() throws {
         let options = try parse(
             "--headers",

@@ -45,7 +45,7 @@ struct BenchTests {
         #expect(ascending[0] > 0 && ascending[4] <= seconds)
     }
 
-    @Test("On a terminal, a bar grows and goes away")
+    @Test("On a terminal, a progress bar grows and disappears")
     func progress() throws {
         let program = try RunningProgram.wsdump(
             "--bench",
@@ -60,7 +60,7 @@ struct BenchTests {
         #expect(shown.hasPrefix("400 messages of 16 KiB there and back"))
     }
 
-    @Test("Ctrl-C ends it, with what was measured up to then, and status 130")
+    @Test("Ctrl-C ends it with status 130, and prints the results so far")
     func interrupt() throws {
         let program = try RunningProgram.wsdump(
             "--bench",
@@ -75,7 +75,7 @@ struct BenchTests {
         #expect(output.contains(" of 100000000 messages\r\n"))
     }
 
-    @Test("A server that doesn't echo is one clear line")
+    @Test("A server that doesn't echo is reported in one clear line")
     func noEcho() throws {
         try withServer { connection in
             try connection.send(text: "welcome")
@@ -106,7 +106,7 @@ struct BenchTests {
         }
     }
 
-    @Test("A message that comes back before it was sent has no time of departure")
+    @Test("A message that comes back before it was sent has no departure time")
     func tooEarly() throws {
         let load = try #require(Bench.Load("1x2", window: 2))
         let server = try LoopbackServer()
@@ -135,7 +135,7 @@ struct BenchTests {
         #expect(Bench.Load("1x1", window: 0) == nil)
     }
 
-    @Test("A percentile is the smallest time that as many per cent didn't exceed")
+    @Test("A percentile is the smallest time that this percentage of messages didn't exceed")
     func percentiles() throws {
         let load = try #require(Bench.Load("1x100", window: 1))
         let result = Bench.Result(
@@ -165,7 +165,7 @@ struct BenchTests {
         #expect(Report.decimal(.infinity, digits: 1) == "inf")
     }
 
-    @Test("A bar is as full as the count says, and fits its line", arguments: [30, 80, 200])
+    @Test("A bar is as full as the count, and fits its line", arguments: [30, 80, 200])
     func bars(width: Int) {
         for count in [0, 1, 50, 100] {
             let line = ProgressBar.line(

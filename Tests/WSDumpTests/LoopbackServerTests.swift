@@ -20,7 +20,7 @@ struct LoopbackServerTests {
         for line in help.split(separator: "\n") { #expect(line.count <= 80, "\(line)") }
     }
 
-    @Test("A port that can't be one is refused", arguments: ["65536", "-1", "http", ""])
+    @Test("An invalid port is refused", arguments: ["65536", "-1", "http", ""])
     func unusablePort(port: String) throws {
         let program = try run("--", port)
         #expect(try program.errors.takeAll().hasPrefix("Error: The value '\(port)' is invalid"))
@@ -28,7 +28,7 @@ struct LoopbackServerTests {
         #expect(try program.output.takeAll().isEmpty)
     }
 
-    @Test("A port that is taken is an error")
+    @Test("A port that is in use is an error")
     func takenPort() throws {
         let listener = try Listener()
         defer { listener.close() }
@@ -41,8 +41,8 @@ struct LoopbackServerTests {
     @Test("Started without standard streams, it serves as usual")
     func closedDescriptors() throws {
         let path = try RunningProgram.built("loopback-server")
-        // The server can't say which port it got, so it gets one that was free just now, below those
-        // that the system gives away.
+        // The server can't print its port, so it gets one that was free just now, below the range from
+        // which the system chooses.
         let port = UInt16.random(in: 12_000..<32_000)
         let listener = try Listener(port: port)
         listener.close()
@@ -58,7 +58,7 @@ struct LoopbackServerTests {
         program.send(signal: SIGKILL)
     }
 
-    @Test("A shortage of descriptors keeps clients waiting, costs no time, and passes")
+    @Test("During a shortage of descriptors, clients wait and the processor idles")
     func shortage() throws {
         let path = try RunningProgram.built("loopback-server")
         let shell = "ulimit -n 24; exec \(path)"

@@ -4,7 +4,7 @@ import WebSocketProtocol
 
 @testable import wsdump
 
-/// What was compressed by other programs.
+/// Data compressed by other programs.
 enum Samples {
     /// "Grüße", by gzip(1).
     static let gzip: [UInt8] = [
@@ -29,7 +29,7 @@ struct KeyTests {
         #expect(keys("aé日🎈\t") == ["a", "é", "日", "🎈", "\t"].map { .scalar($0) })
     }
 
-    @Test("Control characters are what readline makes of them")
+    @Test("Control characters mean the same keys as in readline")
     func controls() {
         #expect(keys([0x01, 0x02, 0x05, 0x06]) == [.home, .left, .end, .right])
         #expect(keys([0x03, 0x04, 0x0A, 0x0D]) == [.interrupt, .endOfInput, .enter, .enter])
@@ -39,7 +39,7 @@ struct KeyTests {
         #expect(
             keys([0x17, 0x19, 0x0C, 0x10, 0x0E]) == [.killWord, .yank, .clearScreen, .up, .down]
         )
-        // What edits nothing is typed as such.
+        // Characters that edit nothing are typed as they are.
         #expect(keys([0x00, 0x07, 0x1E]) == [.scalar("\0"), .scalar("\u{7}"), .scalar("\u{1E}")])
     }
 
@@ -52,7 +52,7 @@ struct KeyTests {
         #expect(keys([0x16, 0xC3, 0xA9]) == [.scalar("é")])
     }
 
-    @Test("Escape sequences are one key each, in all the forms that terminals send")
+    @Test("Each escape sequence is one key, in all forms that terminals send")
     func sequences() {
         #expect(keys("\u{1B}[A\u{1B}[B\u{1B}[C\u{1B}[D") == [.up, .down, .right, .left])
         #expect(keys("\u{1B}OA\u{1B}OH\u{1B}OF") == [.up, .home, .end])
@@ -84,7 +84,7 @@ struct KeyTests {
     }
 }
 
-@Suite("The line that is typed")
+@Suite("The typed line")
 struct LineBufferTests {
     private func type(_ text: String, into buffer: inout LineBuffer) {
         for scalar in text.unicodeScalars { buffer.press(.scalar(scalar)) }
@@ -94,7 +94,7 @@ struct LineBufferTests {
         for key in keys { buffer.press(key) }
     }
 
-    @Test("Words are skipped and cut out, and what was cut comes back")
+    @Test("Words can be skipped and cut, and cut text can be pasted")
     func words() {
         var buffer = LineBuffer()
         type("one two_2, drei", into: &buffer)
@@ -131,7 +131,7 @@ struct LineBufferTests {
         #expect(buffer.isEmpty)
     }
 
-    @Test("History keeps lines once in a row, and the draft meanwhile")
+    @Test("History stores repeated lines once, and keeps the draft")
     func history() {
         var buffer = LineBuffer()
         for line in ["a", "a", "", "b"] {
@@ -170,7 +170,7 @@ struct PromptViewTests {
         return (view.text, view.cursorColumn, first)
     }
 
-    @Test("A line that fits is shown whole, wherever the view was before")
+    @Test("A line that fits is shown whole, wherever the view was")
     func whole() {
         for first in 0...25 {
             #expect(view("0123456789abcdefghijklmno!", first: first, room: 37).first == 0)
@@ -181,7 +181,7 @@ struct PromptViewTests {
         #expect(view("12345", room: 5).text == "12345")
     }
 
-    @Test("Marks say on which side more of the line is")
+    @Test("Marks show on which side the line goes on")
     func marks() {
         let line = "abcdefghij"
         #expect(view(line, room: 5).text == cutAtStart + "ghij")
@@ -225,9 +225,9 @@ struct PromptViewTests {
     }
 }
 
-@Suite("Rows of what a peer sends")
+@Suite("Rows of a peer's text")
 struct RowsTests {
-    @Test("Every row has its mark, those that a terminal would begin itself too")
+    @Test("Every row has a mark, also where a terminal would wrap")
     func marks() {
         let rows = Rows.received(width: 10)
         #expect(rows.text("") == "< ")
@@ -238,7 +238,7 @@ struct RowsTests {
         #expect(Rows.said(width: 4).text("123456") == "1234\n  56")
     }
 
-    @Test("Wide letters, marks and tabs are counted as a terminal does")
+    @Test("Wide characters, combining marks and tabs are counted as a terminal does")
     func columns() {
         let rows = Rows.received(width: 6)
         #expect(rows.text("日本語") == "< 日本\n| 語")
@@ -289,7 +289,7 @@ struct EscapingTests {
         #expect(Escaping.bytes([]) == "b''")
     }
 
-    @Test("Compressed text is shown as text, whatever it holds made harmless")
+    @Test("Compressed text is shown as text, with control characters escaped")
     func compressed() {
         #expect(Escaping.data(Samples.gzip) == "[gzip] Grüße")
         #expect(Escaping.data(Samples.gzip + Samples.gzip) == "[gzip] GrüßeGrüße")
@@ -297,7 +297,7 @@ struct EscapingTests {
         #expect(Escaping.data([0x93, 0x8E, 0x36, 0xF2, 0x02, 0x00]) == "[zlib] \\x1b[2J")
     }
 
-    @Test("Compressed data that is cut short, goes on, or isn't text stays bytes")
+    @Test("Compressed data that is incomplete, has trailing bytes or isn't text is shown as bytes")
     func notCompressed() {
         for count in 0..<Samples.gzip.count {
             #expect(Escaping.data(Array(Samples.gzip.prefix(count))).hasPrefix("b"))

@@ -9,7 +9,7 @@ import WebSocketProtocol
 
 @Suite("wsdump with pipes", .blocking)
 struct PipeTests {
-    /// Runs wsdump to its end with an input, and returns all that it said.
+    /// Runs wsdump to its end with an input, and returns its output.
     private func run(
         _ arguments: String...,
         input: String = ""
@@ -21,7 +21,7 @@ struct PipeTests {
         return (output, try program.errors.takeAll(), try program.waitForExit())
     }
 
-    /// One of each kind, then a close.
+    /// A frame of each kind, then a close.
     private func sendKinds(_ connection: ServerConnection) throws {
         try connection.send(text: "text")
         try connection.send(binary: [0, 0x27, 0xFF])
@@ -34,7 +34,7 @@ struct PipeTests {
         try connection.sendClose(code: 1000, reason: "done")
     }
 
-    @Test("Each frame is a line, fragments one by one, compressed text as text")
+    @Test("Each frame is shown on a line, fragments one by one, compressed text as text")
     func kinds() throws {
         try withServer(sendKinds) { server in
             let (output, errors, status) = try run(
@@ -60,7 +60,7 @@ struct PipeTests {
         }
     }
 
-    @Test("-v says what kind each frame is", arguments: ["-v", "--verbose=1"])
+    @Test("-v shows the kind of each frame", arguments: ["-v", "--verbose=1"])
     func verbose(flag: String) throws {
         try withServer(sendKinds) { server in
             let (output, errors, _) = try run("--eof-wait", "600", server.url(), flag)
@@ -83,7 +83,7 @@ struct PipeTests {
     }
 
     @Test(
-        "-vv traces on standard error, control characters made harmless",
+        "-vv traces on standard error, with control characters escaped",
         arguments: ["-vv", "-v2"]
     )
     func trace(flag: String) throws {
@@ -99,7 +99,7 @@ struct PipeTests {
         #expect(errors.contains(#"++Rcv fin=1 opcode=text length=3 data="hi\u{1B}""#))
     }
 
-    @Test("--json is one object a line, which a JSON parser reads back")
+    @Test("--json prints one object a line, which a JSON parser can read")
     func json() throws {
         try withServer { connection in
             try connection.send(text: "a \"b\" \\ \n\t\u{1B}\u{202E}é")
@@ -144,7 +144,7 @@ struct PipeTests {
         #expect(transcript.line(.frame(frame), at: later) == "2.5: x")
     }
 
-    @Test("--join shows a message in fragments as one, in --json too")
+    @Test("--join shows a fragmented message as one, with --json too")
     func join() throws {
         let cut: @Sendable (ServerConnection) throws -> Void = { connection in
             try connection.send(.text, [0x61, 0xE2], isFinal: false)
@@ -185,7 +185,7 @@ struct PipeTests {
         }
     }
 
-    @Test("Input that is not UTF-8 is refused as text: a note, and status 1; the rest is sent")
+    @Test("Text input that is not UTF-8 is refused with a note and status 1, and the rest is sent")
     func invalidText() throws {
         let got = Promise<[UInt8]>()
         try withServer { connection in
@@ -205,7 +205,7 @@ struct PipeTests {
         }
     }
 
-    @Test("--fragment sends no frame above that size")
+    @Test("--fragment limits the size of sent frames")
     func fragments() throws {
         let got = Promise<[[UInt8]]>()
         let folder = try TemporaryFolder()
@@ -266,7 +266,7 @@ struct PipeTests {
             }
         } run: { server in
             let program = try RunningProgram.wsdump(server.url())
-            // From its first byte on, the program is stuck in a line of which the pipe holds a part.
+            // After the first byte, the program is stuck in a line that the pipe holds only in part.
             try program.output.take(through: "x")
             program.send(signal: SIGTERM)
             #expect(try program.waitForExit() == 128 + SIGTERM)
@@ -298,7 +298,7 @@ struct PipeTests {
     }
 
     @Test(
-        "Lines are sent as they come, the last one without its end too; --eof-wait stays for answers"
+        "Lines are sent as they come, also a last one without a line feed; --eof-wait waits for answers"
     )
     func lines() throws {
         let server = try LoopbackServer()
@@ -314,7 +314,7 @@ struct PipeTests {
         #expect(try program.waitForExit() == 0)
     }
 
-    @Test("Without --eof-wait, the end of the input is the end, once everything has been sent")
+    @Test("Without --eof-wait, it ends at the end of the input, once everything has been sent")
     func endOfInput() throws {
         let got = Promise<[String]>()
         try withServer { connection in
@@ -345,7 +345,7 @@ struct PipeTests {
     }
 
     @Test(
-        "--file sends files as messages in order, and refuses files that aren't text unless they are sent as binary"
+        "--file sends files as messages in order, and refuses files that aren't text unless sent as binary"
     )
     func files() throws {
         let sizes = Promise<[Int]>()
@@ -374,13 +374,13 @@ struct PipeTests {
             try program.type("more\nend\n")
             program.closeInput()
             #expect(try sizes.value() == [800_000, 4, 3])
-            // The note said so: something was not sent.
+            // As the note says, something was not sent.
             #expect(try program.waitForExit() == 1)
         }
     }
 
     @Test(
-        "With --receipts and --reconnect, files and lines arrive whole through a cut, and it is said"
+        "With --receipts and --reconnect, files and lines survive a cut connection, and the counts are reported"
     )
     func receipts() throws {
         let folder = try TemporaryFolder()
@@ -431,7 +431,7 @@ struct PipeTests {
         }
     }
 
-    @Test("A connection that fails is one line on standard error, and status 1")
+    @Test("A failed connection is reported in one line on standard error, with status 1")
     func refused() throws {
         let server = try LoopbackServer()
         server.stop()
@@ -444,7 +444,7 @@ struct PipeTests {
         #expect(status == 1)
     }
 
-    @Test("A server that complains is one line on standard error, and status 1")
+    @Test("A server's error code is reported in one line on standard error, with status 1")
     func complaint() throws {
         try withServer { connection in
             try connection.sendClose(code: 4001, reason: "see\u{1B}ya")
@@ -494,7 +494,7 @@ struct PipeTests {
         #expect(try waiting.waitForExit() == 0)
     }
 
-    @Test("--reconnect comes back after each end")
+    @Test("--reconnect connects again after each end")
     func reconnect() throws {
         try withServer { connection in
             try connection.send(text: "hello")
@@ -507,7 +507,7 @@ struct PipeTests {
         }
     }
 
-    @Test("--ping-interval sends pings, and gives up a server that is silent")
+    @Test("--ping-interval sends pings, and gives up on a silent server")
     func keepalive() throws {
         let echo = try LoopbackServer()
         defer { echo.stop() }
@@ -535,7 +535,9 @@ struct PipeTests {
         #expect(errors.contains("++Rcv fin=1 rsv1=1 opcode=text"))
     }
 
-    @Test("Header fields, origin and subprotocols are asked for, in whatever place the URL stands")
+    @Test(
+        "Header fields, origin and subprotocols are sent, wherever the URL stands in the arguments"
+    )
     func request() throws {
         let asked = Promise<HTTPFields>()
         try withServer { connection in
@@ -559,7 +561,7 @@ struct PipeTests {
         }
     }
 
-    @Test("-p goes through a proxy with its credentials, which appear nowhere")
+    @Test("-p connects through a proxy with credentials, which appear nowhere in the output")
     func proxy() throws {
         let listener = try Listener()
         defer { listener.close() }
@@ -585,7 +587,7 @@ struct PipeTests {
         #expect(!errors.contains("secret") && !errors.contains(Base64.encode("user:secret".utf8)))
     }
 
-    @Test("A reader that goes away ends it silently")
+    @Test("When its reader goes away, it ends silently")
     func brokenPipe() throws {
         let folder = try TemporaryFolder()
         let path = try RunningProgram.built("wsdump")

@@ -17,7 +17,7 @@ struct PromptTests {
         try body(program)
     }
 
-    @Test("A line is typed behind a prompt, sent by Enter, and its answer comes in blue")
+    @Test("A line is typed at a prompt, sent with Enter, and its answer is shown in blue")
     func line() throws {
         try atPrompt { program in
             try program.type("h")
@@ -33,7 +33,7 @@ struct PromptTests {
         }
     }
 
-    @Test("Frames that arrive go above the line that is being typed")
+    @Test("Arriving frames are shown above the line being typed")
     func aboveTheLine() throws {
         let release = Promise<Void>()
         try withServer { connection in
@@ -52,7 +52,7 @@ struct PromptTests {
         }
     }
 
-    @Test("Keys edit the line and go through its history, as in readline")
+    @Test("Keys edit the line and go through the history, as in readline")
     func keys() throws {
         let (left, up, down) = ("\(escape)[D", "\(escape)[A", "\(escape)[B")
         try atPrompt { program in
@@ -86,7 +86,7 @@ struct PromptTests {
         }
     }
 
-    @Test("Characters of several bytes and of two columns are edited as one")
+    @Test("Characters of several bytes or two columns are edited as one")
     func wideCharacters() throws {
         try atPrompt { program in
             try program.type("é")
@@ -99,11 +99,11 @@ struct PromptTests {
         }
     }
 
-    @Test("A line longer than the terminal moves sideways, and is sent whole")
+    @Test("A line longer than the terminal scrolls sideways, and is sent whole")
     func longLine() throws {
         try atPrompt(columns: 20) { program in
             let (before, after) = ("\(escape)[7m<\(escape)[27m", "\(escape)[7m>\(escape)[27m")
-            // 20 columns, less the prompt, the mark and the cursor's own place.
+            // 20 columns, less the prompt, the mark and the cursor's column.
             let line = "abcdefghijklmnopqrstuvwxyz"
             for letter in line { try program.type(String(letter)) }
             let end = before + line.suffix(16)
@@ -119,7 +119,7 @@ struct PromptTests {
         }
     }
 
-    @Test("On a terminal that became narrower, the rows that it made of the line go")
+    @Test("When the terminal becomes narrower, the rows of the broken line are erased")
     func narrowed() throws {
         try atPrompt(columns: 60) { program in
             let line = "abcdefghijklmnopqrstuvwxyz0123456789"
@@ -135,7 +135,7 @@ struct PromptTests {
         }
     }
 
-    @Test("The prompt shows what is sent, also after most of a long line was deleted")
+    @Test("The prompt shows the line to be sent, also after most of a long line was deleted")
     func shortened() throws {
         try atPrompt(columns: 40) { program in
             let line = "0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
@@ -194,7 +194,7 @@ struct PromptTests {
         }
     }
 
-    @Test("Ctrl-D ends at an empty line, and deletes in another")
+    @Test("Ctrl-D ends the program on an empty line, and deletes a character otherwise")
     func endOfInput() throws {
         try atPrompt { program in
             try program.type("ab\u{01}")
@@ -224,7 +224,7 @@ struct PromptTests {
         }
     }
 
-    @Test("A second Ctrl-C doesn't wait for a server that doesn't answer the first")
+    @Test("A second Ctrl-C doesn't wait for the server's answer to the close")
     func secondInterrupt() throws {
         let closing = Promise<Void>()
         let release = Promise<Void>()
@@ -244,7 +244,7 @@ struct PromptTests {
         }
     }
 
-    @Test("Ctrl-Z gives the terminal back, and going on brings the prompt and the line")
+    @Test("Ctrl-Z restores the terminal, and resuming shows the prompt and the line again")
     func suspension() throws {
         try atPrompt { program in
             try program.type("half")
@@ -260,7 +260,7 @@ struct PromptTests {
         }
     }
 
-    @Test("The server's close is reported, and ends the program")
+    @Test("The server's close is reported and ends the program")
     func serverEnds() throws {
         try withServer { connection in
             try connection.sendClose(code: 1001, reason: "bye\u{1B}[2J")
@@ -288,7 +288,7 @@ struct PromptTests {
         }
     }
 
-    @Test("NO_COLOR leaves the colour out, and a dumb terminal gets no escapes at all")
+    @Test("NO_COLOR turns off colour, and a dumb terminal gets no escape sequences")
     func plainTerminals() throws {
         let server = try LoopbackServer()
         defer { server.stop() }
@@ -312,13 +312,13 @@ struct PromptTests {
         #expect(try dumb.end() == 0)
     }
 
-    @Test("--raw has neither prompt nor colour on a terminal")
+    @Test("With --raw, a terminal shows neither prompt nor colour")
     func raw() throws {
         let server = try LoopbackServer()
         defer { server.stop() }
         let program = try RunningProgram.wsdump("-r", "-t", "x", server.url(), on: .terminal())
         try program.output.expect("x\r\n")
-        // The terminal itself echoes what is typed.
+        // The terminal itself echoes the typing.
         try program.type("y\n")
         try program.output.expect("y\r\ny\r\n")
         #expect(try program.end() == 0)

@@ -3,16 +3,16 @@ import TestSupport
 import WebSocketClient
 import WebSocketProtocol
 
-/// Escape, as terminals are told things.
+/// The escape character.
 let escape = "\u{1B}"
 let eraseLine = "\r\(escape)[K"
 
-/// What the prompt looks like with a line and the cursor in a column of it.
+/// The prompt on the screen, with a line and the cursor in one of its columns.
 func prompt(_ line: String = "", cursor: Int? = nil) -> String {
     "\(eraseLine)> \(line)\r\(escape)[\(2 + (cursor ?? line.count))C"
 }
 
-/// What a message that was received looks like, with the prompt behind it.
+/// A received message on the screen, with the prompt after it.
 func received(_ text: String, line: String = "") -> String {
     "\(eraseLine)\(escape)[34m< \(text)\(escape)[39m\r\n\(prompt(line))"
 }
@@ -40,7 +40,7 @@ extension RunningProgram {
         return try RunningProgram(built("wsdump"), arguments, on: wiring, environment: environment)
     }
 
-    /// Takes what appears up to the first prompt.
+    /// Takes the output up to the first prompt.
     func expectStart() throws {
         try output.expect("Press Ctrl+C to quit\r\n\(prompt())")
     }

@@ -3,7 +3,7 @@ import LoopbackServer
 import TestSupport
 import Testing
 
-/// What a person sees: the screen of tmux, a terminal that takes escape sequences as others do.
+/// The visible result: the screen of tmux, a terminal that interprets escape sequences as others do.
 @Suite("wsdump in tmux", .blocking, .needs(.tmux))
 struct TmuxTests {
     /// A tmux server of its own with one window.
@@ -23,7 +23,7 @@ struct TmuxTests {
 
         @discardableResult
         private func tmux(_ arguments: [String]) throws -> String {
-            // Not Foundation's Process: it takes tmux's server, which stays, for the program.
+            // Not Foundation's Process, which would wait for tmux's server too.
             let program = try RunningProgram(
                 findProgram("tmux"),
                 ["-L", name] + arguments,
@@ -45,7 +45,7 @@ struct TmuxTests {
         }
 
         private func lines() throws -> [String] {
-            // From the start of what has scrolled away: tmux does that to tell that the pane is dead.
+            // From the start of the scrollback: tmux scrolls to show that the pane is dead.
             let screen = try tmux(["capture-pane", "-p", "-S", "-"])
             return screen.split(separator: "\n").map(String.init).filter {
                 !$0.isEmpty && !$0.hasPrefix("Pane is dead")
@@ -58,7 +58,7 @@ struct TmuxTests {
         }
     }
 
-    @Test("Lines that are typed, answers, history and the end look as they should")
+    @Test("Typed lines, answers, history and the end look as they should")
     func conversation() throws {
         let server = try LoopbackServer()
         defer { server.stop() }

@@ -2,7 +2,7 @@ import Glibc
 import Testing
 import WebSocketAccel
 
-@Suite("The kernels that run")
+@Suite("The active kernels")
 struct BackendTests {
     @Test("The trait decides between C and Swift")
     func trait() {
@@ -26,7 +26,7 @@ struct BackendTests {
             }
         }
 
-        @Test("A level that is unknown, or that the machine lacks, is ignored")
+        @Test("A level that is unknown, or that the machine doesn't support, is ignored")
         func unknownLevel() async {
             await #expect(processExitsWith: .success) {
                 setenv("WEBSOCKET_ACCEL_LEVEL", "altivec", 1)

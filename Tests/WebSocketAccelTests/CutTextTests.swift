@@ -1,9 +1,9 @@
 import Testing
 
-/// Text that is cut inside a code point, at the places where kernels change their way of working.
+/// Text that is cut inside a code point, at the lengths where kernels change their method.
 @Suite("Cut UTF-8")
 struct CutTextTests {
-    /// Beginnings of code points, each of which may still become right.
+    /// Beginnings of code points, each of which may still become valid.
     private static let beginnings: [[UInt8]] = [
         [0xC2], [0xE0], [0xE1], [0xED], [0xF0], [0xF1], [0xF4], [0xE0, 0xA0], [0xE2, 0x82],
         [0xF0, 0x9F], [0xF1, 0x80], [0xF0, 0x9F, 0x98], [0xF4, 0x8F, 0xBF],
@@ -52,7 +52,7 @@ struct CutTextTests {
         }
     }
 
-    @Test("No kernel reads or writes a byte outside of what it was given")
+    @Test("No kernel reads or writes a byte outside its buffers")
     func guardPages() async {
         // Touching the pages around the text ends the process.
         await #expect(processExitsWith: .success) {

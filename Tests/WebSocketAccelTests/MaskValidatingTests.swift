@@ -12,7 +12,7 @@ struct MaskValidatingTests {
     }
 
     @Test(
-        "Every length, alignment and key offset: as one after the other",
+        "Every length, alignment and key offset has the same result as two passes",
         arguments: KernelSet.all
     )
     func everyLength(kernels: KernelSet) {
@@ -48,7 +48,7 @@ struct MaskValidatingTests {
     }
 
     @Test(
-        "Beyond the size that fits the first-level cache, all is masked and every fault found",
+        "Beyond the size of the first-level cache, everything is masked and every fault found",
         arguments: KernelSet.all
     )
     func longPieces(kernels: KernelSet) {
@@ -75,7 +75,10 @@ struct MaskValidatingTests {
         }
     }
 
-    @Test("Random pieces with random faults: as one after the other", arguments: KernelSet.all)
+    @Test(
+        "Random pieces with random faults have the same result as two passes",
+        arguments: KernelSet.all
+    )
     func randomPieces(kernels: KernelSet) {
         var random = SeededGenerator(state: 5)
         for round in 0..<600 {

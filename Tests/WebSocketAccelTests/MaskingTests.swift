@@ -4,13 +4,13 @@ import Testing
 struct MaskingTests {
     private static let key: [UInt8] = [0x37, 0xFA, 0x21, 0x3D]
 
-    /// The kernels' form of the key that goes on after `offset` bytes.
+    /// The key in the kernels' form, continued after `offset` bytes.
     private static func word(offset: Int) -> UInt32 {
         let rotated = (0..<4).map { key[($0 + offset) % 4] }
         return rotated.withUnsafeBytes { $0.loadUnaligned(as: UInt32.self) }
     }
 
-    /// 251 is a prime: no two blocks are the same, so that one swapped for another shows.
+    /// 251 is a prime, so no two blocks are equal, and swapped ones show.
     private static func pattern(_ count: Int) -> [UInt8] {
         (0..<count).map { UInt8($0 % 251) }
     }

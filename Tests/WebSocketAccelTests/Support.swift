@@ -50,7 +50,7 @@ struct KernelSet: @unchecked Sendable, CustomTestStringConvertible {  // It hold
 let boundary: UInt32 = 0
 let rejected: UInt32 = 6
 
-/// What a check of a whole stream says.
+/// The result of checking a whole stream.
 struct Verdict: Hashable {
     /// The index of the first byte that can't be right, or -1.
     var failure: Int
@@ -155,7 +155,7 @@ final class GuardedBuffer {
 
     deinit { storage.deallocate() }
 
-    /// Fills everything with guard bytes but the `bytes`, and returns where these are.
+    /// Fills everything but the `bytes` with guard bytes, and returns where the `bytes` are.
     func place(_ bytes: UnsafeRawPointer, _ count: Int, alignment: Int) -> UnsafeMutableRawPointer {
         let place = clear(alignment: alignment)
         memcpy(place, bytes, count)
@@ -167,7 +167,7 @@ final class GuardedBuffer {
         return storage + Self.margin + alignment
     }
 
-    /// Whether the bytes are `expected` and those around them guard bytes still.
+    /// Whether the bytes are `expected` and those around them are still guard bytes.
     func holds(_ expected: UnsafeRawPointer, _ count: Int, alignment: Int) -> Bool {
         let start = Self.margin + alignment
         return memcmp(storage + start, expected, count) == 0

@@ -16,9 +16,9 @@ private let texts = [
 
 @Suite("UTF-8 validation, RFC 3629")
 struct UTF8ValidationTests {
-    @Test("Every sequence of one, two and three bytes gets the reference's verdict")
+    @Test("Every sequence of one, two and three bytes has the reference's result")
     func everyShortSequence() {
-        // One test for all kernels, for the reference's verdicts take the most time.
+        // One test for all kernels, as the reference takes the most time.
         let bytes = UnsafeMutableRawBufferPointer.allocate(byteCount: 3, alignment: 1)
         defer { bytes.deallocate() }
         func expectAgreement(_ count: Int) -> Verdict {
@@ -35,8 +35,8 @@ struct UTF8ValidationTests {
             _ = expectAgreement(1)
             for second in 0...255 {
                 bytes[1] = UInt8(second)
-                // Where nothing but the last two bytes can matter, or nothing after the second,
-                // the edges will do: Tests/Steps/kernels has the time for all of them.
+                // If only the last two bytes can matter, or nothing after the second, test the edges:
+                // Tests/Steps/kernels tests all of them.
                 let isOpen = expectAgreement(2).failure < 0 && first >= 0x7F
                 for third in isOpen ? everyByte : edges {
                     bytes[2] = third
@@ -56,7 +56,7 @@ struct UTF8ValidationTests {
                     for fourth in edges {
                         let bytes = [first, second, third, fourth]
                         let expected = Reference.check(bytes)
-                        // Splits in what comes after the failure say nothing.
+                        // Splits after the failure prove nothing.
                         let length = expected.failure < 0 ? 4 : expected.failure + 1
                         for splits in allSplits where splits.allSatisfy({ $0 <= length }) {
                             guard kernels.check(bytes, splits: splits) == expected else {

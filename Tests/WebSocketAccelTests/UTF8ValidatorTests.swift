@@ -17,7 +17,7 @@ struct UTF8ValidatorTests {
         )
     }
 
-    @Test("Four results a piece, over pieces, with a rejection that stays until reset")
+    @Test("Each piece has wsaccel's four results, and a rejection stays until reset")
     func pieces() {
         var validator = UTF8Validator()
         #expect(validator.validate([]) == result(true, true, 0, 0))
@@ -25,7 +25,7 @@ struct UTF8ValidatorTests {
         #expect(validator.validate([0xAC, 0x21]) == result(true, true, 2, 6))
         #expect(validator.validate([0xFF, 0x7A]) == result(false, false, 0, 6))
         #expect(validator.state == UTF8Validator.reject)
-        // wsaccel looks at the state byte by byte, so without a byte it finds no fault.
+        // wsaccel checks the state byte by byte, so without a byte it finds no fault.
         #expect(validator.validate([]) == result(true, false, 0, 6))
         #expect(validator.validate([0x6F, 0x6B]) == result(false, false, 0, 6))
         #expect(validator.index == 6)
@@ -42,7 +42,7 @@ struct UTF8ValidatorTests {
         #expect(validator.validate([0x61]) == result(false, false, 0, 8))
     }
 
-    @Test("A span is a piece too")
+    @Test("A span can be a piece")
     func span() {
         var validator = UTF8Validator()
         let bytes = Array("Grüße".utf8)

@@ -3,7 +3,7 @@ import WebSocketAccel
 
 @Suite("XORMasker behaves like wsaccel's")
 struct XORMaskerTests {
-    @Test("RFC 6455's example comes out, in one piece and in three")
+    @Test("RFC 6455's example has the right result, in one piece and in three")
     func rfcExample() throws {
         let hello = Array("Hello".utf8)
         let masked: [UInt8] = [0x7F, 0x9F, 0x4D, 0x51, 0x58]

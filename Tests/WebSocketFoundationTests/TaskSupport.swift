@@ -19,7 +19,7 @@ final class Recorder: NSObject, WebSocketSessionDelegate {
     let isInvalid = Promise<Void>()
 
     var events: [String] { lines.withLock { $0 } }
-    /// What the task that has completed ended with.
+    /// The error with which the task has completed.
     var error: (any Error)? { errors.withLock { $0.first ?? nil } }
 
     func note(_ line: String) { lines.withLock { $0.append(line) } }
@@ -81,7 +81,7 @@ final class Results<Value: Sendable>: Sendable {
     var all: [Value] { values.withLock { $0 } }
     func append(_ value: Value) { values.withLock { $0.append(value) } }
 
-    /// Waits until there are so many.
+    /// Waits until there are this many.
     func first(_ count: Int) async throws -> [Value] {
         let limit = ContinuousClock.now + .seconds(120)
         while all.count < count, ContinuousClock.now < limit {
@@ -144,7 +144,7 @@ let echo: LoopbackServer.Script = { connection in
     }
 }
 
-/// What an async call threw; `nil` if it returned.
+/// The error of an async call; `nil` if it returned.
 func failure(_ body: () async throws -> some Any) async -> (any Error)? {
     do {
         _ = try await body()
@@ -171,7 +171,7 @@ struct RefusingServer {
     }
 }
 
-/// A server that takes a connection and says nothing.
+/// A server that takes a connection and stays silent.
 struct SilentServer {
     private let listener: Listener
     let isConnected = Promise<Void>()

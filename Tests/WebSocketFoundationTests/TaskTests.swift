@@ -34,7 +34,7 @@ struct TaskBeginningTests {
         #expect((task.response as? HTTPURLResponse)?.statusCode == 101)
     }
 
-    @Test("What is sent and received before the handshake is done after it")
+    @Test("Sends and receives before the handshake are done after it")
     func early() async throws {
         let fixture = try Fixture(server: echo)
         defer { fixture.end() }
@@ -174,7 +174,7 @@ struct TaskBeginningTests {
         #expect((task.error as? URLError)?.code == .timedOut)
     }
 
-    @Test("A time-out that isn't one is none", arguments: [0, -1, .nan, .infinity, 1e300])
+    @Test("An invalid time-out means no limit", arguments: [0, -1, .nan, .infinity, 1e300])
     func oddTimeouts(seconds: Double) async throws {
         let fixture = try Fixture(server: echo)
         defer { fixture.end() }
@@ -191,7 +191,7 @@ struct TaskBeginningTests {
 
 @Suite("A task sends and receives as Apple documents it", .blocking)
 struct TaskMessageTests {
-    @Test("Text and data go out and come back as what they are")
+    @Test("Text and data keep their types")
     func kinds() async throws {
         let fixture = try Fixture(server: echo)
         defer { fixture.end() }
@@ -221,7 +221,7 @@ struct TaskMessageTests {
         #expect(try await task.receive() == .string("unread"))
     }
 
-    @Test("Messages go out in the order of the calls, and so do the handlers' calls")
+    @Test("Messages go out, and handlers are called, in the order of the calls")
     func order() async throws {
         let fixture = try Fixture(server: echo)
         defer { fixture.end() }
@@ -236,7 +236,7 @@ struct TaskMessageTests {
         #expect(try await sent.first(200) == Array(0..<200))
     }
 
-    @Test("A message comes as a whole, whatever its fragments, and goes to one call")
+    @Test("A fragmented message is delivered whole, to one call")
     func whole() async throws {
         let fixture = try Fixture { connection in
             try connection.write(
@@ -295,7 +295,7 @@ struct TaskMessageTests {
         #expect(try await task.receive() == message)
     }
 
-    @Test("What is read ahead of the calls that receive is bounded")
+    @Test("The amount read ahead is bounded")
     func bounded() async throws {
         let written = Atomic<Int>(0)
         let fixture = try Fixture { connection in
@@ -313,7 +313,7 @@ struct TaskMessageTests {
         task.resume()
         try await recorder.isOpen.awaited()
         try await Task.sleep(for: .milliseconds(200))
-        // Two or three are kept, and sockets hold some megabytes.
+        // Two or three are kept, and sockets hold several megabytes.
         #expect(written.load(ordering: .relaxed) < 100)
         for _ in 0..<200 { _ = try await task.receive() }
     }
@@ -329,7 +329,7 @@ struct TaskMessageTests {
             if number % 2 == 0 { await Task.yield() }
             waiting.cancel()
             guard case .failure(let error) = await waiting.result else {
-                Issue.record("a message came from nowhere")
+                Issue.record("an unexpected message came")
                 continue
             }
             #expect(error is CancellationError)
@@ -415,7 +415,7 @@ struct TaskMessageTests {
 
 @Suite("A task pings as Apple documents it", .blocking)
 struct TaskPingTests {
-    @Test("A ping's handler is called when its pong comes, though nobody receives")
+    @Test("A ping's handler is called when its pong comes, even if nobody receives")
     func pong() async throws {
         let fixture = try Fixture(server: echo)
         defer { fixture.end() }
@@ -426,7 +426,7 @@ struct TaskPingTests {
         #expect(try await pongs.first(1) == ["-"])
     }
 
-    @Test("Handlers are called in the order of the pings, also by one pong for several")
+    @Test("Handlers are called in the order of the pings, even if one pong answers several")
     func order() async throws {
         let fixture = try Fixture { connection in
             var last: [UInt8] = []
@@ -434,7 +434,7 @@ struct TaskPingTests {
                 let piece = try connection.nextPiece()
                 last = Array(piece.bytes)
             }
-            // Nobody has asked for the first.
+            // The first pong is unsolicited.
             try connection.write(WireFrame(.pong, [1, 2, 3]), WireFrame(.pong, last))
             connection.waitForEnd()
         }
@@ -513,7 +513,7 @@ struct TaskEndTests {
         #expect(task.closeReason == nil)
     }
 
-    @Test("What the server sent before it closed can still be received")
+    @Test("Messages that the server sent before it closed can still be received")
     func unread() async throws {
         let fixture = try Fixture { connection in
             try connection.write(WireFrame(.text, text: "last"), WireFrame(.close, [3, 232]))
@@ -531,7 +531,7 @@ struct TaskEndTests {
         #expect(name(error2) == notConnected)
     }
 
-    @Test("Cancelling with a code closes with it, after what waits to be sent")
+    @Test("Cancelling with a code closes with it, after the queued messages")
     func cancelWithCode() async throws {
         let (arrived, close) = (Results<String>(), Promise<[UInt8]>())
         let fixture = try Fixture { connection in
@@ -581,7 +581,7 @@ struct TaskEndTests {
         #expect(try await close.awaited() == [3, 233])
     }
 
-    @Test("Cancelling fails whatever is outstanding, and closes without a reason")
+    @Test("Cancelling fails all outstanding calls, and closes without a reason")
     func cancel() async throws {
         let close = Promise<[UInt8]>()
         let fixture = try Fixture { connection in
@@ -624,7 +624,7 @@ struct TaskEndTests {
         #expect(task.state == .completed)
     }
 
-    @Test("A task that connects is cancelled at once")
+    @Test("A connecting task is cancelled at once")
     func cancelConnecting() async throws {
         let listener = try SilentServer()
         let recorder = Recorder()
@@ -668,7 +668,7 @@ struct TaskEndTests {
         #expect(task.closeCode == .normalClosure)
     }
 
-    @Test("One failed send fails everything that is outstanding")
+    @Test("One failed send fails all outstanding calls")
     func failedSend() async throws {
         let mayEnd = Promise<Void>()
         let fixture = try Fixture { _ in
@@ -691,7 +691,7 @@ struct TaskEndTests {
         try await recorder.isComplete.awaited()
     }
 
-    @Test("A running task is kept until it has completed, and then no longer")
+    @Test("A running task is retained only until it has completed")
     func lifetime() async throws {
         let server = try LoopbackServer(script: Self.closing(1000, ""))
         defer { server.stop() }
@@ -711,7 +711,7 @@ struct TaskEndTests {
         #expect(kept == nil)
     }
 
-    @Test("An invalidated session ends its tasks, tells so, and lets go of its delegate")
+    @Test("An invalidated session ends its tasks, tells its delegate, and releases it")
     func invalidation() async throws {
         let server = try LoopbackServer(script: echo)
         defer { server.stop() }

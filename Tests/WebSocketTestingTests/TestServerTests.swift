@@ -1,4 +1,4 @@
-// What a user of the product has: nothing of this package's inside.
+// Uses only the public API, like a user of the product.
 import HTTPTypes
 import TestSupport
 import Testing
@@ -7,7 +7,7 @@ import WebSocketTesting
 
 @Suite("The test server", .blocking)
 struct TestServerTests {
-    @Test("Without a script it sends back what it gets", arguments: [false, true])
+    @Test("Without a script it echoes messages", arguments: [false, true])
     func echo(isSecure: Bool) throws {
         let server = try TestServer(isSecure: isSecure)
         defer { server.stop() }
@@ -20,7 +20,7 @@ struct TestServerTests {
         try socket.close()
     }
 
-    @Test("Its certificate is trusted by its own options and by nobody else")
+    @Test("Only its own options trust its certificate")
     func trust() throws {
         let server = try TestServer(isSecure: true)
         defer { server.stop() }
@@ -38,7 +38,7 @@ struct TestServerTests {
         try WebSocket.connect(to: name, options: server.options).close()
     }
 
-    @Test("A script sees the request, and says what is answered and how it ends")
+    @Test("A script sees the request, and decides the answers and the end")
     func script() throws {
         let server = try TestServer { connection in
             try connection.send(connection.request.target)
@@ -57,7 +57,7 @@ struct TestServerTests {
         #expect(socket.closeFrame?.code == .goingAway && socket.closeFrame?.reason == "restart")
     }
 
-    @Test("A door refuses and redirects")
+    @Test("A door can refuse and redirect")
     func door() throws {
         let target = try TestServer()
         defer { target.stop() }
@@ -88,7 +88,7 @@ struct TestServerTests {
         try WebSocket.connect(to: server.url("/open"), options: server.options).close()
     }
 
-    @Test("A cut, half a frame and a broken rule are met as such")
+    @Test("A cut, half a frame and a violation are reported as such")
     func faults() throws {
         let server = try TestServer { connection in
             switch connection.request.target {
@@ -120,7 +120,7 @@ struct TestServerTests {
         if case .invalidPayload = try outcome("/text") {} else { Issue.record("no bad text") }
     }
 
-    @Test("A client that is ignored reaches its own time-out, and stopping ends the others")
+    @Test("An ignored client reaches its own time-out, and stopping the server ends the others")
     func silence() throws {
         let server = try TestServer { $0.ignore() }
         var options = server.options

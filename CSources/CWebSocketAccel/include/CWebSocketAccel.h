@@ -83,7 +83,7 @@ static inline __attribute__((always_inline)) uint32_t wsa_rotate_key(uint32_t ke
 }
 
 /// Masks at most 16 bytes: two loads and two stores that overlap as far as they must. Both loads
-/// come before the first store, for the ranges may be the same.
+/// come before the first store, because the ranges may be the same.
 static inline __attribute__((always_inline)) void
 wsa_mask_short(void *destination, const void *source, size_t count, uint32_t key) {
   const uint8_t *from = (const uint8_t *)source;
@@ -106,7 +106,7 @@ wsa_mask_short(void *destination, const void *source, size_t count, uint32_t key
     memcpy(to, &first, 4);
     memcpy(to + count - 4, &last, 4);
   } else if (count > 0) {
-    // One to three bytes: the first, the middle and the last are all there are.
+    // One to three bytes: the first, the middle and the last.
     uint8_t keys[4];
     memcpy(keys, &key, 4);
     uint8_t first = from[0] ^ keys[0];

@@ -1,11 +1,12 @@
 import Synchronization
 import WebSocketProtocol
 
-/// One run of a ``WebSocketApp``, from its first attempt to its last end: what to do next, and
-/// which callbacks to call. It belongs to the dispatching thread, and no call of it waits.
+/// One run of a ``WebSocketApp``, from its first attempt to the end of its last connection: decides
+/// what to do next and which callbacks to call. It belongs to the dispatching thread, and none of its
+/// methods waits.
 ///
-/// Where the run stands is the app's ``RunPhase``; here is only what the dispatching thread needs
-/// besides.
+/// The app's ``RunPhase`` says where the run stands; this holds only what else the dispatching thread
+/// needs.
 final class AppSession: LoopMember, @unchecked Sendable {
     // Safe to send: other threads only carry a reference, back to the dispatching thread.
     let key: Int
@@ -16,11 +17,11 @@ final class AppSession: LoopMember, @unchecked Sendable {
     private var link: OpenLink?
     private var clock: KeepaliveClock?
     private var pingCount: UInt32 = 0
-    /// Drops in a row, without a stable connection between them.
+    /// How many connections have dropped in a row, without a stable one between them.
     private var drops = 0
     private var hasBeenOpen = false
 
-    /// Steps before other apps have their turn.
+    /// How many steps an app takes before the others have their turn.
     private static let stepsInTurn = 64
 
     init(key: Int, app: WebSocketApp, plan: RunPlan, dispatcher: Dispatcher) {
@@ -30,7 +31,7 @@ final class AppSession: LoopMember, @unchecked Sendable {
         self.dispatcher = dispatcher
     }
 
-    // MARK: What the loop asks
+    // MARK: For the loop
 
     var awaited: (descriptor: Int32, interest: Interest)? {
         link.map { ($0.connection.descriptor, $0.connection.interest) }
@@ -91,7 +92,7 @@ final class AppSession: LoopMember, @unchecked Sendable {
         dispatcher.connect(attempt, for: self)
     }
 
-    /// An attempt to connect is over; it may be one that has been given up meanwhile.
+    /// An attempt to connect is over, perhaps one that has been given up meanwhile.
     func connected(_ attempt: OpeningAttempt, _ result: Result<Void, WebSocketError>) {
         guard case .connecting(let current) = app.phase, current === attempt else {
             attempt.cancel()
@@ -131,7 +132,7 @@ final class AppSession: LoopMember, @unchecked Sendable {
 
     // MARK: Receiving
 
-    /// False if there is nothing to do before the next readiness or deadline.
+    /// False if there is nothing to do until the descriptor is ready or a deadline passes.
     private func step(_ link: OpenLink, delivers: Bool) -> Bool {
         switch link.connection.step() {
         case .message(let message): if delivers { received(message) }
@@ -222,7 +223,7 @@ final class AppSession: LoopMember, @unchecked Sendable {
         }
     }
 
-    /// The connection has ended, or there was none: says so once, and plans what comes next.
+    /// The connection has ended, or couldn't be opened: reports that once, and plans the next step.
     private func drop(_ error: WebSocketError, received: ClosePayload?, since: Deadline?) {
         // The descriptor may be closed from here on.
         dispatcher.stopWaiting(key)

@@ -18,11 +18,11 @@ final class OpeningAttempt: Sendable {
     }
 
     deinit {
-        // It owns a socket that the caller brought, whatever becomes of it.
+        // It owns the caller's socket, whether or not it succeeds.
         socket.closeAdoptedSocket()
     }
 
-    /// Whether no thread has begun with it.
+    /// Whether no thread has begun to work on it.
     var isWaiting: Bool {
         state.withLock { if case .waiting = $0 { true } else { false } }
     }
@@ -45,7 +45,7 @@ final class OpeningAttempt: Sendable {
         }
     }
 
-    /// Ends it, and the connection that has come of it. For any thread; doesn't wait.
+    /// Ends the attempt, and the connection that it has opened. For any thread; doesn't wait.
     func cancel() {
         let wakeUp = state.withLock { state in
             defer { state = .cancelled }
@@ -87,7 +87,7 @@ final class Connectors: Sendable {
     /// How long an attempt waits for a thread to become free.
     static let patience = Duration.milliseconds(100)
 
-    /// Takes an attempt in; `completion` comes on a thread of its own.
+    /// Adds an attempt; `completion` is called on a thread of its own.
     ///
     /// - Returns: Whether a thread is there for it; otherwise call ``relieve(_:)`` after ``patience``.
     func start(_ attempt: OpeningAttempt, completion: @escaping Completion) -> Bool {
@@ -109,7 +109,7 @@ final class Connectors: Sendable {
         do throws(TransportError) {
             try Threads.start { [self] in work() }
         } catch {
-            // Other threads take over the waiting attempts; if there are none, this one is used.
+            // Other threads will take the waiting attempts; if there are none, this thread does.
             let isLast = pool.withLock { pool in
                 guard pool.threads > 1 else { return true }
                 pool.threads -= 1

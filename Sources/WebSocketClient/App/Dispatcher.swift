@@ -12,10 +12,9 @@
 /// try dispatcher.dispatch()
 /// ```
 ///
-/// All callbacks come on the thread that called ``dispatch()``, one at a time; one that takes long
-/// holds up all apps. So does one that sends to a peer that reads nothing, for at most
-/// ``Timeouts/send``, 60 s unless the app's ``WebSocketApp/options`` say less: send much from another
-/// thread, which holds up no app.
+/// All callbacks run on the thread that called ``dispatch()``, one at a time; a slow one holds up all
+/// apps. So does one that sends to a peer that isn't reading, for at most ``Timeouts/send`` (60 s by
+/// default). Send large amounts from another thread, which holds up no app.
 ///
 /// Connections are opened by helper threads, which end when nothing is left to open. The
 /// first 16 attempts get a thread each; an attempt for which no thread is free gets another after
@@ -23,13 +22,13 @@
 /// unless 256 of them keep an attempt waiting at the same time.
 ///
 /// The dispatcher keeps its apps until they have ended; an app doesn't keep its dispatcher. If a
-/// dispatcher is let go of before ``dispatch()`` was called, its apps no longer run.
+/// dispatcher is released before ``dispatch()`` is called, its apps no longer run.
 ///
 /// A thousand idle connections take this one thread, and about 8 KB each beyond their sockets
 /// (`Tests/Programs/crowd` measures it).
 public final class Dispatcher: @unchecked Sendable {
-    // Safe to send: what other threads reach is in `shared`, `connectors` and the loop's mailbox; the rest
-    // of the loop belongs to the dispatching thread, of which there is one at a time.
+    // Safe to send: other threads reach only `shared`, `connectors` and the loop's mailbox; everything
+    // else belongs to the dispatching thread, of which there is one at a time.
     private struct Shared {
         var isDispatching = false
         /// The apps that were given to it and have not ended, by their keys.
@@ -39,7 +38,7 @@ public final class Dispatcher: @unchecked Sendable {
 
     private let loop: EventLoop
     private let shared = Locked(Shared())
-    /// `nil` for a single app, which holds up nobody: it connects on the thread that it runs on.
+    /// `nil` for a single app, which connects on the thread that it runs on, as it holds up nobody.
     private let connectors: Connectors?
 
     /// Makes a dispatcher with nothing to do.
@@ -68,9 +67,9 @@ public final class Dispatcher: @unchecked Sendable {
     /// Blocks. An app without reconnection ends with its connection. Functions that are scheduled
     /// keep it running too. Signals are watched until it returns.
     ///
-    /// - Throws: ``WebSocketError``: `invalidArgument` if it is running already; `system` if the
-    ///   system doesn't let it wait, and then its apps no longer run, and their connections are aborted
-    ///   without a callback.
+    /// - Throws: ``WebSocketError``: `invalidArgument` if it is running already; `system` if waiting
+    ///   for descriptors fails. Then its apps no longer run, and their connections are aborted without
+    ///   a callback.
     public func dispatch() throws {
         let isFree = shared.withLock { shared in
             defer { shared.isDispatching = true }
@@ -88,8 +87,8 @@ public final class Dispatcher: @unchecked Sendable {
         }
     }
 
-    /// Closes all apps, and drops the functions that are scheduled; ``dispatch()`` returns when the
-    /// apps have ended, within their close time-out. Attempts to connect end at once. For any thread.
+    /// Closes all apps and drops the scheduled functions; ``dispatch()`` returns when the apps have
+    /// ended, within their close time-outs. Attempts to connect end at once. For any thread.
     public func stop() {
         loop.post { [weak self] in self?.loop.dropFunctions() }
         let apps = shared.withLock { Array($0.apps.values) }
@@ -112,7 +111,7 @@ public final class Dispatcher: @unchecked Sendable {
     /// the signal's usual effect, until ``dispatch()`` returns.
     ///
     /// The dispatcher keeps the function until then: one that captures the dispatcher keeps the
-    /// dispatcher too. In a process that fork(2) has made the signal has its usual effect.
+    /// dispatcher too. In a child made by fork(2), the signal has its usual effect.
     ///
     /// - Parameters:
     ///   - number: The signal, such as `SIGINT`.
@@ -130,7 +129,7 @@ public final class Dispatcher: @unchecked Sendable {
         }
     }
 
-    // MARK: What apps and sessions call
+    // MARK: For apps and sessions
 
     /// A key for an app that is about to start.
     func makeKey() -> Int { loop.makeKey() }
@@ -143,10 +142,10 @@ public final class Dispatcher: @unchecked Sendable {
         }
     }
 
-    /// Looks at an app again. For any thread.
+    /// Has the loop look at an app again. For any thread.
     func nudge(_ key: Int) { loop.nudge(key) }
 
-    /// Makes an attempt to connect, and reports its end to the session on the dispatching thread.
+    /// Starts an attempt to connect, and reports the result to the session on the dispatching thread.
     func connect(_ attempt: OpeningAttempt, for session: AppSession) {
         guard let connectors else { return session.connected(attempt, attempt.run()) }
         let hasThread = connectors.start(attempt) { [loop] result in
@@ -178,7 +177,7 @@ public final class Dispatcher: @unchecked Sendable {
         withExtendedLifetime(signals) {}
     }
 
-    /// Ends the apps that have not ended, at once.
+    /// Ends at once all apps that have not ended.
     private func abandonApps() {
         loop.removeAll()
         let apps = shared.withLock { shared in

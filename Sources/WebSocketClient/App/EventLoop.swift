@@ -1,15 +1,15 @@
-/// Something that an ``EventLoop`` drives: it says what it waits for, and is resumed then.
+/// Something that an ``EventLoop`` drives: it says what it waits for, and the loop advances it then.
 ///
-/// All of it is asked on the loop's thread.
+/// All of it is called on the loop's thread.
 protocol LoopMember: AnyObject {
-    /// The descriptor to wait for, and for what; `nil` for none.
+    /// The descriptor to wait for, and the readiness to wait for; `nil` for none.
     var awaited: (descriptor: Int32, interest: Interest)? { get }
 
     /// When to advance at the latest.
     var deadline: Deadline { get }
 
-    /// Does what can be done without waiting. `ready` is what the descriptor is ready for, and
-    /// empty after a nudge. True if there is more to do at once, and it is only the others' turn.
+    /// Does what can be done without waiting. `ready` is what the descriptor is ready for, and empty
+    /// after a nudge. True if there is more to do, once the others have had their turn.
     func advance(ready: Interest) -> Bool
 
     /// The system can't wait for the descriptor. ``advance(ready:)`` follows.
@@ -25,8 +25,8 @@ protocol LoopMember: AnyObject {
 /// * Other threads reach it through `mailbox` only, with ``post(_:)``, ``nudge(_:)`` and ``makeKey()``.
 ///   Whoever puts the first thing into an empty mailbox wakes the loop; the loop empties it in
 ///   each round.
-/// * Jobs, functions and members run without a lock, and are let go of without one: what they capture
-///   may run the user's code when it goes.
+/// * Jobs, functions and members run, and are released, without a lock: releasing what they capture may
+///   run the user's code.
 /// * A key belongs to one member or one function, and is never reused: an event that comes too late for
 ///   it is dropped.
 final class EventLoop: @unchecked Sendable {
@@ -94,20 +94,20 @@ final class EventLoop: @unchecked Sendable {
 
     // MARK: For the loop's thread
 
-    /// Takes a member in, and lets it advance.
+    /// Adds a member, and lets it advance.
     func add(_ member: any LoopMember, key: Int) {
         entries[key] = Entry(member: member)
         advance(key, ready: [])
     }
 
-    /// Lets go of a member.
+    /// Removes a member.
     func remove(_ key: Int) {
         stopWaiting(key)
         busy.remove(key)
         entries[key] = nil
     }
 
-    /// Lets go of all members and functions.
+    /// Removes all members and functions.
     func removeAll() {
         for key in Array(entries.keys) { remove(key) }
         functions = [:]
@@ -119,7 +119,7 @@ final class EventLoop: @unchecked Sendable {
         withExtendedLifetime(former) {}
     }
 
-    /// Waits for a member's descriptor no longer; to be called before the descriptor is closed.
+    /// Stops waiting for a member's descriptor; to be called before the descriptor is closed.
     func stopWaiting(_ key: Int) {
         guard let descriptor = entries[key]?.descriptor else { return }
         poller.remove(descriptor)
@@ -184,7 +184,7 @@ final class EventLoop: @unchecked Sendable {
     private func advance(_ key: Int, ready: Interest) {
         guard let member = entries[key]?.member else { return }
         let hasMore = member.advance(ready: ready)
-        // It may be gone, at its own wish.
+        // It may have removed itself.
         guard entries[key] != nil else { return }
         if hasMore { busy.insert(key) } else { busy.remove(key) }
         wait(for: member, key)

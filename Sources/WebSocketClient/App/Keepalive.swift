@@ -1,17 +1,18 @@
-/// How a ``WebSocketApp`` notices a peer that has gone without a word (RFC 6455 §5.5.2).
+/// How a ``WebSocketApp`` notices a peer that has vanished (RFC 6455 §5.5.2).
 ///
-/// The first ping leaves one interval after the connection was opened. Any byte that arrives after
-/// a ping is a sign of life, not only its pong; and as long as the peer's system takes in what this
-/// end sends, a ping may still be on its way behind it. So neither a large message nor a busy
-/// callback ends a connection that is alive.
+/// The first ping is sent one interval after the connection was opened. Any byte that arrives after a
+/// ping counts as a sign of life, not only its pong. And as long as the peer's system acknowledges new
+/// bytes, the ping may still be queued behind them. So neither a large message nor a busy callback ends
+/// a connection that is alive.
 public struct Keepalive: Sendable, Hashable {
     /// The time between pings, at least 1 ms.
     public var interval: Duration
     /// How long the peer may be silent after a ping has left, before the connection counts as lost
-    /// and ends with ``WebSocketError/timedOut(_:)``; shorter than the interval. `nil` never judges.
+    /// and ends with ``WebSocketError/timedOut(_:)``; shorter than the interval. With `nil`, a silent
+    /// connection is never ended.
     public var timeout: Duration?
-    /// What pings carry, at most 125 bytes. If empty, each has a number of its own, so that its pong
-    /// is known from others.
+    /// The payload of pings, at most 125 bytes. If it is empty, each ping carries a number of its own,
+    /// so that its pong can be told from others.
     public var payload: [UInt8]
 
     /// Makes a plan; a run checks it.
@@ -19,14 +20,14 @@ public struct Keepalive: Sendable, Hashable {
     /// - Parameters:
     ///   - interval: The time between pings.
     ///   - timeout: How long the peer may be silent after a ping.
-    ///   - payload: What pings carry.
+    ///   - payload: The payload of pings.
     public init(interval: Duration, timeout: Duration? = nil, payload: [UInt8] = []) {
         self.interval = interval
         self.timeout = timeout
         self.payload = payload
     }
 
-    /// Shorter ones would do nothing but ping.
+    /// With a shorter interval, the app would do nothing but ping.
     private static let shortestInterval = Duration.milliseconds(1)
 
     func check() throws(WebSocketError) {
@@ -49,12 +50,12 @@ public struct Keepalive: Sendable, Hashable {
 
 /// The keepalive of one connection, step by step: when to ping, and when to give up.
 struct KeepaliveClock {
-    /// What can be seen of a connection.
+    /// The observable state of a connection.
     struct Traffic {
         var receivedBytes: UInt64
         /// Bytes handed to the system.
         var sentBytes: Int64
-        /// Bytes of those that the peer's system has not acknowledged.
+        /// How many of those the peer's system has not acknowledged.
         var unacknowledgedBytes: Int64
         /// Whether there are bytes that the system has not taken yet.
         var hasUnsentBytes: Bool
@@ -68,8 +69,8 @@ struct KeepaliveClock {
     private struct PendingPing {
         var deadline: Deadline
         let receivedBytes: UInt64
-        /// Where in the stream the ping ends, as soon as that is known; bytes acknowledged
-        /// beyond it say nothing about the ping.
+        /// Where in the stream the ping ends, once that is known; acknowledgements beyond it say
+        /// nothing about the ping.
         var position: Int64?
         var acknowledgedBytes: Int64
 
@@ -85,7 +86,7 @@ struct KeepaliveClock {
         /// With no more than this on the way, nothing is in front of the ping.
         private static let packet: Int64 = 1500
 
-        /// Whether the peer's system has taken in more of what goes before the ping.
+        /// Whether the peer's system has acknowledged more of what precedes the ping.
         mutating func sawProgress(_ traffic: Traffic) -> Bool {
             let acknowledged = min(traffic.acknowledgedBytes, position ?? .max)
             if position == nil, !traffic.hasUnsentBytes { position = traffic.sentBytes }
@@ -105,21 +106,21 @@ struct KeepaliveClock {
 
     var deadline: Deadline { pending?.deadline.earlier(nextPing) ?? nextPing }
 
-    /// A ping has been handed over to be sent.
+    /// Notes that a ping has been accepted for sending.
     mutating func pinged(_ traffic: Traffic, now: Deadline) {
         nextPing = now.advanced(by: keepalive.interval)
         guard let timeout = keepalive.timeout, pending == nil else { return }
         pending = PendingPing(traffic, deadline: now.advanced(by: timeout))
     }
 
-    /// What is due now; to be asked after everything that has arrived was read.
+    /// The step that is due now; to be called after everything that has arrived has been read.
     mutating func look(_ traffic: Traffic, now: Deadline) -> Verdict {
         if let deadline = pending?.deadline, deadline <= now, let timeout = keepalive.timeout {
             if traffic.receivedBytes != pending?.receivedBytes {
                 pending = nil
             } else if pending?.sawProgress(traffic) == true {
-                // The ping may still wait behind what the peer is taking in: time runs from when
-                // it left, or a little later.
+                // The ping may still be queued behind bytes that the peer is taking in: time runs from
+                // when it left, or a little later.
                 pending?.deadline = now.advanced(by: timeout)
             } else {
                 return .lost

@@ -1,14 +1,14 @@
 import WebSocketProtocol
 
-/// What an app keeps of one message.
+/// One message, as an app keeps it.
 enum KeptContent: Sendable {
     case payload(Opcode, [UInt8])
     case prepared(PreparedMessage)
     case fragments(Opcode, [[UInt8]])
-    /// Dropped; its place remains, so that the others' numbers do.
+    /// Dropped; its place remains, so that the others keep their numbers.
     case nothing
 
-    /// What it counts of the limit. Fragments and messages cost memory beyond their bytes.
+    /// How much of the limit it uses. Fragments and messages cost memory beyond their bytes.
     var cost: Int {
         switch self {
         case .payload(_, let bytes): bytes.count + Self.overhead

@@ -9,11 +9,11 @@ import WebSocketProtocol
 /// try app.runForever(reconnect: .exponentialBackoff(maximumAttempts: 10))
 /// ```
 ///
-/// Any end counts, also one that the server asked for, unless ``chooseDelay`` refuses; the app's own
-/// ``WebSocketApp/close(timeout:)`` ends everything.
+/// The app reconnects after any end, also one that the server asked for, unless ``chooseDelay`` returns
+/// `nil`; the app's own ``WebSocketApp/close(timeout:)`` ends the run.
 ///
-/// A server that refuses the handshake with 429 or 503 and says in `Retry-After` how long to stay away
-/// (RFC 9110 §10.2.3) is obeyed, up to ``maximumDelay``. A wait is never shorter than 1 ms.
+/// If a server refuses the handshake with 429 or 503 and sends `Retry-After` (RFC 9110 §10.2.3), the
+/// app waits that long, up to ``maximumDelay``. A wait is never shorter than 1 ms.
 public struct Reconnection: Sendable {
     /// The wait before the first attempt.
     public var initialDelay: Duration
@@ -23,14 +23,14 @@ public struct Reconnection: Sendable {
     /// get shorter.
     public var multiplier: Double
     /// The share of each wait that is random, 0 to 1: it keeps a thousand clients that lost the same
-    /// server from coming back in the same moment. A wait is never longer for it.
+    /// server from coming back at the same moment. It only shortens waits.
     public var jitter: Double
     /// How many attempts in a row may fail before the app gives up; `nil` for no limit.
     public var maximumAttempts: Int?
-    /// How long a connection must have stood for the waits to begin anew.
+    /// How long a connection must have lasted for the waits to begin anew.
     public var stablePeriod: Duration
-    /// Decides after each end, on the running thread, how long to wait; `nil` from it gives up.
-    /// Without it, the proposed delay counts.
+    /// Decides after each end, on the app's thread, how long to wait; the app gives up if it returns
+    /// `nil`. Without it, the proposed delay is used.
     public var chooseDelay: DelayChoice?
 
     /// A function that decides how long to wait before an attempt, and whether there is to be one.
@@ -54,8 +54,8 @@ public struct Reconnection: Sendable {
     ///   - multiplier: What each wait is multiplied by for the next one.
     ///   - jitter: The share of each wait that is random, 0 to 1.
     ///   - maximumAttempts: How many attempts in a row may fail.
-    ///   - stablePeriod: How long a connection must have stood for the waits to begin anew.
-    ///   - chooseDelay: Decides after each end how long to wait; `nil` from it gives up.
+    ///   - stablePeriod: How long a connection must have lasted for the waits to begin anew.
+    ///   - chooseDelay: Decides after each end how long to wait; the app gives up if it returns `nil`.
     public init(
         initialDelay: Duration,
         maximumDelay: Duration,
@@ -96,7 +96,7 @@ public struct Reconnection: Sendable {
     ///   - initialDelay: The wait before the first attempt.
     ///   - maximumDelay: The longest wait.
     ///   - maximumAttempts: How many attempts in a row may fail.
-    ///   - chooseDelay: Decides after each end how long to wait; `nil` from it gives up.
+    ///   - chooseDelay: Decides after each end how long to wait; the app gives up if it returns `nil`.
     /// - Returns: The plan.
     public static func exponentialBackoff(
         from initialDelay: Duration = .seconds(1),
@@ -131,7 +131,7 @@ public struct Reconnection: Sendable {
         return chooseDelay(error, attempt, proposed).map { max($0, Self.shortestDelay) }
     }
 
-    /// With shorter ones, a server that is gone would be asked as often as the processor can.
+    /// With shorter waits, the app would try as often as the processor allows.
     private static let shortestDelay = Duration.milliseconds(1)
 
     /// The wait before an attempt, 1 being the first; `random` is from 0 to 1, without 1.
@@ -140,7 +140,7 @@ public struct Reconnection: Sendable {
         let delay = initialDelay / .seconds(1) * power(multiplier, max(attempt, 1) - 1)
         let share = 1 - min(max(jitter, 0), 1) * random
         let seconds = min(delay, longest) * share
-        // Not a number: from figures that mean nothing.
+        // Not a number, because the options were meaningless.
         guard seconds.isFinite else { return max(maximumDelay, Self.shortestDelay) }
         return max(.seconds(seconds), Self.shortestDelay)
     }

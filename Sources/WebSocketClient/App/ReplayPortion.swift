@@ -1,7 +1,7 @@
 import WebSocketProtocol
 
-/// What a connection is given in one turn: messages without a gap, or one message in fragments, and perhaps a
-/// ping behind them.
+/// The messages that a connection is given in one turn: several in a row, or one in fragments, and
+/// perhaps a ping behind them.
 struct ReplayPortion {
     let connection: Connection
     /// The number of the first message.
@@ -30,7 +30,8 @@ struct ReplayPortion {
         }
     }
 
-    /// How many contents are done with once `accepted` frames have been accepted; one more with the ping.
+    /// How many contents are dealt with once `accepted` frames have been accepted; the ping counts as
+    /// one more.
     func contents(in accepted: Int) -> Int {
         var frames = 0
         for (index, content) in contents.enumerated() {
@@ -41,13 +42,13 @@ struct ReplayPortion {
         return contents.count + (accepted > frames ? 1 : 0)
     }
 
-    /// Lends the frames, each message as one, in memory that lives as long as the call.
+    /// Lends the frames, one for each message, in memory that lives as long as the call.
     func withFrames<Result>(
         _ body: ([OutgoingFrame]) throws(SendFailure) -> Result
     ) throws(SendFailure) -> Result {
         let payloads =
             contents.compactMap(payload) + (ping.map { [Payload(opcode: .ping, bytes: $0)] } ?? [])
-        // A large message goes by itself, and isn't copied.
+        // A large message goes out by itself, and isn't copied.
         if payloads.count == 1 || payloads.count == 2 && ping != nil {
             let last = payloads.count == 2 ? payloads[1] : nil
             let result = payloads[0].bytes.withUnsafeBytes { first in

@@ -5,17 +5,20 @@ import WebSocketProtocol
 ///
 /// Rules:
 ///
-/// * A message is appended, then whoever comes first gives the connection what it has not been given, in order
-///   and without waiting: the thread that appended, or the app's thread when there is room in the stream. One at
-///   a time pumps; who finds another one pumping leaves its message to that one.
-/// * After what has been given goes a ping, in the same turn of the connection, so that it can't overtake a
-///   message; one is on its way at a time. Its pong acknowledges all before it. As a peer may answer only the latest
-///   of several pings (RFC 6455 §5.5.3), a pong of another's ping has this one sent once more.
-/// * Another connection is given everything from the first message on that has not been acknowledged, once the
-///   pump of the former has stopped.
-/// * Nothing of the user's and no call of a connection is made while `waiters` is entered.
+/// * After a message has been appended, one thread pumps: it gives the connection the messages that it
+///   has not been given yet, in order and without waiting. That is the thread that appended, or the
+///   app's thread when there is room in the stream. A thread that finds another one pumping leaves its
+///   message to it.
+/// * A ping follows the messages in the same turn of the connection, so that it can't overtake one; one
+///   ping is on its way at a time. Its pong acknowledges everything before it. As a peer may answer
+///   only the latest of several pings (RFC 6455 §5.5.3), a pong to somebody else's ping makes the queue
+///   send its own again.
+/// * Another connection is given everything from the first unacknowledged message on, once the former
+///   connection's pump has stopped.
+/// * While `waiters` is entered, no user code runs and no method of a connection is called.
 final class ReplayQueue: @unchecked Sendable {
-    // Safe to send: what changes does so while `waiters` is entered, and `cut` is touched only by the pump.
+    // Safe to send: everything changes only while `waiters` is entered, except `cut`, which only the
+    // pump touches.
     private struct Entry {
         var content: KeptContent
         let acceptedAt: ContinuousClock.Instant
@@ -27,11 +30,11 @@ final class ReplayQueue: @unchecked Sendable {
     private let nudge: @Sendable () -> Void
     private let waiters = WaitQueue()
 
-    /// From `head` on those that are kept; before it, those that are about to be let go of.
+    /// From `head` on, the messages that are kept; before it, those about to be released.
     private var entries: [Entry] = []
     private var head = 0
-    /// The number of the first that is kept, of the first that the connection hasn't been given, and of the
-    /// next one to come.
+    /// The numbers of the first message that is kept, of the first that the connection hasn't been
+    /// given, and of the next one to be appended.
     private var first = 0
     private var next = 0
     private var end: Int { first + entries.count - head }
@@ -41,23 +44,23 @@ final class ReplayQueue: @unchecked Sendable {
     private var isAskedAgain = false
     private var wantsPump = false
     private var hasEnded = false
-    /// The app's thread, and the same while it opens a connection.
+    /// The app's thread; and again, while it opens a connection.
     private var thread: UInt = 0
     private var openingThread: UInt = 0
-    /// The pings that are on their way, and which messages lie before them.
+    /// The pings that are on their way, and the messages before each of them.
     private var pings: [(payload: [UInt8], end: Int)] = []
     private var needsPing = false
     /// Whether the connection has acknowledged something.
     private var isProven = false
     private var lastPing: UInt64 = 0
     private let signature = UInt64.random(in: .min ... .max)
-    /// A message of which the connection has been given only some fragments.
+    /// A message of which the connection has been given only part of the fragments.
     private var cut: (reservation: FragmentReservation, index: Int)?
 
-    /// How much goes out with one turn, and how many turns before the app's thread goes on.
+    /// How much goes out in one turn, and how many turns the app's thread takes before it goes on.
     private static let portionBytes = 64 << 10
-    /// The same before a connection has acknowledged anything: where each soon drops, the first ping has
-    /// to come early, or nothing would ever be acknowledged.
+    /// As above, before a connection has acknowledged anything: if every connection soon drops, the
+    /// first ping has to come early, or nothing would ever be acknowledged.
     private static let firstPortionBytes = 4 << 10
     private static let portionCount = 256
     private static let turns = 64
@@ -80,13 +83,13 @@ final class ReplayQueue: @unchecked Sendable {
 
     var currentStatus: ReplayStatus { entered { status } }
 
-    /// What is kept, oldest first.
+    /// The kept messages, oldest first.
     var messages: [Message] {
         let kept = entered { Array(entries[head...]) }
         return kept.compactMap(\.content.message)
     }
 
-    /// Whether what the calling thread sends belongs to the connection that it is opening.
+    /// Whether the calling thread is in a callback that opens a connection, whose messages aren't kept.
     var isOpening: Bool { entered { openingThread != 0 && openingThread == Threads.currentNumber } }
 
     /// Accepts a message, once there is room for it.
@@ -115,7 +118,7 @@ final class ReplayQueue: @unchecked Sendable {
         pump()
     }
 
-    /// Waits until everything that has been accepted so far has been acknowledged or dropped.
+    /// Waits until everything accepted so far has been acknowledged or dropped.
     func waitUntilAcknowledged(timeout: Duration?) throws(WebSocketError) {
         let deadline = Deadline(timeout)
         try entered { () throws(WebSocketError) in
@@ -137,13 +140,13 @@ final class ReplayQueue: @unchecked Sendable {
 
     // MARK: For the app's thread
 
-    /// The calling thread runs the app.
+    /// Notes that the calling thread runs the app.
     func attend() {
         let number = Threads.currentNumber
         entered { thread = number }
     }
 
-    /// Runs what the user does with a connection that has just opened.
+    /// Runs the user's callback for a connection that has just opened.
     func opening(_ body: () -> Void) {
         let number = Threads.currentNumber
         entered { openingThread = number }
@@ -151,9 +154,9 @@ final class ReplayQueue: @unchecked Sendable {
         entered { openingThread = 0 }
     }
 
-    /// Gives a connection that has opened what is kept.
+    /// Gives the kept messages to a connection that has opened.
     func opened(_ connection: Connection) {
-        // It never waits for a peer, and has nothing to write to any more.
+        // The former pump never waits for a peer, and has nothing to write to any more.
         entered { while isPumping { _ = waiters.wait(until: .never) } }
         cut = nil
         review()
@@ -195,13 +198,13 @@ final class ReplayQueue: @unchecked Sendable {
             isProven = true
             return (true, former)
         }
-        // Let go of here: a prepared message may be the last of its kind.
+        // Released here, outside the lock: this may be the last reference to a prepared message.
         withExtendedLifetime(former) {}
         pump()
         return isOwn
     }
 
-    /// Goes on if somebody has asked for that with a nudge, or if there is room in the stream.
+    /// Goes on after a nudge, or if there is room in the stream.
     func goOn(hasRoom: Bool) {
         let isDue = entered {
             defer { wantsPump = false }
@@ -212,10 +215,10 @@ final class ReplayQueue: @unchecked Sendable {
 
     // MARK: Inside
 
-    /// Lets go of the messages before a number. Entered only.
+    /// Drops the messages before a number. Entered only.
     private func acknowledge(to number: Int) -> [Entry] {
         let count = max(0, min(number, next) - first)
-        // A copy: a slice would make the changes below copy all that is kept.
+        // A copy: while a slice exists, the changes below would copy all kept messages.
         let former = Array(entries[head..<head + count])
         for entry in former {
             if case .nothing = entry.content { continue }
@@ -264,7 +267,7 @@ final class ReplayQueue: @unchecked Sendable {
             status.keptMessages -= 1
             status.droppedMessages += 1
         } else {
-            // It has never been sent as it is now.
+            // In this form, it has never been sent.
             entries[index].timesSent = 0
         }
         entries[index].content = content
@@ -274,12 +277,12 @@ final class ReplayQueue: @unchecked Sendable {
 
     private enum Outcome {
         case goOn
-        /// The stream is full, or somebody calls back.
+        /// The stream is full, or a callback will come.
         case stop
         case failed
     }
 
-    /// Gives the connection what it takes at once.
+    /// Gives the connection as much as it takes at once.
     private func pump() {
         let mayPump = entered {
             if isPumping { isAskedAgain = true }
@@ -295,7 +298,7 @@ final class ReplayQueue: @unchecked Sendable {
         }
     }
 
-    /// What to do next; `nil` if that is nothing, and then nobody pumps any more.
+    /// The next step; `nil` if there is none, and then nobody pumps any more.
     private func nextPortion() -> ReplayPortion? {
         entered {
             isAskedAgain = false
@@ -317,7 +320,7 @@ final class ReplayQueue: @unchecked Sendable {
                 lastPing += 1
                 let ping = Self.payload(signature, lastPing)
                 portion.ping = ping
-                // Now, as its pong may be here before this thread is back.
+                // Before sending, as its pong may arrive before this thread is back.
                 pings.append((ping, last))
                 needsPing = false
             }
@@ -332,7 +335,7 @@ final class ReplayQueue: @unchecked Sendable {
         return nil
     }
 
-    /// Takes in what the connection has been given; false if this thread need not go on.
+    /// Notes what the connection has been given; false if this thread need not go on.
     private func note(
         _ portion: ReplayPortion,
         _ accepted: Int,
@@ -358,7 +361,7 @@ final class ReplayQueue: @unchecked Sendable {
                     needsPing = !pings.isEmpty
                 }
             }
-            // Its end is noticed by whoever receives.
+            // Whoever receives notices its end.
             if case .failed = outcome, connection === portion.connection { connection = nil }
             let mayGoOn = if case .stop = outcome { isAskedAgain } else { true }
             if mayGoOn, !isTired { return (true, false) }
@@ -411,7 +414,7 @@ final class ReplayQueue: @unchecked Sendable {
         }
     }
 
-    /// How long a portion may take while the stream takes all there is.
+    /// How long to go on with a portion while the stream takes everything.
     private static var moment: LazyDeadline {
         LazyDeadline(until: .after(.milliseconds(10))).withoutWaiting()
     }

@@ -1,13 +1,13 @@
 /// Where the run of a ``WebSocketApp`` stands.
 ///
-/// It is the only record of that, under the app's lock. The rules:
+/// This is the only record of it, and stands under the app's lock. The rules:
 ///
-/// * Any thread asks for the end with ``requestClose(_:)``; all other transitions are the dispatching
-///   thread's.
-/// * A request to close is kept until the dispatching thread has obeyed it, or has met the end anyway,
-///   whatever the run was doing. The first request counts.
-/// * No transition runs the user's code, and none lets go of an attempt or a connection: the caller
-///   keeps the former phase until it has left the lock.
+/// * Any thread may ask for the end with ``requestClose(_:)``; only the dispatching thread makes the
+///   other transitions.
+/// * A request to close is kept, whatever the run is doing, until the dispatching thread has obeyed it
+///   or the run has ended anyway. The first request counts.
+/// * No transition runs the user's code or releases an attempt or a connection: the caller keeps the
+///   former phase until it has left the lock.
 ///
 /// ```
 /// waiting ⇄ connecting → open → waiting | ended
@@ -18,9 +18,9 @@ enum RunPhase: Sendable {
     case waiting(until: Deadline)
     case connecting(OpeningAttempt)
     case open(OpenLink)
-    /// Somebody has asked for the end, which the dispatching thread is about to notice.
+    /// Somebody has asked for the end; the dispatching thread is about to notice.
     indirect case closeRequested(CloseRequest, during: RunPhase)
-    /// This end has begun the closing handshake: messages and their like are dropped.
+    /// This end has begun the closing handshake: messages, pings and pongs are dropped.
     case closing(OpenLink)
     case ended
 
@@ -36,7 +36,7 @@ enum RunPhase: Sendable {
 
     // MARK: For any thread
 
-    /// Asks for the end. False if there is nothing left to ask for.
+    /// Asks for the end. False if the end has been asked for, or has come, already.
     mutating func requestClose(_ request: CloseRequest) -> Bool {
         switch self {
         case .closeRequested, .closing, .ended: return false
@@ -62,7 +62,8 @@ enum RunPhase: Sendable {
         return true
     }
 
-    /// Obeys a request to close: there is a close frame to send, or else nothing is left but to end.
+    /// Obeys a request to close: begins the closing handshake if a connection is open, or else ends the
+    /// run. False without a request.
     mutating func obey() -> Bool {
         guard case .closeRequested(_, let former) = self else { return false }
         if case .open(let link) = former { self = .closing(link) } else { self = .ended }
@@ -89,7 +90,7 @@ enum RunPhase: Sendable {
     }
 }
 
-/// What a close carries and how long it may take.
+/// What a close frame carries, and how long closing may take.
 struct CloseRequest: Sendable {
     var payload: ClosePayload
     var timeout: Duration?

@@ -1,7 +1,7 @@
 /// Keys with deadlines, the earliest first: a binary heap.
 ///
-/// Nothing is ever removed except from the front: a changed deadline is another entry, and the old one
-/// comes up and does no harm.
+/// Entries are removed only from the front: a changed deadline is another entry, and the old one does
+/// no harm when it comes up.
 struct TimerQueue {
     private var heap: [(deadline: Deadline, key: Int)] = []
 

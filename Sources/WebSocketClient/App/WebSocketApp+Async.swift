@@ -8,8 +8,8 @@ extension WebSocketApp {
     /// ``close(code:reason:timeout:)``, or when a connection has ended and is not to be opened again.
     /// Cancelling the task closes the connection, within ``Timeouts/close``.
     ///
-    /// The signature is that of swift-service-lifecycle's `Service`: `extension WebSocketApp: @retroactive
-    /// Service {}` is all that it takes to run an app in a service group.
+    /// The signature is that of swift-service-lifecycle's `Service`, so `extension WebSocketApp:
+    /// @retroactive Service {}` is enough to run an app in a service group.
     ///
     /// - Throws: `CancellationError` if the task was cancelled, after the connection has been closed;
     ///   ``WebSocketError``: `invalidArgument` if the app is running already, `system` if the process is out
@@ -22,7 +22,7 @@ extension WebSocketApp {
         if Task.isCancelled { throw CancellationError() }
     }
 
-    /// Begins a run, which somebody has to dispatch; from now on it can be closed.
+    /// Begins a run, which the caller has to dispatch; from now on it can be closed.
     private func begin() throws -> Dispatcher {
         let dispatcher = try Dispatcher()
         try runForever(dispatcher: dispatcher)

@@ -3,11 +3,10 @@ import WebSocketProtocol
 extension WebSocketApp {
     // MARK: Facts
 
-    /// Whether it runs: from `runForever` to the end of its last
-    /// connection.
+    /// Whether the app runs: from `runForever` to the end of its last connection.
     public var isRunning: Bool { state.withLock { $0.run != nil } }
 
-    /// Whether the run, or the last one, has reported an error of a connection.
+    /// Whether the present run, or the last one, has reported a connection's error.
     public var hasErrored: Bool { self[\.hasErrored] }
 
     /// When the last keepalive ping was sent.
@@ -20,8 +19,8 @@ extension WebSocketApp {
     /// first one.
     public var roundTripTime: Duration? { self[\.roundTripTime] }
 
-    /// What the close frame of the last connection's peer carried; `nil` if it ended without one, and
-    /// before any has ended.
+    /// The peer's close frame on the last connection that ended; `nil` if none came, and before any
+    /// connection has ended.
     public var lastCloseFrame: ClosePayload? { self[\.lastCloseFrame] }
 
     // MARK: Choices
@@ -38,26 +37,26 @@ extension WebSocketApp {
         set { self[\.headers] = newValue }
     }
 
-    /// The name that ``headers`` had.
+    /// The former name of ``headers``.
     @available(*, unavailable, renamed: "headers")
     public var header: RequestHeaders {
         get { headers }
         set { headers = newValue }
     }
 
-    /// How a silent peer is noticed, if a run isn't told otherwise. Default: not at all.
+    /// How a silent peer is noticed, unless `runForever` is given other values. Default: not at all.
     public var keepalive: Keepalive? {
         get { self[\.keepalive] }
         set { self[\.keepalive] = newValue }
     }
 
-    /// Whether a run that isn't told otherwise connects again. Default: no.
+    /// Whether and when to connect again, unless `runForever` is given another plan. Default: never.
     public var reconnection: Reconnection? {
         get { self[\.reconnection] }
         set { self[\.reconnection] = newValue }
     }
 
-    /// Whether a run keeps what it sends until that has been acknowledged, to send it again after a drop.
+    /// Whether a run keeps messages until they have been acknowledged, to send them again after a drop.
     /// Read when a run begins. Default: no.
     public var replay: Replay? {
         get { self[\.replay] }
@@ -72,7 +71,7 @@ extension WebSocketApp {
         set { self[\.callbacks.onOpen] = newValue }
     }
 
-    /// Called in place of ``onOpen`` when a connection is open that isn't the first of its run.
+    /// Called in place of ``onOpen`` for every connection of a run but the first.
     public var onReconnect: Callback? {
         get { self[\.callbacks.onReconnect] }
         set { self[\.callbacks.onReconnect] = newValue }
@@ -97,8 +96,8 @@ extension WebSocketApp {
         set { self[\.callbacks.onContinuation] = newValue }
     }
 
-    /// Called with each error: once for a connection that ended abnormally or could not be
-    /// opened, and once for whatever another callback throws.
+    /// Called with each error: once for a connection that ended abnormally or could not be opened, and
+    /// once for each error that another callback throws.
     public var onError: ErrorCallback? {
         get { self[\.callbacks.onError] }
         set { self[\.callbacks.onError] = newValue }
@@ -124,8 +123,8 @@ extension WebSocketApp {
 
     // MARK: Inside
 
-    /// A part of the state, for any thread. The value that another replaces is let go of outside the
-    /// lock: what a callback captures may run any code when it goes.
+    /// A part of the state, for any thread. A replaced value is released outside the lock: releasing
+    /// what a callback captures may run any code.
     @inline(__always)
     private subscript<Value: Sendable>(
         _ part: any WritableKeyPath<State, Value> & Sendable

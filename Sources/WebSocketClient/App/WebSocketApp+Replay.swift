@@ -43,26 +43,26 @@ extension WebSocketApp {
 
     // MARK: Acknowledgement
 
-    /// Waits until everything that the app has accepted so far has been acknowledged by a pong, over as many
-    /// connections as it takes; at once without ``replay``.
+    /// Waits until pongs have acknowledged everything that the app has accepted so far, over as many
+    /// connections as it takes; returns at once without ``replay``.
     ///
-    /// To be called before ``close(timeout:)`` by whoever must know that all has arrived. Blocks the calling
-    /// thread for at most `timeout`.
+    /// Call it before ``close(timeout:)`` if you must know that everything has arrived. Blocks the
+    /// calling thread for at most `timeout`.
     ///
     /// - Parameter timeout: The limit; `nil` waits without end.
-    /// - Throws: ``WebSocketError``: `timedOut` (what is kept stays so), `connectionClosed` if the run ends
-    ///   before, `invalidArgument` in a callback, where acknowledgements are received.
+    /// - Throws: ``WebSocketError``: `timedOut` (the messages stay kept), `connectionClosed` if the run
+    ///   ends first, `invalidArgument` in a callback, as acknowledgements are received on that thread.
     @available(*, noasync)
     public func waitUntilAcknowledged(timeout: Duration? = nil) throws {
         try replayQueue?.waitUntilAcknowledged(timeout: timeout)
     }
 
-    /// What has become of what is kept, in this run or in the last one; all 0 without ``replay``. For any
-    /// thread.
+    /// Counts of the kept messages, in the present run or the last one; all 0 without ``replay``. For
+    /// any thread.
     public var replayStatus: ReplayStatus { replayQueue?.currentStatus ?? ReplayStatus() }
 
-    /// The messages that have been accepted and not acknowledged, oldest first: after the end of a run those
-    /// that may not have arrived. The next run begins with none. For any thread.
+    /// The messages that have been accepted and not acknowledged, oldest first; after the end of a run,
+    /// those that may not have arrived. The next run begins with none. For any thread.
     public var unacknowledgedMessages: [Message] { replayQueue?.messages ?? [] }
 
     // MARK: Inside

@@ -5,7 +5,7 @@ struct RunPlan {
     var options: ConnectOptions
     var keepalive: Keepalive?
     var reconnection: Reconnection?
-    /// What is kept of what the run sends, if anything is.
+    /// The messages that the run keeps, if it keeps any.
     var replay: ReplayQueue?
 }
 
@@ -35,8 +35,8 @@ extension WebSocketApp {
     ///   - origin: The `Origin` field.
     ///   - dispatcher: Runs this app together with others: then the call returns false at once, and
     ///     ``Dispatcher/dispatch()`` does the work.
-    ///   - suppressOrigin: Whether there is no `Origin` field.
-    ///   - suppressHost: Whether there is no `Host` field.
+    ///   - suppressOrigin: Whether to send no `Origin` field.
+    ///   - suppressHost: Whether to send no `Host` field.
     ///   - proxyType: The protocol that is spoken with the proxy.
     ///   - reconnect: Whether and when to connect again.
     /// - Returns: Whether an error of a connection was reported; false for a clean end.
@@ -97,12 +97,12 @@ extension WebSocketApp {
         return try run(plan, on: dispatcher)
     }
 
-    /// The reconnection of runs that aren't told otherwise, websocket-client's `set_reconnect`.
+    /// The reconnection of apps that have no plan of their own; websocket-client's `set_reconnect`.
     /// Default: none.
     public static var defaultReconnection: Reconnection? {
         get { Defaults.shared.withLock { $0.reconnection } }
         set {
-            // The former plan's closure is let go of outside the lock.
+            // The former plan's closure is released outside the lock.
             var value = newValue
             Defaults.shared.withLock { swap(&$0.reconnection, &value) }
         }
@@ -128,7 +128,7 @@ extension WebSocketApp {
             swap(&state.replayQueue, &queue)
             return true
         }
-        // The former run's is let go of outside the lock.
+        // The former run's is released outside the lock.
         withExtendedLifetime(queue) {}
         guard isFree else { throw WebSocketError.invalidArgument("The app is running already.") }
         dispatcher.start(self, plan, key: key)
@@ -156,8 +156,8 @@ extension WebSocketApp {
         run.dispatcher?.nudge(run.key)
     }
 
-    /// Makes a transition; false if it isn't possible any more. Whatever that replaces is let go of
-    /// outside the lock.
+    /// Makes a transition; false if it isn't possible any more. Replaced values are released outside
+    /// the lock.
     @discardableResult
     func transition(_ change: (inout RunPhase) -> Bool) -> Bool {
         let (isDone, former) = state.withLock { state -> (Bool, RunPhase?) in
@@ -182,7 +182,7 @@ extension WebSocketApp {
         former?.abandon()
     }
 
-    // MARK: What the session calls
+    // MARK: For the session
 
     func options(for plan: RunPlan) throws -> ConnectOptions {
         var options = plan.options
@@ -193,7 +193,7 @@ extension WebSocketApp {
         return options
     }
 
-    /// The connection is another one: what the former has not answered will stay so.
+    /// The connection is another one: pings that the former has not answered never will be.
     func forgetPings() { state.withLock { $0.awaitedPong = nil } }
 
     /// A connection is open, the first of the run or a further one.
@@ -215,7 +215,7 @@ extension WebSocketApp {
         return transition { $0.drop() }
     }
 
-    /// Calls a callback; what it throws goes to ``onError``.
+    /// Calls a callback; its errors go to ``onError``.
     func perform(_ callback: (WebSocketApp) throws -> Void) {
         do { try callback(self) } catch { onError?(self, error) }
     }
@@ -229,7 +229,7 @@ extension WebSocketApp {
         let now = ContinuousClock.now
         state.withLock { state in
             state.lastPing = now
-            // Of pings that are all alike, the first that waits is answered first.
+            // Of pings with equal payloads, the oldest is answered first.
             if state.awaitedPong?.payload != payload { state.awaitedPong = (payload, now) }
         }
     }

@@ -16,13 +16,13 @@ import WebSocketProtocol
 /// )
 /// ```
 ///
-/// All callbacks come on the thread that runs the app, one at a time, in the order of their causes.
-/// ``onClose`` is called once for each connection that ends and for each attempt to connect that fails.
-/// ``onError`` is called before it, unless the connection was closed cleanly: by ``close(timeout:)``, or
-/// by the peer with 1000, 1001 or no code. What a callback throws goes to ``onError``.
+/// All callbacks run on the app's thread, one at a time, in the order of events. ``onClose`` is called
+/// once for each connection that ends and for each attempt to connect that fails. ``onError`` is called
+/// before it, unless the connection was closed cleanly: by ``close(timeout:)``, or by the peer with
+/// 1000, 1001 or no code. Errors that a callback throws go to ``onError``.
 ///
-/// A callback that changes a variable of its surroundings needs a lock around it, as the compiler doesn't
-/// know that all callbacks come on one thread; <doc:ThreadsAndTimeouts> has an example.
+/// A callback that changes a captured variable needs a lock around it, as the compiler doesn't know
+/// that all callbacks run on one thread; <doc:ThreadsAndTimeouts> has an example.
 ///
 /// Everything else may be called from any thread.
 public final class WebSocketApp: Sendable {
@@ -30,7 +30,7 @@ public final class WebSocketApp: Sendable {
     public typealias Callback = @Sendable (WebSocketApp) throws -> Void
     /// A callback with a message.
     public typealias MessageCallback = @Sendable (WebSocketApp, Message) throws -> Void
-    /// A callback with a payload, what it is, and whether it ends its message.
+    /// A callback with a payload, its opcode, and whether it ends its message.
     public typealias DataCallback =
         @Sendable (WebSocketApp, _ payload: [UInt8], Opcode, _ isFinal: Bool) throws -> Void
     /// A callback with a further fragment of a message, and whether it is the last.
@@ -45,7 +45,7 @@ public final class WebSocketApp: Sendable {
     public typealias CloseCallback =
         @Sendable (WebSocketApp, CloseCode, _ reason: String) throws -> Void
 
-    /// The name that ``RequestHeaders`` had.
+    /// The former name of ``RequestHeaders``.
     @available(*, unavailable, renamed: "RequestHeaders")
     public typealias Header = RequestHeaders
 
@@ -76,7 +76,7 @@ public final class WebSocketApp: Sendable {
         var reconnection: Reconnection?
         var replay: Replay?
         var run: Run?
-        /// What the run keeps, or the last one kept.
+        /// The messages that the present run keeps, or the last one kept.
         var replayQueue: ReplayQueue?
         var hasErrored = false
         var awaitedPong: (payload: [UInt8], since: ContinuousClock.Instant)?
@@ -84,12 +84,12 @@ public final class WebSocketApp: Sendable {
         var lastPong: ContinuousClock.Instant?
         var roundTripTime: Duration?
         var lastCloseFrame: ClosePayload?
-        /// What has gone over the connections that have ended.
+        /// The counters of the connections that have ended, added up.
         var statistics = WebSocketStatistics()
         /// The counters of the present connection.
         var traffic: Traffic?
 
-        /// Adds what has gone over the present connection, which is over.
+        /// Adds the counters of the present connection, which has ended.
         mutating func countConnection() {
             if let traffic { statistics.add(traffic.statistics) }
             traffic = nil
@@ -167,9 +167,9 @@ public final class WebSocketApp: Sendable {
 
     /// Sends a text message; see `send(_:)`.
     ///
-    /// Blocks until the system has taken it, at most ``Timeouts/send``. Nothing is received while a
-    /// callback waits here: one that sends more than a peer takes in that itself waits for its answers
-    /// to be read should send from another thread. With ``replay``, it returns when the message is kept.
+    /// Blocks until the system has taken it, at most ``Timeouts/send``. While a callback waits here,
+    /// nothing is received; so if the peer stops reading until its own answers are read, send from
+    /// another thread. With ``replay``, it returns when the message is kept.
     ///
     /// - Parameter text: The message.
     /// - Returns: The length of the frame on the wire, header included.
@@ -201,7 +201,7 @@ public final class WebSocketApp: Sendable {
     ///
     /// - Parameters:
     ///   - payload: The payload.
-    ///   - opcode: What it is.
+    ///   - opcode: The kind of frame.
     /// - Returns: The length of the frame on the wire, header included.
     /// - Throws: ``WebSocketError``: `connectionClosed` if there is no open connection,
     ///   `invalidArgument` for a control frame of more than 125 bytes, `timedOut`, `aborted`.
@@ -226,9 +226,9 @@ public final class WebSocketApp: Sendable {
 
     /// Closes the connection with 1000 and ends the run; returns at once.
     ///
-    /// The closing handshake takes at most `timeout`, then `runForever` returns. An attempt to connect
-    /// ends at once, and so does the wait before the next one. An app that isn't running is left as it
-    /// is. For any thread, and for callbacks.
+    /// The closing handshake takes at most `timeout`; then `runForever` returns. An attempt to connect
+    /// ends at once, and so does the wait before the next one. Does nothing if the app isn't running.
+    /// For any thread, and for callbacks.
     ///
     /// - Parameter timeout: The limit. Default: ``Timeouts/close``, 3 s.
     public func close(timeout: Duration? = nil) {
@@ -236,7 +236,7 @@ public final class WebSocketApp: Sendable {
         requestClose(CloseRequest(payload: payload, timeout: timeout))
     }
 
-    /// Closes the connection with a code and ends the run; otherwise as ``close(timeout:)``.
+    /// Closes the connection with a code and ends the run; otherwise like ``close(timeout:)``.
     ///
     /// - Parameters:
     ///   - code: The reason as a number; 1000, 1001 or 3000 to 4999 are for applications.

@@ -4,22 +4,22 @@ enum TaskFailure: Error {
     case failed(WebSocketError)
 }
 
-/// Repeats an attempt, which never waits, until it gets something; the task sleeps in between.
+/// Repeats an attempt, which never waits, until it succeeds; the task sleeps in between.
 ///
 /// Rules:
 ///
 /// * No turn is held while a task sleeps: turns belong to threads.
-/// * An attempt that got something counts, even if the task has been cancelled or time has run out
+/// * An attempt that succeeded counts, even if the task has been cancelled or time has run out
 ///   meanwhile: nothing received is lost, and nothing accepted is reported as unsent.
-/// * A task that can go on and on lets others run from time to time.
+/// * A task that never has to wait lets others run from time to time.
 struct AttemptLoop {
     let slot: WaitSlot
     let reactor: Reactor
-    /// Asked after each attempt: the end of a connection that closes may have been set meanwhile.
+    /// Read after each attempt: the deadline of a closing connection may have been set meanwhile.
     var limit: () -> Deadline
     /// Whether the task's cancellation is ignored, as the limit bounds the loop.
     var isShielded = false
-    /// Whether readiness has to be asked for before a wait, as a would-block doesn't say so: over TLS, a
+    /// Whether to ask for readiness before a wait, because a would-block isn't proof: over TLS, a
     /// record without data stops a read although the socket has more.
     var isReady: (Interest) -> Bool = { _ in false }
 
@@ -65,7 +65,7 @@ struct AttemptLoop {
             } else {
                 attempts += 1
                 guard attempts.isMultiple(of: Self.attemptsInARow) else { continue }
-                // Bytes that keep coming don't keep time from running out.
+                // Time runs out even while bytes keep coming.
                 if limit().isPast { return .failure(.timedOut) }
                 await Task.yield()
             }

@@ -2,15 +2,15 @@ import Synchronization
 import WebSocketProtocol
 
 // Receiving for tasks: the attempts of Connection+Receive.swift, and a task's way to wait between them.
-// A message goes to the task that is inside; a task that is cancelled has taken nothing.
+// A message goes to the task inside the line; a cancelled task has taken nothing.
 extension Connection {
-    /// Repeats an attempt to receive, made in turn, until it gets something.
+    /// Repeats an attempt to receive, made in turn, until it succeeds.
     func receiving<Value>(
         timeout: Duration?,
         _ attempt: () throws(WebSocketError) -> Attempt<Value>
     ) async throws -> Value {
         if Task.isCancelled { throw CancellationError() }
-        // A frame that is there already needs no waiting in line, unless others do.
+        // If a frame is there already, the task needn't enter the line, unless others wait in it.
         if tasks.load()?.receivers.isOccupied != true {
             for _ in 0..<2 {
                 switch try inReceivingTurn(attempt) {
@@ -29,7 +29,7 @@ extension Connection {
         }
     }
 
-    /// As above, for a task that is in the line of receivers already.
+    /// As above, for a task that is in the receivers' line already.
     func receiving<Value>(
         by deadline: Deadline,
         _ tasks: ConnectionTasks,
@@ -89,8 +89,8 @@ extension Connection {
         }
     }
 
-    /// Hands all messages that are there to `body`, one after the other; false once `body` wants no
-    /// more.
+    /// Hands all messages that have arrived to `body`, one after the other; false once `body` returns
+    /// false.
     func attemptMessages(
         _ body: (Opcode, UnsafeRawBufferPointer) -> Bool
     ) throws(WebSocketError) -> Attempt<Bool> {
@@ -121,13 +121,13 @@ extension Connection {
         )
     }
 
-    /// Makes an attempt in turn; while another thread has the turn, there is only its end to wait for.
+    /// Makes an attempt in turn; while another thread holds the turn, the task waits for it to leave.
     private func inReceivingTurn<Value>(
         knocking slot: WaitSlot? = nil,
         _ attempt: () throws(WebSocketError) -> Attempt<Value>
     ) throws(WebSocketError) -> Attempt<Value> {
         guard receiver.turn.tryTake(orKnock: slot) else {
-            // After the slot has been left there: whoever ends the connection knocks as well.
+            // Checked after the slot has been registered: whoever ends the connection knocks as well.
             if let end { throw end }
             sender.uncork()
             return .wait([])
@@ -152,13 +152,13 @@ extension Connection {
 
     // MARK: Closing
 
-    /// Performs the closing handshake, however the task fares: at most `timeout` in all. Returns the peer's
-    /// close frame.
+    /// Performs the closing handshake, whether or not the task is cancelled: at most `timeout` in all.
+    /// Returns the peer's close frame.
     func closing(_ payload: ClosePayload, timeout: Duration?) async throws -> ClosePayload? {
         guard end == nil else { return closeReceived }
         let tasks = try startedTasks()
         let deadline = beginClosing(payload, timeout: timeout)
-        // A task that receives sees that there is a deadline now.
+        // A receiving task has to notice the new deadline.
         tasks.readiness.receiving.knock()
         do throws(TaskFailure) {
             try await tasks.receivers.enter(
@@ -182,7 +182,7 @@ extension Connection {
                 }
             }
         } catch {
-            // Unless that was the end, time is up.
+            // Time is up, unless the connection has ended.
             report(.deadlinePassed)
         }
         return closeReceived
@@ -190,7 +190,7 @@ extension Connection {
 }
 
 extension Turn {
-    /// Takes the turn if it is free; otherwise `slot` is knocked at when it is left or cancelled.
+    /// Takes the turn if it is free; otherwise knocks at `slot` when the turn is left or cancelled.
     func tryTake(
         as number: UInt = Threads.currentNumber,
         orKnock slot: WaitSlot?

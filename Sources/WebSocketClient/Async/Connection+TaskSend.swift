@@ -1,11 +1,12 @@
 import Synchronization
 import WebSocketProtocol
 
-// Sending for tasks. A frame is accepted in one attempt, after which the connection owns it: it goes out
-// whole, before the next one, whatever becomes of the task. Then the task waits until the stream has taken it:
-// that is how a peer that reads slowly slows its sender down.
+// Sending for tasks. A frame is accepted in one attempt; from then on the connection owns it, and it
+// goes out whole, before the next one, whatever happens to the task. Then the task waits until the
+// stream has taken it: that is how a slow reader slows its sender down.
 extension Connection {
-    /// Sends what `attempt` accepts, which is called in line until it has.
+    /// Calls `attempt`, inside the line, until it has accepted its frames, and waits until they have
+    /// been sent.
     func sending(
         timeout: Duration?,
         _ attempt: (WaitSlot?, LazyDeadline) throws(SendFailure) -> Attempt<StreamPosition>
@@ -14,7 +15,8 @@ extension Connection {
         try await sending(timeout: timeout, endingAt: &accepted, attempt)
     }
 
-    /// As above; `accepted` is where it ends, once it has been accepted, even if the call throws then.
+    /// As above; `accepted` is set to where the frames end once they have been accepted, even if the
+    /// call throws later.
     func sending(
         timeout: Duration?,
         endingAt accepted: inout StreamPosition?,
@@ -25,9 +27,10 @@ extension Connection {
         try await finishSending(timeout: timeout, endingAt: &accepted, attempt)
     }
 
-    /// Sends what `attempt` accepts if nothing has to be waited for; false otherwise.
+    /// As above, if that takes no waiting; false otherwise.
     ///
-    /// Not in the caller, whose frame would have to hold what waiting needs and be allocated for each message.
+    /// A function of its own, as the caller's async frame would otherwise have to hold what waiting
+    /// needs, and be allocated for each message.
     private func sendAtOnce(
         _ timeout: Duration?,
         _ accepted: inout StreamPosition?,
@@ -42,7 +45,8 @@ extension Connection {
         return sender.hasWritten(position) || sender.isOnlyCorked
     }
 
-    /// Waits for the turn of this task, unless the message has been accepted, and until the stream has it.
+    /// Waits for this task's place in the line, unless the message has been accepted, and then until
+    /// the stream has taken it.
     private func finishSending(
         timeout: Duration?,
         endingAt accepted: inout StreamPosition?,
@@ -75,7 +79,7 @@ extension Connection {
         }
     }
 
-    /// Accepts a control frame, whoever sends just now; false while too many of them wait.
+    /// Accepts a control frame, even while another thread sends; false while too many of them wait.
     func sendControl(_ frame: OutgoingFrame) throws -> Bool {
         if let end { throw end }
         let isAccepted: Bool
@@ -84,7 +88,7 @@ extension Connection {
         } catch {
             throw sendError(error)
         }
-        // Somebody has to write what the stream didn't take.
+        // The reactor has to write what the stream didn't take.
         if sender.hasUnsentBytes { _ = try startedTasks() }
         return isAccepted
     }

@@ -1,10 +1,10 @@
 import Synchronization
 
-/// What a connection needs once tasks use it: nothing of this exists before the first call that has to
-/// be awaited.
+/// What a connection needs once tasks use it: none of this exists before the first call that has to
+/// wait.
 final class ConnectionTasks: Sendable {
     let readiness: Readiness
-    /// The tasks that receive, and those that send: one of each at a time is inside.
+    /// The lines of the tasks that receive and of those that send; one task at a time is inside each.
     let receivers = TaskLine()
     let senders = TaskLine()
 
@@ -17,7 +17,7 @@ extension Connection {
     /// One at a time, as a descriptor can be registered only once.
     private static let starting = Locked(())
 
-    /// What tasks wait with; made when it is first needed.
+    /// Lets tasks wait for the descriptor; made when it is first needed.
     func startedTasks() throws(WebSocketError) -> ConnectionTasks {
         if let tasks = tasks.load() { return tasks }
         do throws(TransportError) {
@@ -37,7 +37,7 @@ extension Connection {
 
     /// Lets other tasks run after many calls that never had to wait.
     func yieldFromTimeToTime() async {
-        // By one task at a time, mostly; a number that is lost does no harm.
+        // Mostly used by one task at a time; a lost count does no harm.
         let calls = unawaitedCalls.load(ordering: .relaxed) &+ 1
         unawaitedCalls.store(calls, ordering: .relaxed)
         if calls.isMultiple(of: 256) { await Task.yield() }

@@ -1,5 +1,5 @@
-/// A blocking call on a thread of its own, for whose result a task waits: what a subclass overrides can't
-/// be taken apart into attempts.
+/// A blocking call on a thread of its own, whose result a task waits for: a method that a subclass
+/// overrides can't be split into attempts.
 final class HelperCall<Value: Sendable>: Sendable {
     private let slot = WaitSlot()
     private let result = Locked<Value?>(nil)
@@ -16,8 +16,8 @@ final class HelperCall<Value: Sendable>: Sendable {
         }
     }
 
-    /// Waits for the result, also in a task that has been cancelled; `onCancel` is called then, and may make
-    /// the call end early.
+    /// Waits for the result, even if the task is cancelled; `onCancel` is called then, and may make the
+    /// call end early.
     func value(onCancel: @escaping @Sendable () -> Void = {}) async -> Value {
         await withTaskCancellationHandler {
             while true {
@@ -43,8 +43,8 @@ final class HelperCall<Value: Sendable>: Sendable {
     }
 }
 
-/// A call of a subclass that receives, made for tasks: one at a time. The call of a task that was cancelled
-/// goes on, and what it gets goes to the next task.
+/// Calls a subclass's receiving method for tasks, one call at a time. After its task has been
+/// cancelled, a call goes on, and its result goes to the next task.
 final class OverriddenReceive<Value: Sendable>: Sendable {
     private typealias Call = HelperCall<Result<Value, any Error>>
 
@@ -83,7 +83,7 @@ final class OverriddenReceive<Value: Sendable>: Sendable {
     }
 }
 
-/// A subclass's calls of `receiveDataFrame(controlFrames:)`, apart by what they are asked for.
+/// Calls of a subclass's `receiveDataFrame(controlFrames:)`, one for each value of the argument.
 final class FrameCalls: Sendable {
     let withControlFrames = OverriddenReceive<Frame>()
     let withoutControlFrames = OverriddenReceive<Frame>()

@@ -2,12 +2,12 @@ import Synchronization
 
 /// The one thread that wakes tasks when their descriptors are ready or their time is up.
 ///
-/// It starts with the first call that has to be awaited, sleeps in epoll_wait(2) whenever nothing
-/// happens, and lives as long as the process. It runs nothing but the waking of tasks, and the writing of
-/// what a task has left or a connection has corked. A child made by fork(2) doesn't have this thread; its first call that awaits
-/// something starts another.
+/// It starts with the first call that has to wait, sleeps in epoll_wait(2) whenever nothing happens,
+/// and lives as long as the process. It only wakes tasks, and writes what a task has left or a
+/// connection has corked. A child made by fork(2) doesn't have this thread; its first call that has to
+/// wait starts another.
 final class Reactor: Sendable {
-    /// What time is up for, by number.
+    /// The slots and corks with deadlines, by number.
     private struct State {
         var members: [UInt64: Member] = [:]
         var lastKey: UInt64 = 0
@@ -15,9 +15,9 @@ final class Reactor: Sendable {
         var timed: [Int: TimedSlot] = [:]
         var corks: [Int: Cork] = [:]
         var lastTimer = 0
-        /// Those that have something to write, and room for it.
+        /// Connections that have something to write, and room for it.
         var writers: [Readiness] = []
-        /// When the thread wakes by itself.
+        /// When the thread will wake by itself.
         var wakesAt = Deadline.never
     }
 
@@ -27,7 +27,7 @@ final class Reactor: Sendable {
 
     private struct TimedSlot {
         var slot: WaitSlot
-        /// When to knock; later than the timer if the slot has been given more time meanwhile.
+        /// When to knock; later than its timer if the slot has been given more time meanwhile.
         var deadline: Deadline
     }
 
@@ -74,7 +74,7 @@ final class Reactor: Sendable {
         return key
     }
 
-    /// Forgets a descriptor that is about to be closed.
+    /// Removes a descriptor that is about to be closed.
     func remove(_ key: UInt64, descriptor: Int32) {
         // In a child, the epoll instance is still that of the parent.
         guard generation.isCurrent else { return }
@@ -82,7 +82,7 @@ final class Reactor: Sendable {
         poller.remove(descriptor)
     }
 
-    /// Has the thread write what is left for a descriptor; for any thread.
+    /// Has the reactor write what is left for a descriptor; for any thread.
     func write(_ readiness: Readiness) {
         state.withLock { $0.writers.append(readiness) }
         poller.wake()
@@ -90,12 +90,12 @@ final class Reactor: Sendable {
 
     // MARK: Time
 
-    /// Knocks at a slot when the deadline has passed, unless it is given another before: a slot has one
-    /// deadline. Returns the number under which to go on setting it.
+    /// Knocks at a slot when the deadline has passed, unless it is given another deadline first: a slot
+    /// has one. Returns the number by which to set it again.
     func setDeadline(_ deadline: Deadline, for slot: WaitSlot, timer: Int?) -> Int? {
         guard deadline != .never else { return timer }
         let (number, wakes) = state.withLock { state -> (Int, Bool) in
-            // A timer that comes up earlier looks at the deadline again.
+            // When an earlier timer comes up, it looks at the deadline again.
             if let timer, let known = state.timed[timer], known.deadline <= deadline {
                 state.timed[timer]?.deadline = deadline
                 return (timer, false)
@@ -110,7 +110,7 @@ final class Reactor: Sendable {
         return number
     }
 
-    /// Calls a cork when the deadline has passed, and again whenever it says.
+    /// Calls a cork when the deadline has passed, and again whenever the cork asks for it.
     func call(_ cork: Cork, at deadline: Deadline) {
         let wakes = state.withLock { state in
             state.lastTimer += 1
@@ -167,14 +167,14 @@ final class Reactor: Sendable {
             if !corks.isEmpty {
                 callCorks(corks)
                 corks.removeAll(keepingCapacity: true)
-                // They may have asked to be called before anybody else.
+                // They may have asked for an earlier call than anybody else.
                 continue
             }
             do throws(TransportError) {
                 try poller.wait(until: deadline) { changes.append($0) }
             } catch {
-                // The program has closed a descriptor that isn't its own. Tasks would sleep forever:
-                // let them try from time to time.
+                // The program has closed the reactor's descriptor. Tasks would sleep forever: let them
+                // try from time to time.
                 state.withLock { state in
                     for key in state.members.keys {
                         changes.append(
@@ -196,7 +196,7 @@ final class Reactor: Sendable {
             for (readiness, change) in reports {
                 readiness.report(change.ready, ended: change.ended)
             }
-            // The last reference to a connection may go here, outside the lock.
+            // The last reference to a connection may be released here, outside the lock.
             reports.removeAll(keepingCapacity: true)
         }
     }

@@ -1,10 +1,10 @@
-/// The readiness of one connection's descriptor, and where the tasks that wait for it sleep.
+/// The readiness of one connection's descriptor, and the slots where tasks wait for it.
 ///
 /// The descriptor is registered once, for as long as this lives: the reactor reports each change to
-/// both slots. There is one for whoever receives and one for whoever sends, as with TLS either may have
-/// to wait for either direction.
+/// both slots. There is one for receiving and one for sending, as with TLS either may have to wait for
+/// either direction.
 final class Readiness: @unchecked Sendable {
-    // Safe to send: `key` changes only before anybody else has this.
+    // Safe to send: `key` changes only before anybody else has a reference.
     let receiving = WaitSlot()
     let sending = WaitSlot()
 
@@ -31,7 +31,7 @@ final class Readiness: @unchecked Sendable {
         reactor.remove(key, descriptor: stream.descriptor)
     }
 
-    /// Has whoever waits look at what has become of the connection.
+    /// Wakes whoever waits, to look at the connection again.
     func knock() {
         receiving.knock()
         sending.knock()
@@ -40,7 +40,7 @@ final class Readiness: @unchecked Sendable {
     /// The descriptor has become ready.
     func report(_ ready: Interest, ended: Interest) {
         receiving.report(ready, ended: ended)
-        // Over TLS, a writer may wait for input; that there will be none is nothing to wake up for.
+        // Over TLS, a writer may wait for input; the end of input alone is no reason to wake it.
         let isOver = ended.contains(.write)
         if !sending.report(ready, ended: isOver ? ended : []) { write() }
     }
@@ -48,7 +48,7 @@ final class Readiness: @unchecked Sendable {
     /// Writes what tasks and threads have left.
     func write() {
         writeRest()
-        // A task may wait for its bytes to be written, by whomever.
+        // A task may be waiting for its bytes to be written, no matter by whom.
         sending.knock()
     }
 

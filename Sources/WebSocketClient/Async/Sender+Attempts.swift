@@ -1,14 +1,15 @@
 import Synchronization
 import WebSocketProtocol
 
-/// Where in the bytes that a stream takes something ends; see ``Sender/writtenBytes``.
+/// A position in the bytes that a stream takes; see ``Sender/writtenBytes``.
 typealias StreamPosition = UInt64
 
-// Sending without waiting: a frame is accepted, or it isn't and has left no trace. What the stream doesn't
-// take is held, and goes out before anything else. `limit` is that of the call; only the clock is looked at.
+// Sending without waiting: a frame is either accepted, or it isn't and has left no trace. What the
+// stream doesn't take is held, and goes out before anything else. `limit` is the call's; it is only
+// compared with the clock.
 extension Sender {
-    /// Accepts one frame, if that goes without waiting; returns where it ends. If another thread has
-    /// the turn, `slot` is knocked at when it becomes free.
+    /// Accepts one frame, if that takes no waiting; returns where it ends. If another thread holds the
+    /// turn, knocks at `slot` when it becomes free.
     func attemptSend(
         _ frame: OutgoingFrame,
         knocking slot: WaitSlot?,
@@ -18,7 +19,7 @@ extension Sender {
         return try attemptSend(from: &accepted, to: 1, knocking: slot, limit: limit) { _ in frame }
     }
 
-    /// Accepts frames by number, as far as that goes without waiting; done when all are.
+    /// Accepts frames by number, as many as it can without waiting; done when all are accepted.
     func attemptSend(
         from accepted: inout Int,
         to count: Int,
@@ -48,7 +49,7 @@ extension Sender {
             try begin(&now)
             while accepted < count {
                 let next = frame(accepted)
-                // A batch that compresses lets pass only what isn't compressed.
+                // While a batch compresses, only uncompressed messages may pass.
                 guard mayPass(next, from: owner) else { break }
                 do throws(SendFailure) {
                     try append(next, &now)
@@ -70,7 +71,8 @@ extension Sender {
         return mayPass(frame(accepted), from: owner) ? try tryLater() : passLater(slot)
     }
 
-    /// Calls `callback` once somebody lets go of what keeps others from sending; true if nobody does.
+    /// Calls `callback` once the reservation that keeps others from sending ends; true if there is
+    /// none.
     func callBackUnlessFree(_ callback: @escaping @Sendable () -> Void) -> Bool {
         guard turn.take(orCallBack: callback) else { return false }
         var now = LazyDeadline.immediate
@@ -80,7 +82,7 @@ extension Sender {
         return true
     }
 
-    /// Accepts a binary message from its own memory, which is gone afterwards.
+    /// Accepts a binary message from its own memory, which is used up.
     func attemptSend(
         consuming message: inout [UInt8],
         knocking slot: WaitSlot?,
@@ -119,7 +121,7 @@ extension Sender {
         return .got(position)
     }
 
-    /// Accepts a control frame, whoever has the turn; false while too many of them wait.
+    /// Accepts a control frame, whoever holds the turn; false while too many of them wait.
     func attemptControl(_ frame: OutgoingFrame) throws(SendFailure) -> Bool {
         guard try enqueue(frame) != nil else { return false }
         flushWithoutWaiting()
@@ -157,7 +159,7 @@ extension Sender {
         LazyDeadline(until: .after(.milliseconds(10))).withoutWaiting()
     }
 
-    /// Where everything ends that has been accepted. In turn only.
+    /// The end of everything that has been accepted. In turn only.
     var position: StreamPosition { writtenBytes &+ UInt64(outbox.value.heldCount) }
 
     /// Writes once, to find out what to wait for before another attempt. In turn only.
@@ -175,7 +177,7 @@ extension Sender {
         }
     }
 
-    /// Another message is under way in fragments, between which nothing else may pass.
+    /// Another message is under way in fragments, and no message may come between them.
     private func passLater<Value>(_ slot: WaitSlot?) -> Attempt<Value> {
         guard messages.tryTake(orKnock: slot) else { return .wait([]) }
         messages.leave()

@@ -1,11 +1,11 @@
 import WebSocketProtocol
 
-/// The right to send the fragments of one message (RFC 6455 §5.4), held by what isn't bound to a thread: a
-/// task, or an app that sends again what was lost.
+/// The right to send the fragments of one message (RFC 6455 §5.4), for a holder that isn't bound to a
+/// thread: a task, or an app that replays messages.
 ///
-/// It has to be given back with ``Sender/attemptEnd(_:knocking:)`` before it goes.
+/// It has to be given back with ``Sender/attemptEnd(_:knocking:)`` before it is released.
 final class FragmentReservation: Sendable {
-    /// A number that no thread has, as both are addresses of what is alive.
+    /// A number that no thread has, as both numbers are addresses of living objects.
     var number: UInt { UInt(bitPattern: ObjectIdentifier(self)) }
 }
 

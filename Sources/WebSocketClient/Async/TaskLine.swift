@@ -4,7 +4,7 @@
 /// belongs to threads, is taken only for steps that don't wait, so a task that sleeps keeps no thread out.
 final class TaskLine: Sendable {
     private final class Waiter: @unchecked Sendable {
-        // Safe to send: what changes does so under the line's lock.
+        // Safe to send: everything that changes is under the line's lock.
         let slot = WaitSlot()
         var isAdmitted = false
     }
@@ -93,7 +93,7 @@ final class TaskLine: Sendable {
             }
             switch hasLeft {
             case true: return failure
-            // Admitted, perhaps at the last moment: the caller sees what has happened besides.
+            // Admitted, perhaps at the last moment: the caller checks for cancellation and time-out.
             case false: return nil
             case nil: continue
             }

@@ -8,7 +8,7 @@ import WebSocketProtocol
 ///   nothing but control frames may come in between (RFC 6455 §5.4).
 /// * A message that has begun can't be taken back. If it won't be completed, the connection is closed, as a
 ///   close frame may come between fragments too, and the peer then drops what it has of the message.
-/// * `finish` or `abandon` has to be called before it goes.
+/// * `finish` or `abandon` has to be called before it is released.
 struct TaskMessage: ~Copyable {
     private let connection: Connection
     private let opcode: Opcode
@@ -131,8 +131,8 @@ struct TaskMessage: ~Copyable {
         self.tasks = nil
     }
 
-    /// Ends after an error: closes the connection if the message has begun and is not complete. Returns
-    /// what the caller is to hear.
+    /// Ends the message after an error: closes the connection if the message has begun and is not
+    /// complete. Returns the error to throw.
     mutating func abandon(
         after error: any Error,
         closeTimeout: Duration

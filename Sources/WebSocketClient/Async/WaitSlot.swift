@@ -4,12 +4,13 @@ import Synchronization
 ///
 /// Rules:
 ///
-/// * What happens while nobody sleeps is kept, each kind once, and ends the next wait for it at once. So
-///   "try, would block, wait" misses nothing, and a wait may end for nothing: who wakes tries again.
-/// * The end of a direction is kept for good: waiting for that direction ends at once, as trying finds the
-///   end. A change is reported once, and a reader that got less than it asked for, because the end
-///   came together with it, would wait forever.
-/// * A knock ends every wait. It stands for all that isn't readiness: cancellation, a time-out, a turn
+/// * Events that come while nobody sleeps are kept, each kind once, and end the next wait for them at
+///   once. So "try, would block, wait" misses nothing, and a wait may end for nothing: a task that
+///   wakes tries again.
+/// * The end of a direction is kept for good: waiting for that direction ends at once, as trying finds
+///   the end. For a change is reported only once: a reader that got less than it asked for, because the
+///   end came together with the data, would otherwise wait forever.
+/// * A knock ends every wait. It stands for everything but readiness: cancellation, a time-out, a turn
 ///   that has become free, the end.
 /// * One task waits at a time; anybody may report or knock, from any thread.
 /// * A wait allocates nothing.
@@ -41,25 +42,25 @@ final class WaitSlot: @unchecked Sendable {
         }
     }
 
-    /// The same until a deadline: the wait ends when it has passed, if for nothing else.
+    /// As above, until the deadline at the latest.
     func wait(for interest: Interest, until deadline: Deadline, on reactor: Reactor) async {
         timer = reactor.setDeadline(deadline, for: self, timer: timer)
         await wait(for: interest)
     }
 
-    /// Reports readiness, and which directions have ended; true if that woke somebody.
+    /// Reports readiness and ended directions; true if that woke a task.
     @discardableResult
     func report(_ ready: Interest, ended: Interest = []) -> Bool {
         happen(ready.union(ended).rawValue | ended.rawValue << Self.endedShift)
     }
 
-    /// Wakes whoever waits, for whatever, or else the next to wait.
+    /// Wakes the waiting task, whatever it waits for, or else ends the next wait.
     func knock() { happen(Self.hasKnock) }
 
     /// Whether a task waits here.
     var isOccupied: Bool { state.load(ordering: .relaxed) & Self.isWaiting != 0 }
 
-    /// Whether readiness has been reported that nobody has waited for; it counts once.
+    /// Whether readiness has been reported while nobody waited for it; asking clears it.
     func takeReadiness(_ interest: Interest) -> Bool {
         guard state.load(ordering: .relaxed) & interest.rawValue != 0 else { return false }
         let old = state.bitwiseAnd(~interest.rawValue, ordering: .acquiringAndReleasing).oldValue
@@ -71,7 +72,7 @@ final class WaitSlot: @unchecked Sendable {
         state & (interest.rawValue | hasKnock) != 0 || state >> endedShift & interest.rawValue != 0
     }
 
-    /// False if what is awaited has happened; then that is used up.
+    /// False if an awaited event has happened; that event is then used up.
     private func beginWaiting(for interest: Interest) -> Bool {
         var old = state.load(ordering: .relaxed)
         while true {
@@ -92,7 +93,7 @@ final class WaitSlot: @unchecked Sendable {
             let wakes = old & Self.isWaiting != 0 && Self.hasHappened(awaited, in: bits)
             var new = old | bits
             if wakes {
-                // What wakes somebody is used up with that.
+                // Events that wake a task are used up.
                 let used = awaited.rawValue | Self.hasKnock
                 new &= ~(used | Self.isWaiting | Self.directions << Self.awaitedShift)
             }

@@ -3,18 +3,18 @@ import WebSocketProtocol
 
 // How far the peer's system has acknowledged what was sent, and the wait for that.
 //
-// 1. A position counts frames' bytes as the stream takes them, and what the stream says of acknowledged bytes
-//    is never too much. Both outlive the connection's end, as long as this object lives: the kernel's
-//    count stays where it was when the connection was lost.
-// 2. No report comes when bytes are acknowledged, so a wait asks, at first after 1 ms and then less and less
-//    often, up to every 20 ms. It holds no turn, and the end of the connection ends it at once.
-// 3. Whether something has been acknowledged is looked at last: what arrived before the end still counts.
+// 1. A position counts frames' bytes as the stream takes them, and the stream never reports more
+//    acknowledged bytes than there are. Both stay known after the connection's end, as long as this
+//    object lives: the kernel's count stays where it was when the connection was lost.
+// 2. The system doesn't report acknowledgements, so a wait polls: first after 1 ms, then less and less
+//    often, down to every 20 ms. It holds no turn, and the end of the connection ends it at once.
+// 3. Acknowledgements are checked last: those that arrived before the end still count.
 extension Sender {
-    /// Sends one frame, and says where it ends: `position` is set once the frame has been accepted, even
-    /// if the call throws then.
+    /// Sends one frame, and says where it ends: `position` is set once the frame has been accepted,
+    /// even if the call throws later.
     ///
-    /// Unlike `send(_:timeout:)`, it never leaves the frame to another thread, as control frames may pass
-    /// what is left in the queue, and where it ends would not be known.
+    /// Unlike `send(_:timeout:)`, it never leaves the frame to another thread: control frames may
+    /// overtake frames in the queue, so their positions aren't known.
     func send(
         _ frame: OutgoingFrame,
         timeout: Duration?,
@@ -46,13 +46,13 @@ extension Sender {
     func writeAccepted(_ deadline: inout LazyDeadline) throws(SendFailure) -> StreamPosition {
         try takeTurn(&deadline)
         defer { leave(&deadline) }
-        // Done, even if nothing can be sent any more.
+        // Everything has been written, even if nothing more can be sent.
         guard holdsAccepted else { return position }
         try begin(&deadline)
         return position
     }
 
-    /// The same as far as that goes without waiting.
+    /// As above, as far as possible without waiting.
     func attemptWritingAccepted(
         knocking slot: WaitSlot?,
         limit: LazyDeadline
@@ -70,12 +70,13 @@ extension Sender {
         return .got(position)
     }
 
-    /// Whether something is accepted and not written. In turn only.
+    /// Whether bytes have been accepted and not written. In turn only.
     private var holdsAccepted: Bool {
         outbox.value.heldCount > 0 || queuedBytes.load(ordering: .relaxed) > 0
     }
 
-    /// How far the peer's system has acknowledged, at least; `nil` where the stream can't tell.
+    /// How far the peer's system has acknowledged the stream, at least; `nil` where that can't be
+    /// known.
     var acknowledgedPosition: StreamPosition? {
         guard let count = stream.acknowledgedBytes else { return nil }
         ledger.acknowledge(count - min(count, bytesBeforeFrames))
@@ -84,7 +85,7 @@ extension Sender {
 }
 
 extension Connection {
-    /// What ``WebSocket/acknowledged`` says of this connection.
+    /// The value of ``WebSocket/acknowledged`` for this connection.
     var acknowledged: SendReceipt {
         receipt(sender.acknowledgedPosition ?? 0)
     }
@@ -93,7 +94,7 @@ extension Connection {
         SendReceipt(position: position, connection: number)
     }
 
-    /// Sends a frame; `position` is set once it has been accepted, even if the call throws then.
+    /// Sends a frame; `position` is set once it has been accepted, even if the call throws later.
     func send(
         _ frame: OutgoingFrame,
         timeout: Duration?,
@@ -139,7 +140,7 @@ extension Connection {
         }
     }
 
-    /// The same while the task sleeps.
+    /// As above, while the task sleeps.
     func acknowledging(_ position: StreamPosition, timeout: Duration?) async throws {
         if Task.isCancelled { throw CancellationError() }
         if try hasAcknowledged(position) { return }
@@ -178,23 +179,23 @@ extension Connection {
         }
     }
 
-    /// Throws once waiting is of no use.
+    /// Throws if waiting is of no use.
     private func hasAcknowledged(_ position: StreamPosition) throws(WebSocketError) -> Bool {
         let end = end
         let isLost = end != nil || isGivenUp
         guard let acknowledged = sender.acknowledgedPosition else {
-            throw .invalidArgument("Only a TCP connection says what has been acknowledged.")
+            throw .invalidArgument("Acknowledgements are known only for TCP connections.")
         }
         if acknowledged >= position { return true }
         if let end { throw end }
         if isLost {
-            throw lostWhileSending(cause: "the system gave it up before all was acknowledged")
+            throw lostWhileSending(cause: "the system gave up before everything was acknowledged")
         }
         return false
     }
 
-    /// Whether the system has given the connection up. While this end hasn't ended it, that is the one
-    /// thing that poll(2) reports unasked.
+    /// Whether the system has given up the connection. As long as this end hasn't ended it, that is the
+    /// only event that poll(2) reports unasked.
     private var isGivenUp: Bool {
         var entries = [PollEntry(stream.descriptor, for: [])]
         return (try? Poll.wait(for: &entries, wakeUp: nil, until: .after(.zero))) == true
@@ -217,7 +218,7 @@ private final class AcknowledgementPause: @unchecked Sendable {
 
     static func next(after length: Duration) -> Duration { min(length * 2, longest) }
 
-    /// Waits for the length of the next pause, but not beyond `deadline` or the end.
+    /// Waits for the next pause, but not beyond `deadline` or the end.
     func wait(until deadline: Deadline) {
         let limit = Deadline.after(length).earlier(deadline)
         length = Self.next(after: length)
@@ -226,7 +227,7 @@ private final class AcknowledgementPause: @unchecked Sendable {
         while !hasEnded, queue.wait(until: limit) {}
     }
 
-    /// Ends the pause, and those to come.
+    /// Ends this pause and all later ones.
     func end() {
         queue.enter()
         hasEnded = true

@@ -1,15 +1,15 @@
 import WebSocketProtocol
 
-/// What a step of receiving came to; see ``Connection/receiveStep(_:)``.
+/// The result of a receiving step; see ``Connection/receiveStep(_:)``.
 enum ReceiveStep {
     case message(Message)
     /// A frame of a message, if fragments are asked for.
     case fragment(Frame)
     /// A ping, answered already, or a pong.
     case control(Opcode, [UInt8])
-    /// Something that is of no interest to the caller: take the next step.
+    /// Something that the caller didn't ask for: take the next step.
     case nothing
-    /// Nothing more until the stream is ready for this.
+    /// Nothing more, until the stream is ready for this.
     case wait(Interest)
     /// The connection has ended.
     case ended(WebSocketError)
@@ -22,14 +22,14 @@ enum ReceiveWish {
     case end
 }
 
-// Attempts never wait, and answer control frames. `waiting` is what makes a blocking call of one; the
-// dispatcher and async calls wait in their own ways. All of it is for the thread that holds the receiving
-// turn.
+// Attempts never wait, and they answer control frames. `waiting` turns one into a blocking call; the
+// dispatcher and async calls wait in their own ways. All of this is for the thread that holds the
+// receiving turn.
 extension Connection {
     // MARK: Steps
 
-    /// Receives what can be received without waiting, and answers control frames: at most one system
-    /// call that reads, so a caller who goes on for long looks at the clock between steps. In turn only.
+    /// Receives as much as it can without waiting, and answers control frames. It makes at most one
+    /// system call that reads, so that the caller can look at the clock between steps. In turn only.
     func receiveStep(_ wish: ReceiveWish) -> ReceiveStep {
         do throws(WebSocketError) {
             switch wish {
@@ -62,7 +62,7 @@ extension Connection {
 
     // MARK: Attempts
 
-    /// The next message, or control frame, which has been answered.
+    /// The next message or control frame; the latter has been answered.
     @inline(__always)
     func attemptEvent() throws(WebSocketError) -> Attempt<DecodedEvent> {
         try requireSameMode(.messages)
@@ -71,7 +71,7 @@ extension Connection {
         return attempt
     }
 
-    /// The next fragment, inflated, or control frame, which has been answered.
+    /// The next fragment, inflated, or control frame; the latter has been answered.
     func attemptFragment() throws(WebSocketError) -> Attempt<Frame> {
         try requireSameMode(.frames)
         let attempt = try attempt { () throws(ReceiveFailure) in
@@ -87,7 +87,7 @@ extension Connection {
         return attempt
     }
 
-    /// The next part of a message, or control frame, which has been answered.
+    /// The next part of a message or control frame; the latter has been answered.
     func attemptPart(
         into room: UnsafeMutableRawBufferPointer
     ) throws(WebSocketError) -> Attempt<DecodedPart> {
@@ -97,7 +97,7 @@ extension Connection {
         return attempt
     }
 
-    /// The next frame, unanswered: that is the caller's.
+    /// The next frame; answering it is up to the caller.
     func attemptFrame() throws(WebSocketError) -> Attempt<Frame> {
         try requireSameMode(.frames)
         let attempt = try attempt { () throws(ReceiveFailure) in try receiver.nextFrame() }
@@ -107,15 +107,15 @@ extension Connection {
         return attempt
     }
 
-    /// The next control frame, which has been answered; messages are dropped.
+    /// The next control frame, answered already; messages are dropped.
     func attemptControl() throws(WebSocketError) -> Attempt<DecodedEvent> {
         let attempt = try attempt { () throws(ReceiveFailure) in try receiver.nextControl() }
         if case .got(.control(let opcode, let payload)) = attempt { answer(opcode, payload) }
         return attempt
     }
 
-    /// Hands the next message, or fragment if those are delivered, to `body` where it lies; `nil` for a
-    /// control frame, which has been answered.
+    /// Hands the next message, or fragment if those are delivered, to `body` in place; `nil` for a
+    /// control frame, answered already.
     func attemptLending(
         to body: (Opcode, UnsafeRawBufferPointer) -> Bool
     ) throws(WebSocketError) -> Attempt<Bool?> {
@@ -135,7 +135,7 @@ extension Connection {
         case .got(.message(let opcode, let bytes)):
             return .got(receiver.lending { body(opcode, bytes) })
         case .got(.assembledMessage(let opcode)):
-            // Out of the assembler while it is looked at, as `body` may go on receiving.
+            // Taken out of the assembler meanwhile, as `body` may go on receiving.
             var bytes = receiver.decoder.assembler.takeBytes()
             defer { receiver.decoder.assembler.recycle(&bytes) }
             let result = bytes.withUnsafeBytes { bytes in
@@ -148,7 +148,7 @@ extension Connection {
         }
     }
 
-    /// Makes the attempt that fits what the connection awaits, and reports what it meets.
+    /// Makes the attempt that suits what the connection awaits, and reports failures.
     @inline(__always)
     private func attempt<Value>(
         _ receive: () throws(ReceiveFailure) -> Attempt<Value>
@@ -167,7 +167,7 @@ extension Connection {
         }
     }
 
-    /// A message has to be received to its end in the mode that began it: another would miss its
+    /// A message has to be received to its end in the mode that began it: another mode would miss its
     /// beginning.
     @inline(__always)
     private func requireSameMode(_ mode: ReceiveMode) throws(WebSocketError) {
@@ -210,7 +210,7 @@ extension Connection {
             return try nextFragment(&deadline, controlFrames: controlFrames)
         }
         while true {
-            // The payload of a control frame stays where it is while that is answered.
+            // The payload of a control frame stays in place while the frame is answered.
             switch try waiting(&deadline, { () throws(WebSocketError) in try attemptEvent() }) {
             case .control(let opcode, let payload):
                 if controlFrames, opcode != .close {
@@ -238,7 +238,7 @@ extension Connection {
         }
     }
 
-    /// Hands the next message, or fragment if those are delivered, to `body` where it lies; returns what
+    /// Hands the next message, or fragment if those are delivered, to `body` in place; returns what
     /// `body` returns.
     func lendMessage(
         _ deadline: inout LazyDeadline,
@@ -253,11 +253,11 @@ extension Connection {
         }
     }
 
-    /// Hands the small messages that have arrived to `body`, one after the other, for a caller that has just
-    /// received one; false once `body` has returned that.
+    /// Hands the small messages that have arrived to `body`, one after the other, for a caller that has
+    /// just received one; false once `body` has returned false.
     ///
-    /// Fast because between two of them nothing is looked at but the window, and whether there may be more:
-    /// neither the clock nor how to wait.
+    /// Fast because between two messages it checks only the window and whether there may be more, not
+    /// the clock.
     func lendSmallMessages(
         to body: (Opcode, UnsafeRawBufferPointer) -> Bool
     ) throws(WebSocketError) -> Bool {
@@ -317,7 +317,7 @@ extension Connection {
         }
     }
 
-    // MARK: What is reported
+    // MARK: Reports
 
     private func answer(_ opcode: Opcode, _ payload: UnsafeRawBufferPointer) {
         switch opcode {
@@ -343,7 +343,8 @@ extension Connection {
         }
     }
 
-    /// Joins a frame to its message; `nil` until that is whole. For those who read single frames.
+    /// Joins a frame to its message; `nil` until the message is complete. For callers that read single
+    /// frames.
     func join(_ frame: Frame) -> Frame? {
         do throws(ProtocolViolation) {
             if deliversFragments { return try receiver.decoder.fragment(frame) }
@@ -377,11 +378,11 @@ extension Connection {
         return try body(&deadline)
     }
 
-    /// Repeats an attempt until it gets something, and waits in between; this is where a call blocks.
+    /// Repeats an attempt until it succeeds, and waits in between; this is where a call blocks.
     ///
     /// A call goes on beyond its deadline as long as its message is there, but not forever: see
     /// `LazyDeadline.isStrict`. Once the connection only awaits its end, the closing handshake's
-    /// deadline counts.
+    /// deadline applies.
     @inline(__always)
     func waiting<Value>(
         _ deadline: inout LazyDeadline,
@@ -395,7 +396,7 @@ extension Connection {
             case .wait(let awaited): interest = awaited
             }
             if awaitsFrames {
-                // A peer that never stops sending never makes anybody wait, or not for long.
+                // With a peer that never stops sending, no call would ever wait, or not for long.
                 if deadline.isOverAfterAttempt() { throw .timedOut(.receiving) }
                 if interest.isEmpty { continue }
                 guard try wait(for: interest, &deadline) else { throw .timedOut(.receiving) }

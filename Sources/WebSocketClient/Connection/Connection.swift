@@ -3,15 +3,16 @@ import WebSocketProtocol
 
 /// An open connection: the two halves, and the life that joins them.
 ///
-/// What a frame, a close, a violation or a loss means is decided by ``ConnectionLife``; here its events are
-/// reported and its answers sent. It lives as long as somebody uses it: the descriptor is closed when the
-/// last call has left.
+/// ``ConnectionLife`` decides what a frame, a close, a violation or a loss means; this class reports
+/// events to it and sends its answers. It lives as long as somebody uses it: the descriptor is closed
+/// when the last call has left.
 final class Connection: Sendable {
     private struct State: ~Copyable {
         var life: ConnectionLife
-        /// What every later call throws.
+        /// The error that every later call throws.
         var end: WebSocketError?
-        /// How long a closing handshake may take, and when that time is over. It never moves back.
+        /// How long a closing handshake may take, and when that time is over. The deadline never moves
+        /// back.
         var closeTimeout: Duration
         var closeDeadline: Deadline?
     }
@@ -24,18 +25,18 @@ final class Connection: Sendable {
     let receiver: Receiver
     var traffic: Traffic { sender.traffic }
     let deliversFragments: Bool
-    /// How messages are compressed, if that was agreed.
+    /// How messages are compressed, if compression was agreed.
     let deflateChoice: DeflateChoice?
     private let state: Locked<State>
-    /// What the life awaits, for those who would not take the lock for every message.
+    /// What ``life`` awaits, readable without taking the lock for every message.
     private let awaited = Atomic<UInt8>(ConnectionLife.Awaited.frames.rawValue)
     /// Whether the closing handshake has a deadline.
     private let hasCloseDeadline = Atomic<Bool>(false)
     /// Whether nothing more can be sent, although something may still be there to receive.
     private let cannotSend = Atomic<Bool>(false)
-    /// What tasks wait with, once one has had to.
+    /// Lets tasks wait; made when the first one has to.
     let tasks = LazyReference<ConnectionTasks>()
-    /// How many calls of tasks never had to wait.
+    /// How many calls of tasks didn't have to wait.
     let unawaitedCalls = Atomic<UInt32>(0)
 
     init(_ opened: OpenedStream, role: Role, options: ConnectOptions) {
@@ -79,7 +80,7 @@ final class Connection: Sendable {
 
     // MARK: Its life
 
-    /// Why nothing more can be done, once that is so.
+    /// Why nothing more can be done; `nil` as long as something can.
     @inline(__always)
     var end: WebSocketError? { hasEnded ? whyEnded : nil }
 
@@ -90,7 +91,7 @@ final class Connection: Sendable {
         return .connectionClosed(facts)
     }
 
-    /// Whether there may be more than the end of the stream to receive.
+    /// Whether there may be anything but the end of the stream to receive.
     var awaitsFrames: Bool {
         awaited.load(ordering: .acquiring) == ConnectionLife.Awaited.frames.rawValue
     }
@@ -99,7 +100,7 @@ final class Connection: Sendable {
         awaited.load(ordering: .acquiring) == ConnectionLife.Awaited.nothing.rawValue
     }
 
-    /// Lets every thread see what has been received, if this one, or none, receives just now.
+    /// Lets every thread see what has been received, unless another thread is receiving.
     func publishCounts() {
         if receiver.turn.tryTake() {
             receiver.publishCounts()
@@ -109,13 +110,13 @@ final class Connection: Sendable {
         }
     }
 
-    /// Whether it can be used, as far as has been seen.
+    /// Whether it can be used, as far as is known.
     var isOpen: Bool { !hasEnded && !cannotSend.load(ordering: .relaxed) }
 
-    /// The peer's close frame, once it came.
+    /// The peer's close frame, once it has come.
     var closeReceived: ClosePayload? { state.withLock { $0.life.closeReceived } }
 
-    /// By when the closing handshake has to be done; `nil` before it begins.
+    /// The deadline of the closing handshake; `nil` before it begins.
     var closeDeadline: Deadline? {
         hasCloseDeadline.load(ordering: .acquiring) ? state.withLock { $0.closeDeadline } : nil
     }
@@ -128,13 +129,14 @@ final class Connection: Sendable {
     /// Ends the connection at once, from any thread; calls in flight throw ``WebSocketError/aborted``.
     func abort() { finish(.aborted) }
 
-    /// Gives the connection up for a reason that its life doesn't know; the first reason stays.
+    /// Gives up the connection for a reason that its life doesn't know; the first reason stays.
     func finish(_ error: WebSocketError) {
         _ = handle(.aborted, insteadOfAborted: error)
         stream.abort()
     }
 
-    /// Reports what happened, and sends the answer without waiting; `payload` is what a pong repeats.
+    /// Reports an event, and sends the answer without waiting; `payload` is the ping's, which the pong
+    /// repeats.
     func report(
         _ event: ConnectionLife.Event,
         _ payload: UnsafeRawBufferPointer = UnsafeRawBufferPointer(start: nil, count: 0)
@@ -142,8 +144,8 @@ final class Connection: Sendable {
         switch handle(event) {
         case .nothing: break
         case .pong:
-            // A peer that doesn't read its pongs must not stop this end from reading. What fails here
-            // fails because nothing can be sent any more, which the next call that sends reports.
+            // A peer that doesn't read its pongs must not stop this end from reading. If this fails,
+            // nothing can be sent any more, which the next sending call reports.
             try? sender.sendWithoutWaiting(OutgoingFrame(opcode: .pong, payload: payload))
         case .close(let payload):
             do throws(SendFailure) {
@@ -199,7 +201,7 @@ final class Connection: Sendable {
         }
     }
 
-    /// Sends a control frame as far as that goes at once; the rest is written by whoever waits.
+    /// Sends as much of a control frame as the stream takes at once; whoever waits writes the rest.
     func sendWithoutWaiting(_ frame: OutgoingFrame) throws(WebSocketError) {
         do throws(SendFailure) {
             try sender.sendWithoutWaiting(frame)
@@ -245,8 +247,8 @@ final class Connection: Sendable {
         }
     }
 
-    /// A time-out leaves the connection usable; anything else ends its sending half. What the peer
-    /// sent before, a close frame perhaps, can still be received.
+    /// A time-out leaves the connection usable; any other failure ends its sending half. What the peer
+    /// has sent, perhaps a close frame, can still be received.
     func sendError(_ failure: SendFailure) -> WebSocketError {
         if let end { return end }
         switch failure {
@@ -265,7 +267,7 @@ final class Connection: Sendable {
         }
     }
 
-    /// The system has given the connection up, as a call found out that doesn't write.
+    /// Notes that the system has given up the connection, as a call that doesn't write has found out.
     func lostWhileSending(cause: String) -> WebSocketError {
         if let end { return end }
         cannotSend.store(true, ordering: .relaxed)
@@ -274,8 +276,8 @@ final class Connection: Sendable {
 
     // MARK: Closing
 
-    /// Begins the closing handshake, unless it has begun: it is over by the returned deadline at the
-    /// latest. Whoever receives has to go on.
+    /// Begins the closing handshake, unless it has begun; returns its deadline. Whoever receives has to
+    /// go on receiving.
     @discardableResult
     func beginClosing(_ payload: ClosePayload, timeout: Duration?) -> Deadline {
         let deadline = state.withLock { state in
@@ -298,7 +300,8 @@ final class Connection: Sendable {
             receiveEnd(by: deadline)
             receiver.leave()
         case .alreadyHeld where receiver.isLending:
-            // From inside a loop over messages: go on in its turn, beside the message it looks at.
+            // Called from inside a loop over messages: go on in the loop's turn, and keep the message
+            // that it looks at.
             receiver.keepLentMessage()
             receiveEnd(by: deadline)
         case .alreadyHeld, .timedOut, .cancelled:
@@ -315,7 +318,7 @@ final class Connection: Sendable {
                 _ = try waiting(&limit) { () throws(WebSocketError) in try attemptControl() }
             }
         } catch {
-            // Unless that was the end, time is up.
+            // Time is up, unless the connection has ended.
             report(.deadlinePassed)
         }
     }

@@ -1,20 +1,20 @@
 import Synchronization
 
-/// Keeps account of the messages that a sender has corked, and sees to it that they go out in time.
+/// Counts the messages that a sender has corked, and makes sure that they go out in time.
 ///
 /// Rules:
-/// 1. The time runs from the first message in an empty cork. The sender stores the count and then looks
-///    whether a timer is set; the reactor takes its timer away and then looks at the count; so one of them sees
-///    the other.
-/// 2. The timer stays set while the cork is in use, so that a sender sets it, which takes a system call, only
-///    after a pause. It comes up when the first message is due, or before.
-/// 3. The reactor writes what goes without waiting. With a peer that reads too slowly it tries again, less and
-///    less often; the next message waits for that peer anyway, as without corking.
-/// 4. A sender that doesn't pause asks for the time at each 64th message, and writes by itself shortly before
-///    the first one is due, so that the reactor need not take the turn away from it.
+/// 1. The time runs from the first message in an empty cork. The sender stores the count and then
+///    checks whether a timer is set; the reactor removes its timer and then checks the count; so one of
+///    them sees the other.
+/// 2. The timer stays set while the cork is in use, so that a sender has to set it, which takes a
+///    system call, only after a pause. It comes up when the first message is due, or earlier.
+/// 3. The reactor writes without waiting. With a peer that reads too slowly it tries again, less and
+///    less often; the next message has to wait for that peer anyway, as without corking.
+/// 4. A sender that doesn't pause reads the clock at every 64th message, and writes by itself shortly
+///    before the first one is due, so that the reactor needn't take the turn away from it.
 final class Cork: Sendable {
     enum Addition {
-        /// The first message: see to the timer.
+        /// The first message: make sure that a timer is set.
         case first
         case another
         /// It is time to write.
@@ -26,25 +26,25 @@ final class Cork: Sendable {
     private let advance: Int64
     /// How many messages are corked; changed in turn.
     private let count = Atomic<Int>(0)
-    /// How many messages were accepted and can't go out any more.
+    /// How many accepted messages can't go out any more.
     private let lostCount = Atomic<Int>(0)
     /// Whether nothing can be lost any more.
     let isSettled = Atomic<Bool>(false)
-    /// Whether somebody is about to wait for the peer, and wants what is corked to go out first.
+    /// Whether somebody is about to wait for the peer, and wants the corked messages to go out first.
     let isFlushWanted = Atomic<Bool>(false)
 
     /// When the first message is due, by the clock.
     private let deadline = Atomic<Int64>(.max)
     private let hasTimer = Atomic<Bool>(false)
-    /// Whether something has been corked since the timer came up last.
+    /// Whether a message has been corked since the timer last came up.
     private let isInUse = Atomic<Bool>(false)
     /// How long to wait before the next try; touched by the reactor's thread.
     private let pause = Locked(Cork.shortestPause)
-    /// Writes what is corked; true if something is left, as the stream is full.
+    /// Writes the corked messages; true if something is left, as the stream is full.
     private let write: @Sendable () -> Bool
 
     private static let messagesPerLook = 64
-    /// Less would keep the reactor busy, and more makes no difference.
+    /// A shorter time would keep the reactor busy; a longer one makes no difference.
     private static let shortestDelay = Duration.microseconds(10)
     private static let longestDelay = Duration.seconds(3600)
     private static let shortestPause = Duration.milliseconds(1)
@@ -59,7 +59,7 @@ final class Cork: Sendable {
     /// Whether messages are corked.
     var isHolding: Bool { count.load(ordering: .relaxed) > 0 }
 
-    /// How many messages were accepted and can't go out any more.
+    /// How many accepted messages can't go out any more.
     var lost: Int { lostCount.load(ordering: .relaxed) }
 
     // MARK: In turn
@@ -79,7 +79,7 @@ final class Cork: Sendable {
         return Deadline.now.nanoseconds >= limit ? .due : .another
     }
 
-    /// All that was corked has gone out.
+    /// All corked messages have gone out.
     func becameEmpty() { count.store(0, ordering: .relaxed) }
 
     /// The connection has failed, and this many messages are left in its buffer.
@@ -91,8 +91,8 @@ final class Cork: Sendable {
 
     // MARK: Time
 
-    /// Has the reactor write the first message in time; called without the turn. False if the reactor can't
-    /// be started.
+    /// Has the reactor write the first message in time; called without holding the turn. False if the
+    /// reactor can't be started.
     func setTimer() -> Bool {
         guard !hasTimer.load(ordering: .sequentiallyConsistent),
             !hasTimer.exchange(true, ordering: .sequentiallyConsistent)
@@ -108,7 +108,7 @@ final class Cork: Sendable {
 
     private var due: Deadline { Deadline(nanoseconds: deadline.load(ordering: .relaxed)) }
 
-    /// The timer has come up; returns when to call again. On the reactor's thread.
+    /// Called by the reactor when the timer has come up; returns when to call again.
     func timeIsUp() -> Deadline? {
         if isHolding {
             guard due.isPast else { return due }

@@ -9,9 +9,9 @@ import WebSocketProtocol
 struct FrameEncoder: ~Copyable {
     let masks: Bool
     private let makeMaskingKey: (@Sendable () -> UInt32)?
-    /// Messages of fewer bytes go as they are; all of them if nothing was negotiated.
+    /// Messages of fewer bytes are sent uncompressed; all of them if nothing was negotiated.
     let compressionThreshold: Int
-    /// `nil` where nothing is compressed, and while another encoder has it.
+    /// `nil` if nothing is compressed, and while another encoder has it.
     var deflater: Deflater?
 
     private var buffer: IOBuffer?
@@ -20,9 +20,9 @@ struct FrameEncoder: ~Copyable {
     /// Where the bytes in the buffer begin and end.
     private var start = 0
     private var end = 0
-    /// Whether the buffer begins with a frame, and not within one.
+    /// Whether the buffer begins at the start of a frame.
     private(set) var isAligned = true
-    /// What has been encoded since somebody last took the sums.
+    /// Counts the encoded frames since it was last emptied.
     var tally = FrameTally()
 
     /// With less room in the buffer than this, a compressed message begins in the next one.
@@ -58,7 +58,7 @@ struct FrameEncoder: ~Copyable {
         isAligned = true
     }
 
-    /// Takes over what another encoder has encoded, in exchange for its own, which is nothing.
+    /// Takes what another encoder has encoded, in exchange for its own empty buffer.
     mutating func adopt(_ other: inout FrameEncoder) {
         swap(&buffer, &other.buffer)
         swap(&base, &other.base)
@@ -85,10 +85,10 @@ struct FrameEncoder: ~Copyable {
         body(UnsafeRawBufferPointer(start: base + start, count: end - start))
     }
 
-    /// How many messages end in the buffer behind what has been written.
+    /// How many messages end in the part of the buffer that hasn't been written.
     func countUnwrittenMessages() -> Int {
         guard let base, start < end else { return 0 }
-        // Within one frame, as no other follows it in the buffer.
+        // The buffer ends within one frame, and no other follows.
         guard isAligned else { return 1 }
         let bytes = UnsafeRawBufferPointer(start: base, count: end)
         var position = 0
@@ -102,7 +102,7 @@ struct FrameEncoder: ~Copyable {
 
     // MARK: Encoding
 
-    /// Encodes a frame if it certainly fits behind what is there.
+    /// Encodes a frame if it is certain to fit behind what is there.
     @inline(__always)
     mutating func encodeWhole(_ frame: OutgoingFrame) throws(SendFailure) -> Bool {
         let count = frame.payload.count
@@ -119,13 +119,13 @@ struct FrameEncoder: ~Copyable {
         return try encode(&cursor)
     }
 
-    /// Whether a frame needs neither compression nor a check, and no other frame's compression is affected.
+    /// Whether a frame only has to be masked, and doesn't affect the compression of others.
     @inline(__always)
     private func owesOnlyMask(_ frame: OutgoingFrame) -> Bool {
         compressionThreshold == .max && !frame.needsUTF8Check && !frame.isCompressed
     }
 
-    /// Most frames: masked behind others, for which the buffer has room.
+    /// Encodes a frame as most are: masked behind others, in a buffer that has room for it.
     @inline(__always)
     private mutating func encodePlain(_ frame: OutgoingFrame) throws(SendFailure) {
         let base = borrow()
@@ -157,7 +157,7 @@ struct FrameEncoder: ~Copyable {
             return encodePayload(&cursor)
         }
         if count > IOBuffer.size - FrameHeader.maximumLength {
-            // It will be sent piece by piece, and a part can't be taken back: check it ahead.
+            // It will be sent piece by piece, and a part can't be taken back: check all of it first.
             try cursor.check()
             return try encode(&cursor)
         }
@@ -282,7 +282,7 @@ struct FrameEncoder: ~Copyable {
 
 // Compression on the way out, RFC 7692 §7.2.1.
 extension FrameEncoder {
-    /// Compresses a message straight into the buffer; what fills the buffer goes as a fragment.
+    /// Compresses a message straight into the buffer; each full buffer is sent as a fragment.
     private mutating func encodeCompressed(
         _ cursor: inout FrameCursor
     ) throws(SendFailure) -> Bool {
@@ -296,8 +296,8 @@ extension FrameEncoder {
         return isComplete
     }
 
-    /// Makes one frame of as much as fits: the room for its header is guessed, and the payload moved
-    /// down where the header came out shorter.
+    /// Makes one frame of as much as fits: the header's length is guessed, and the payload moved down
+    /// if the header turns out shorter.
     private mutating func compress(
         _ cursor: inout FrameCursor,
         key: UInt32?,
@@ -349,7 +349,7 @@ extension FrameEncoder {
         _ cursor: inout FrameCursor,
         into bytes: inout [UInt8]
     ) throws(SendFailure) {
-        // Dropped and not given back if an error is thrown, which only a shortage of memory causes.
+        // Dropped, not given back, if an error is thrown; only a shortage of memory causes one.
         let buffer = IOBuffer.borrow()
         var isComplete = false
         while !isComplete {
@@ -366,7 +366,7 @@ extension FrameEncoder {
 extension FrameTally {
     /// Counts a frame; `length` is that of its header.
     ///
-    /// Most frames are whole messages that go as they are: three additions, compiled into the encoder.
+    /// Most frames are whole, uncompressed messages: three additions, inlined into the encoder.
     @inline(__always)
     mutating func count(_ frame: OutgoingFrame, header length: Int) {
         let payload = frame.payload.count
@@ -389,8 +389,8 @@ extension FrameTally {
 }
 
 extension FrameHeader {
-    /// The length of the frame that begins at `position`, header included, and whether a message ends
-    /// with it; nil if no whole frame is there. For frames that this end has made.
+    /// The length of the frame that begins at `position`, header included, and whether it ends a
+    /// message; nil if no whole frame is there. For frames that this end has made.
     static func measure(
         _ bytes: UnsafeRawBufferPointer,
         at position: Int,
@@ -398,7 +398,7 @@ extension FrameHeader {
     ) -> (length: Int, endsMessage: Bool)? {
         guard position < bytes.count else { return nil }
         let rest = UnsafeRawBufferPointer(rebasing: bytes[position...])
-        // The role of the end that would receive it.
+        // The role of the receiving end.
         guard let decoded = try? decode(rest, role: isMasked ? .server : .client) else {
             return nil
         }

@@ -1,9 +1,9 @@
 import WebSocketProtocol
 
 /// Collects the frames of a batch in a buffer of its own and writes them with as few calls as the buffer
-/// allows. It has the turn only while it writes, so a batch whose body waits holds nobody up.
+/// allows. It holds the turn only while it writes, so a batch whose body waits holds up nobody.
 ///
-/// `finish()` has to be called before it goes.
+/// `finish()` has to be called before it is released.
 struct FrameWriter: ~Copyable {
     private let sender: Sender
     private var encoder: FrameEncoder
@@ -12,9 +12,9 @@ struct FrameWriter: ~Copyable {
     private var reservation: MessageReservation?
     private let isMessage: Bool
     private var hasCompressor = false
-    /// What is compressed side by side, where that was agreed.
+    /// The messages that are compressed side by side, where that was agreed.
     private var pipeline: DeflatePipeline?
-    /// Time ran out on something that was accepted all the same.
+    /// Time ran out, but the frame has been accepted.
     private var hasLeftSome = false
     /// The last write failed: another try would only fail again, or break the limit.
     private var hasFailed = false
@@ -33,7 +33,7 @@ struct FrameWriter: ~Copyable {
         self.reservation = reservation
     }
 
-    /// How many messages have been taken that are still being compressed.
+    /// How many of the batch's messages are still being compressed.
     private var pendingCount: Int { pipeline?.count ?? 0 }
 
     mutating func append(_ frame: OutgoingFrame) throws(SendFailure) {
@@ -65,8 +65,8 @@ struct FrameWriter: ~Copyable {
         }
     }
 
-    /// What this batch compresses refers to what it has compressed before, so nobody else may compress
-    /// until that has been written.
+    /// Messages that this batch compresses refer to those before them, so nobody else may compress
+    /// until those have been written.
     private mutating func takeCompressor() throws(SendFailure) {
         if !isMessage {
             deadline.restart()
@@ -90,7 +90,7 @@ struct FrameWriter: ~Copyable {
     }
 
     private mutating func sendOldest() throws(SendFailure) {
-        // Out of `self`, which encoding changes; nobody looks at it meanwhile.
+        // Taken out of `self`, which encoding changes; nobody looks at it meanwhile.
         guard var pipeline = pipeline.take() else { return }
         defer { self.pipeline = pipeline }
         deadline.restart()
@@ -120,7 +120,7 @@ struct FrameWriter: ~Copyable {
         return lost
     }
 
-    /// Gives back all it has.
+    /// Gives back everything it holds.
     mutating func finish() {
         if hasCompressor { sender.exchangeDeflater(with: &encoder) }
         hasCompressor = false

@@ -5,9 +5,10 @@ import Synchronization
 /// An idle connection owns no buffers: a thousand of them cost what the busy ones need. The size
 /// fits the second-level cache, so that what has been masked is still there when it is sent: smaller
 /// writes cost more calls, and larger ones gain little more where that cache is large, and lose where
-/// it isn't. Headers have room besides, or a message of 1 MiB would need a fifth write for 14 bytes.
+/// it isn't. There is extra room for headers, or a message of 1 MiB would need a fifth write for 14
+/// bytes.
 ///
-/// It is an address and no object: counting its references would take longer than framing a small
+/// It is an address, not an object: counting its references would take longer than framing a small
 /// message.
 struct IOBuffer: ~Copyable, @unchecked Sendable {
     // Safe to send: a buffer has one owner at a time, and is handed over by an atomic exchange or
@@ -27,7 +28,7 @@ struct IOBuffer: ~Copyable, @unchecked Sendable {
     /// The address of the buffer that was given back last, or 0: a sender of single messages takes no
     /// lock for it.
     private static let last = Atomic<UInt>(0)
-    /// The addresses of others.
+    /// The addresses of the other free buffers.
     private static let pool = Locked<[UInt]>([])
     private static let maximumKept = 64
 
@@ -38,9 +39,9 @@ struct IOBuffer: ~Copyable, @unchecked Sendable {
         contents.initialize(to: Contents())
     }
 
-    /// Takes over the buffer at an address that `release` returned.
+    /// The buffer at an address that `release` returned.
     private init(_ address: UInt) {
-        // Never 0: the callers have checked.
+        // Never 0: the callers check that.
         contents = UnsafeMutablePointer(bitPattern: address).unsafelyUnwrapped
     }
 

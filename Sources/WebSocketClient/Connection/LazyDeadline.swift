@@ -3,9 +3,9 @@ struct LazyDeadline {
     private(set) var isImmediate = false
     private let timeout: Duration?
     private var deadline: Deadline?
-    /// Whether it holds even while bytes keep coming. A call goes on beyond its deadline as long as
-    /// its message is there, but not forever: anything but that message makes it strict, and so do
-    /// `patience` attempts, for a peer may send a long message a byte at a time.
+    /// Whether it applies even while bytes keep coming. A call goes on beyond its deadline as long as
+    /// its message is there, but not forever: anything but that message makes the deadline strict, and
+    /// so do `patience` attempts, as a peer may send a long message byte by byte.
     var isStrict = false
     private var attempts = 0
     /// Enough for a message that has arrived and fits a buffer. Each attempt makes one read, and of TLS
@@ -23,8 +23,7 @@ struct LazyDeadline {
         self.isStrict = isStrict
     }
 
-    /// Never waits, nor asks the system whether waiting would have ended: for an owner that has
-    /// asked already.
+    /// Never waits, and doesn't poll the system either: for an owner that has done so already.
     static let immediate = LazyDeadline(.zero).withoutWaiting()
 
     /// The same limit for an attempt, which stops where a call would wait.
@@ -34,7 +33,7 @@ struct LazyDeadline {
         return deadline
     }
 
-    /// Lets the time-out begin anew.
+    /// Restarts the time-out.
     mutating func restart() {
         deadline = nil
         isStrict = false
@@ -50,7 +49,7 @@ struct LazyDeadline {
         }
     }
 
-    /// Whether `Deadline.moment` is left.
+    /// Whether at least `Deadline.moment` is left.
     var leavesAMoment: Bool {
         mutating get {
             if let deadline { return deadline >= .after(Deadline.moment) }
@@ -60,7 +59,8 @@ struct LazyDeadline {
         }
     }
 
-    /// Whether not even what is there may be read any more; asked after each attempt that got no message.
+    /// Whether even bytes that have arrived may no longer be read; called after each attempt without a
+    /// message.
     mutating func isOverAfterAttempt() -> Bool {
         if !isStrict {
             attempts += 1

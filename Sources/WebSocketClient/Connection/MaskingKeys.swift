@@ -24,7 +24,7 @@ struct MaskingKeys: ~Copyable {
         let result = keys.withUnsafeMutableBytes { bytes in
             Result { () throws(TransportError) in try RandomBytes.fill(bytes) }
         }
-        // Whatever is left of older keys isn't used again, even if this failed.
+        // Older keys aren't used again, even if drawing new ones failed.
         used = Self.count
         try result.get()
         used = 0

@@ -1,12 +1,12 @@
 import WebSocketProtocol
 
-/// What a server agreed to, and the stream behind it.
+/// The result of an opening handshake, and the stream.
 struct OpenedStream {
     var stream: any ByteStream
     var log: ConnectionLog
     var response: HandshakeResponse
     var negotiated: HandshakeResult
-    /// What arrived together with the handshake: the first frames.
+    /// Bytes that arrived together with the handshake: the first frames.
     var rest: [UInt8]
 }
 
@@ -35,7 +35,7 @@ struct OpeningHandshake {
         deadline = Deadline(options.timeouts.open)
     }
 
-    /// Whether the caller has chosen the way to the server: then a redirect leads nowhere.
+    /// Whether the caller has chosen the way to the server: then redirects aren't followed.
     private var hasFixedWay: Bool { ownSocket != nil || options.unixSocketPath != nil }
 
     /// Connects, follows redirects, and returns the stream that speaks WebSocket.
@@ -181,7 +181,8 @@ extension OpeningHandshake {
         return key
     }
 
-    /// The head of an answer, with what has arrived behind it: a part of the body, or the first frames.
+    /// The head of an answer, with the bytes that arrived behind it: a part of the body, or the first
+    /// frames.
     private struct Answer {
         var response: HandshakeResponse
         var decoder: HandshakeResponseDecoder
@@ -208,11 +209,11 @@ extension OpeningHandshake {
         )
     }
 
-    /// How long the body of a refusal is waited for: it says why, but a server may keep the connection
-    /// open behind it and not say where it ends.
+    /// How long to wait for the body of a refusal: it gives the reason, but a server may keep the
+    /// connection open and not say where the body ends.
     private static let bodyGrace = Duration.seconds(1)
 
-    /// The answer with as much of its body as arrives in time; half of the words are better than none.
+    /// The answer with as much of its body as arrives in time; half of the text is better than none.
     private func withBody(
         _ answer: Answer,
         from stream: any ByteStream,
@@ -255,7 +256,8 @@ extension OpeningHandshake {
         }
     }
 
-    /// What arrives next; `nil` at the end of the stream. A reset is explained with `hint`.
+    /// The next bytes to arrive; `nil` at the end of the stream. `hint` is added to the error of a
+    /// reset.
     private func read(
         from stream: any ByteStream,
         until deadline: Deadline,

@@ -1,14 +1,15 @@
 import HTTPTypes
 import WebSocketProtocol
 
-/// What a caller gave for one origin: the one value that a redirect to another origin drops, in one place.
+/// The options that a caller gave for one origin. A redirect to another origin drops them all, in one
+/// place.
 ///
 /// The credentials of the URL belong to the URL, and go with it; cookies of a jar have scopes of their own.
 struct OriginBound {
     private(set) var headers: HTTPFields
     private(set) var cookie: String?
     private(set) var host: ConnectOptions.HeaderChoice
-    /// Subprotocols are the one place where a browser's script can put a token, and services take it.
+    /// Subprotocols may carry a token: they are the only place where a browser's script can put one.
     private(set) var subprotocols: [String]
     private(set) var tls: TLSOptions
 
@@ -23,7 +24,7 @@ struct OriginBound {
         marked = options.headersForOtherOrigins
     }
 
-    /// Keeps what another origin may see.
+    /// Keeps only what another origin may see.
     mutating func leaveOrigin() {
         headers = headers.forOtherOrigin(marked: marked)
         if !marked.contains(.cookie) { cookie = nil }

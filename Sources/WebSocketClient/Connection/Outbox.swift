@@ -1,7 +1,7 @@
 import Synchronization
 import WebSocketProtocol
 
-/// What one step of sending found.
+/// The result of a sending step.
 enum SendStep {
     /// Nothing is left.
     case done
@@ -11,16 +11,16 @@ enum SendStep {
     case wait(Interest)
 }
 
-/// What is on its way out of a connection, in the order in which it leaves. In turn only.
+/// The bytes on their way out of a connection, in order. In turn only.
 ///
-/// First what is in the encoder's buffer, then `spilled`, which is the rest of a frame that a time-out
-/// interrupted, or a portion of the queue that was taken over. Nothing is encoded or taken over while
-/// anything is spilled, so the order is that in which the frames came.
+/// First the encoder's buffer, then `spilled`: the rest of a frame that a time-out interrupted, or a
+/// portion taken from the queue. Nothing is encoded or taken from the queue while anything is spilled,
+/// so frames keep their order.
 struct Outbox: ~Copyable {
-    /// What messages of others have to wait for.
+    /// What other threads' messages have to wait for.
     enum Reservation {
         case none
-        /// A batch has the compressor: compressed messages have to keep their order.
+        /// A batch holds the compressor: compressed messages have to keep their order.
         case compressor
         /// A message is under way in fragments, which no other message may interrupt (RFC 6455 §5.4).
         /// `hasBegun`: one of its fragments has been encoded.
@@ -32,12 +32,12 @@ struct Outbox: ~Copyable {
     var encoder: FrameEncoder
     private var spilled: [UInt8] = []
     private var spilledStart = 0
-    /// Where the portion that was taken over ends, while it is in `spilled`.
+    /// Where the portion taken from the queue ends, while it is in `spilled`.
     private var portion: SendQueue.Ticket?
     /// Whether nothing more may be sent: the close frame is out, or a write has failed.
     var isShut = false
     var reservation = Reservation.none
-    /// Whether the last write found the stream full: only then will there be a report of room.
+    /// Whether the last write found the stream full: only then will readiness be reported.
     var isStuck = false
 
     init(stream: any ByteStream, ledger: FrameLedger, encoder: consuming FrameEncoder) {
@@ -49,7 +49,7 @@ struct Outbox: ~Copyable {
     /// How many bytes the stream hasn't taken yet.
     var heldCount: Int { encoder.count + spilled.count - spilledStart }
 
-    /// How many messages of the batch that left them here haven't gone out.
+    /// How many messages that a batch has left here haven't gone out.
     var unwrittenMessages: Int {
         let isCut = portion == nil && !spilled.isEmpty && encoder.isAligned
         return encoder.countUnwrittenMessages() + (isCut ? 1 : 0)
@@ -83,7 +83,7 @@ struct Outbox: ~Copyable {
         return .done
     }
 
-    /// Takes over the next portion of the queue; false if the queue was empty. Nothing may be held.
+    /// Takes the next portion from the queue; false if the queue was empty. Nothing may be held.
     mutating func takeOver(from queue: inout SendQueue) -> Bool {
         portion = queue.takePortion(into: &spilled)
         encoder.tally.add(queue.tally)
@@ -92,7 +92,7 @@ struct Outbox: ~Copyable {
         return portion != nil
     }
 
-    /// Keeps what a batch has encoded, and the rest of the frame that was cut, if one was.
+    /// Keeps what a batch has encoded, and the rest of an interrupted frame, if there is one.
     mutating func adopt(
         _ other: inout FrameEncoder,
         cut cursor: inout FrameCursor
@@ -101,7 +101,7 @@ struct Outbox: ~Copyable {
         try other.encodeRest(&cursor, into: &spilled)
     }
 
-    /// The same without a frame that was cut.
+    /// As above, without an interrupted frame.
     mutating func adopt(_ other: inout FrameEncoder) { encoder.adopt(&other) }
 
     /// Keeps what a batch has encoded behind what is held already.
@@ -110,19 +110,19 @@ struct Outbox: ~Copyable {
         other.discard()
     }
 
-    /// Keeps the rest of a frame that was cut.
+    /// Keeps the rest of an interrupted frame.
     mutating func keepRest(of cursor: inout FrameCursor) throws(SendFailure) {
         try encoder.encodeRest(&cursor, into: &spilled)
     }
 
-    /// Keeps the rest of a message whose memory was handed over; all of it is masked.
+    /// Keeps the rest of a message whose memory was handed over, masked already.
     mutating func keep(_ bytes: consuming [UInt8], from start: Int) {
         spilled = bytes
         spilledStart = start
     }
 }
 
-/// How far the frames of the queue have come, for those who don't have the turn.
+/// How far the queue's frames have come, for threads that don't hold the turn.
 ///
 /// A frame's position is resolved when the stream has taken it, or when the connection fails. Positions
 /// only grow.
@@ -141,10 +141,10 @@ final class FrameLedger: Sendable {
         written.store(sum, ordering: .releasing)
     }
 
-    /// How many of them the peer's system has acknowledged, as far as is known. It never falls.
+    /// How many of them the peer's system is known to have acknowledged. It never decreases.
     var acknowledgedBytes: UInt64 { acknowledged.load(ordering: .relaxed) }
 
-    /// Takes in what somebody has found out; for any thread.
+    /// Notes a newer count; for any thread.
     func acknowledge(_ count: UInt64) { acknowledged.max(count, ordering: .relaxed) }
 
     /// Only called in turn, so that it need not be a single atomic operation.

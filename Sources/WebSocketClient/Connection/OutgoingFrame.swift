@@ -1,8 +1,8 @@
 import WebSocketAccel
 import WebSocketProtocol
 
-/// A frame to be sent, its payload still the caller's, and what it owes before it may leave: the check
-/// of its text, and compression. The mask is due for every frame of a client.
+/// A frame to be sent, whose payload is still the caller's, and what has to be done before it may
+/// leave: checking its text, and compression. Every frame of a client is masked as well.
 struct OutgoingFrame {
     var opcode: Opcode
     var payload: UnsafeRawBufferPointer
@@ -10,15 +10,15 @@ struct OutgoingFrame {
     var reservedBits: UInt8 = 0
     /// The payload is text that nobody has checked yet: check it in the same pass that masks it.
     var needsUTF8Check = false
-    /// Whether to compress it; only whole messages are compressed.
+    /// Whether to compress it. Only whole messages are compressed.
     var compression = MessageCompression.automatic
     /// Whether it begins a message that has been compressed already, without reference to others.
     var isCompressed: Bool { reservedBits & 4 != 0 }
 
-    /// The length that a payload had before it was compressed; zero where that isn't known.
+    /// The length of the payload before compression; zero if unknown.
     var uncompressedCount = 0
 
-    /// Whether it is to be compressed on a connection that compresses from `threshold` bytes on.
+    /// Whether a connection that compresses from `threshold` bytes on compresses it.
     @inline(__always)
     func needsCompression(from threshold: Int) -> Bool {
         threshold != .max && isCompressible(from: threshold)
@@ -30,8 +30,8 @@ struct OutgoingFrame {
         return isFinal && reservedBits == 0 && (opcode == .text || opcode == .binary)
     }
 
-    /// A frame with memory of its own, for a subclass to see; its text is checked here, because what
-    /// the frame owes must not get lost on the way.
+    /// A frame with its own memory, for a subclass to see; its text is checked here, as the check must
+    /// not get lost on the way.
     func copied() throws(SendFailure) -> Frame {
         if needsUTF8Check { try Self.check(payload) }
         var frame = Frame(opcode: opcode, payload: Array(payload), isFinal: isFinal)
@@ -49,16 +49,16 @@ struct OutgoingFrame {
     }
 }
 
-/// How far the encoding of one frame has come.
+/// The progress of encoding one frame.
 struct FrameCursor {
     fileprivate(set) var frame: OutgoingFrame
-    /// What of the payload is still to be encoded.
+    /// The part of the payload that is still to be encoded.
     var rest: UnsafeRawBufferPointer
-    /// The masking key, turned to where `rest` begins.
+    /// The masking key, rotated for the start of `rest`.
     var key: UInt32 = 0
     /// Whether some of the frame has been encoded: then all of it has to leave.
     var hasBegun = false
-    /// Whether it goes as it is; false once some of it has been compressed.
+    /// Whether it is sent uncompressed; false once some of it has been compressed.
     var isPlain = true
 
     init(_ frame: OutgoingFrame) {
@@ -66,7 +66,7 @@ struct FrameCursor {
         rest = frame.payload
     }
 
-    /// Checks the text, unless that has been done.
+    /// Checks the text, unless it has been checked.
     mutating func check() throws(SendFailure) {
         guard frame.needsUTF8Check else { return }
         try OutgoingFrame.check(frame.payload)
@@ -80,10 +80,10 @@ enum SendFailure: Error {
     case transport(TransportError, isAccepted: Bool)
     /// A close frame has been sent; nothing may follow it.
     case closing
-    /// The thread is sending already: it would wait for itself.
+    /// The thread is sending already, and would wait for itself.
     case reentrant
-    /// The text wasn't UTF-8; nothing of it has been sent.
+    /// The text wasn't UTF-8; none of it has been sent.
     case invalidUTF8(offset: Int)
-    /// There was no memory to compress with; nothing of the message has been sent.
+    /// There was no memory to compress with; none of the message has been sent.
     case compression
 }

@@ -1,8 +1,8 @@
-/// State that one thread at a time may touch, because it has a turn or owns what the state is part of.
+/// State that one thread at a time may touch, because it holds a turn or owns the enclosing object.
 ///
 /// It lies in memory of its own, as each access to a property of a class is checked for exclusivity at
 /// run time: for small messages, that took more time than framing and masking them together. Safe
-/// because whoever holds it guarantees, by a lock or by ownership, what the check would find out.
+/// because its owner guarantees exclusivity by a lock or by ownership.
 struct OwnedState<State: ~Copyable>: ~Copyable, @unchecked Sendable {
     /// For callers that need more than one access; valid for as long as this value.
     let pointer: UnsafeMutablePointer<State>

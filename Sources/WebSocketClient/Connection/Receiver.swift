@@ -9,10 +9,10 @@ enum ReceiveFailure: Error {
     case endOfStream
 }
 
-/// What one attempt to receive came to. An attempt never waits.
+/// The result of an attempt to receive. An attempt never waits.
 enum Attempt<Value> {
     case got(Value)
-    /// Bytes have arrived, but not yet enough: try again, after a look at the clock.
+    /// Bytes have arrived, but not enough yet: look at the clock, and try again.
     case again
     /// Nothing is there: try again when the stream may be ready for this.
     case wait(Interest)
@@ -21,17 +21,17 @@ enum Attempt<Value> {
 // Rules:
 // 1. Whoever holds the turn receives; everything but `receivedBytes`, `attend` and `stopAttending`
 //    belongs to that thread.
-// 2. An attempt makes at most one system call that reads, and decodes what there is. It never waits:
-//    that it would have to is a result.
-// 3. `wait` is the only place where a blocking call waits for bytes. Meanwhile it writes what senders
-//    left because the stream was full.
+// 2. An attempt makes at most one system call that reads, and decodes what there is. It never waits; if
+//    it would have to, that is its result.
+// 3. A blocking call waits for bytes only in `wait`, and meanwhile writes what senders left because the
+//    stream was full.
 // 4. A message is received to its end in the mode in which it was begun.
 // 5. The buffer is kept only while something is in it, or while a caller looks at a message in it.
 
 /// The receiving half of a connection: bytes in, frames and messages out.
 final class Receiver: @unchecked Sendable {
-    // Safe to send: `turn` guards what is `own`, `attendant` has a lock, `receivedBytes` and `isAttended`
-    // are atomic, the rest is constant.
+    // Safe to send: `turn` guards `own`, `attendant` has a lock, `receivedBytes` and `isAttended` are
+    // atomic, the rest is constant.
     private let stream: any ByteStream
     private let sender: Sender
 
@@ -41,17 +41,17 @@ final class Receiver: @unchecked Sendable {
     private struct State: ~Copyable {
         var decoder: MessageDecoder
         var buffer: IOBuffer?
-        /// The buffer of a message that a caller looks at while something else is received.
+        /// The buffer of a message that a caller is looking at while something else is received.
         var lentBuffer: IOBuffer?
         var hasLentBuffer = false
         var isLending = false
         var partialFrame: Frame?
         var mode = ReceiveMode.messages
-        /// The last read got all that had arrived, so the next one would find nothing: suggest a wait
-        /// first.
+        /// The last read got everything that had arrived, so the next one would find nothing: suggest a
+        /// wait first.
         var isDrained = false
-        /// The last message was too large for the window, and the next one probably will be: what the
-        /// window gets of that would have to be copied, so let it get little.
+        /// The last message was too large for the window, and the next one probably will be too: bytes
+        /// of it that go into the window have to be copied, so read few of them.
         var followsLargeMessage = false
     }
 
@@ -63,10 +63,10 @@ final class Receiver: @unchecked Sendable {
     let waitingTask = LazyReference<WaitSlot>()
     private let attendant = Locked<(@Sendable () -> Void)?>(nil)
 
-    /// What is read straight into a message at once: it fits the second-level cache, where the
-    /// check of its text finds it.
+    /// How much is read straight into a message at once: it fits the second-level cache, where the
+    /// check of the text finds it.
     private static let stride = 256 << 10
-    /// Below this, a message goes through the window like all others.
+    /// Smaller messages go through the window.
     private static let directThreshold = 16 << 10
 
     init(stream: any ByteStream, sender: Sender, decoder: consuming MessageDecoder) {
@@ -81,7 +81,7 @@ final class Receiver: @unchecked Sendable {
         _modify { yield &own.value.decoder }
     }
 
-    /// Puts bytes in front that were read together with the handshake.
+    /// Adds the bytes that were read together with the handshake.
     func prepend(_ bytes: some Collection<UInt8>) {
         guard !bytes.isEmpty else { return }
         borrow()
@@ -96,8 +96,8 @@ final class Receiver: @unchecked Sendable {
         turn.tryTake() ? .taken : turn.take(until: deadline.value)
     }
 
-    /// Has `callback` called after each turn of another thread, and at the connection's end: for an owner
-    /// that waits without holding the turn, and would miss what those leave in the buffer.
+    /// Calls `callback` after each turn of another thread, and at the connection's end: for an owner
+    /// that waits without holding the turn, and would miss what other threads leave in the buffer.
     func attend(_ callback: @escaping @Sendable () -> Void) {
         attendant.withLock { $0 = callback }
         isAttended.store(true, ordering: .sequentiallyConsistent)
@@ -109,7 +109,7 @@ final class Receiver: @unchecked Sendable {
             defer { attendant = nil }
             return attendant
         }
-        // Let go of outside the lock: it may own anything.
+        // Released outside the lock: it may own anything.
         withExtendedLifetime(former) {}
     }
 
@@ -131,7 +131,7 @@ final class Receiver: @unchecked Sendable {
         callAttendant()
     }
 
-    /// As above, for the attendant's owner, which knows already.
+    /// As above, for the attendant's owner, which needs no call.
     func leaveQuietly() {
         giveBackIfEmpty()
         turn.leave()
@@ -139,8 +139,8 @@ final class Receiver: @unchecked Sendable {
 
     /// Lets every thread see what has been received. In turn only.
     ///
-    /// Not after each message, of which there may be millions a second: before each read, which is also
-    /// before each wait, at the end, and when somebody asks while nobody receives.
+    /// Called before each read, and so before each wait, at the end, and when somebody asks while
+    /// nobody receives; not after each message, of which there may be millions a second.
     func publishCounts() { sender.traffic.received.publish(decoder.tally) }
 
     // MARK: Attempts
@@ -154,7 +154,7 @@ final class Receiver: @unchecked Sendable {
         return try readDirectly()
     }
 
-    /// The next message, if it is a small one that has arrived; otherwise nothing happens.
+    /// The next message, if it is small and has arrived; otherwise does nothing.
     @inline(__always)
     func nextSmallMessage() throws(ReceiveFailure) -> (Opcode, UnsafeRawBufferPointer)? {
         if Tracing.isEnabled { return nil }
@@ -192,7 +192,7 @@ final class Receiver: @unchecked Sendable {
         return .got(part)
     }
 
-    /// The next control frame; messages are dropped, in whichever mode they were being received.
+    /// The next control frame; messages are dropped, whatever the mode of receiving.
     func nextControl() throws(ReceiveFailure) -> Attempt<DecodedEvent> {
         let event = try decode { decoder throws(ProtocolViolation) in try decoder.nextControl() }
         guard case .needsMoreBytes = event else { return .got(traced(event)) }
@@ -213,16 +213,17 @@ final class Receiver: @unchecked Sendable {
         return mode
     }
 
-    /// How the message that is arriving is being received; of no meaning between messages.
+    /// How the message that is arriving is being received; meaningless between messages.
     var mode: ReceiveMode { own.value.mode }
 
-    /// Whether there is a frame without waiting for the stream; reads what has arrived to find out.
+    /// Whether a frame can be decoded without waiting for the stream; reads what has arrived to find
+    /// out.
     func holdsFrame() throws(ReceiveFailure) -> Bool {
         while !decoder.holdsFrame {
             guard !own.value.isDrained else { return false }
             borrow()
             decoder.window.compact()
-            // A window full of one frame: the descriptor announces the rest of it.
+            // One frame fills the window: the descriptor will announce the rest of it.
             guard !decoder.window.room.isEmpty else { return false }
             let attempt: Attempt<Never> = try fill()
             if case .wait = attempt { return false }
@@ -232,7 +233,7 @@ final class Receiver: @unchecked Sendable {
 
     // MARK: Lending
 
-    /// Runs `body` while it looks at a message where it lies; `body` may go on receiving after
+    /// Runs `body`, which looks at a message in place; it may go on receiving after
     /// ``keepLentMessage()``.
     func lending<Result, Failure: Error>(
         _ body: () throws(Failure) -> Result
@@ -245,10 +246,10 @@ final class Receiver: @unchecked Sendable {
         return try body()
     }
 
-    /// Whether a caller looks at a message just now.
+    /// Whether a caller is looking at a message.
     var isLending: Bool { own.value.isLending }
 
-    /// Goes on in another buffer, so that the message that a caller looks at stays as it is.
+    /// Goes on in another buffer, so that the message that a caller is looking at stays unchanged.
     func keepLentMessage() {
         guard !own.value.hasLentBuffer, let former = own.value.buffer.take() else { return }
         let rest = UnsafeRawBufferPointer(decoder.window.bytes)
@@ -368,8 +369,8 @@ final class Receiver: @unchecked Sendable {
         return try accept(transfer, of: buffer.count)
     }
 
-    /// The number of bytes that a read got. Whether there may be more is asked here and nowhere else:
-    /// of the stream, which knows what the socket, the TLS engine and its own memory hold.
+    /// The number of bytes that a read got. Only here is the stream asked whether there may be more: it
+    /// knows what the socket, the TLS engine and its own memory hold.
     private func accept(_ transfer: Transfer, of room: Int) throws(ReceiveFailure) -> Attempt<Int> {
         switch transfer {
         case .bytes(let count):
@@ -386,7 +387,7 @@ final class Receiver: @unchecked Sendable {
     /// Waits until another attempt may find something, and writes meanwhile what senders left because
     /// the stream was full.
     func wait(for interest: Interest, _ deadline: inout LazyDeadline) throws(ReceiveFailure) {
-        // The peer may have nothing to answer yet.
+        // The peer may be waiting for a corked message before it answers.
         sender.uncork()
         if interest == .read, try readSoon(&deadline) { return }
         giveBackIfEmpty()
@@ -404,14 +405,14 @@ final class Receiver: @unchecked Sendable {
         }
     }
 
-    /// Waits for a moment inside the read, without the call that would wait: an answer that is on its
-    /// way is here sooner. False if nothing came that way.
+    /// Waits briefly inside the read itself, which saves a poll(2) if an answer is on its way. False if
+    /// nothing came.
     private func readSoon(_ deadline: inout LazyDeadline) throws(ReceiveFailure) -> Bool {
         guard decoder.window.isEmpty, !sender.hasUnsentBytes, deadline.leavesAMoment else {
             return false
         }
         giveBackIfEmpty()
-        // On the stack, as a thread that waits holds no buffer.
+        // On the stack, as a waiting thread holds no buffer.
         var room = InlineArray<2048, UInt8>(repeating: 0)
         return try withUnsafeMutableBytes(of: &room) { room throws(ReceiveFailure) in
             let transfer: Transfer
@@ -451,5 +452,5 @@ final class Receiver: @unchecked Sendable {
     }
 }
 
-/// The ways of receiving, which can't be mixed within a message.
+/// The modes of receiving, which can't be mixed within a message.
 enum ReceiveMode { case messages, frames, parts }

@@ -1,13 +1,13 @@
 import WebSocketAccel
 import WebSocketProtocol
 
-/// Encoded frames that wait for the sender whose turn it is.
+/// Encoded frames that wait for the sender that holds the turn.
 ///
 /// Rules:
 /// 1. Control frames overtake messages: they are all taken before the next portion of messages.
 /// 2. Messages are taken in portions of at most 64 KiB, cut between frames, so that a control frame
 ///    never waits behind more than that.
-/// 3. The close frame leaves behind all others, and nothing is accepted after it (RFC 6455 §5.5.1).
+/// 3. The close frame leaves last, and nothing is accepted after it (RFC 6455 §5.5.1).
 /// 4. While a message is under way in fragments of its own, no other message is accepted (§5.4).
 struct SendQueue {
     enum Outcome {
@@ -18,7 +18,7 @@ struct SendQueue {
 
     enum Lane { case control, messages, close }
 
-    /// Names a frame that was accepted: where in its lane it ends, in bytes since the beginning.
+    /// Identifies an accepted frame: where in its lane it ends, in bytes since the beginning.
     struct Ticket {
         var lane: Lane
         var end: UInt64
@@ -26,9 +26,9 @@ struct SendQueue {
 
     private struct Frames {
         var bytes: [UInt8] = []
-        /// Where those begin that haven't been taken.
+        /// Where the frames that haven't been taken begin.
         var start = 0
-        /// Where the last frame ends, counted from the first one ever.
+        /// Where the last frame ends, in bytes since the beginning.
         var end: UInt64 = 0
 
         var count: Int { bytes.count - start }
@@ -48,7 +48,7 @@ struct SendQueue {
     private(set) var isClosed = false
     /// Whether a message is under way in fragments.
     var refusesMessages = false
-    /// What has been accepted since somebody last took the sums.
+    /// Counts the accepted frames since it was last emptied.
     var tally = FrameTally()
 
     init(masks: Bool) { self.masks = masks }
@@ -69,7 +69,7 @@ struct SendQueue {
         return .queued(Ticket(lane: .messages, end: messages.end))
     }
 
-    /// Adds the last frame behind all others; false if there has been one.
+    /// Adds the close frame behind all others; false if there has been one.
     mutating func appendLast(_ frame: OutgoingFrame, maskingKey: UInt32?) -> Bool {
         guard !isClosed else { return false }
         isClosed = true
@@ -86,7 +86,7 @@ struct SendQueue {
         close = Frames()
     }
 
-    /// Moves the frames that leave next into an empty array, and says where the last of them ends.
+    /// Moves the frames that leave next into an empty array, and returns where the last of them ends.
     mutating func takePortion(into bytes: inout [UInt8]) -> Ticket? {
         if control.count > 0 {
             Self.takeAll(&control, into: &bytes)
@@ -122,7 +122,7 @@ struct SendQueue {
         messages.start = end
     }
 
-    /// The arrays change places where they can, so that their storage is used again.
+    /// Swaps the arrays where possible, so that their storage is reused.
     private static func takeAll(_ frames: inout Frames, into bytes: inout [UInt8]) {
         if frames.start == 0 {
             swap(&frames.bytes, &bytes)

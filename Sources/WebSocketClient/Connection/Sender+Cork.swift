@@ -4,15 +4,15 @@ import WebSocketProtocol
 // Corking: messages stay in the outbox's buffer until there is a reason to write it; see `Cork` and
 // ``ConnectOptions/corking``.
 //
-// 1. A message is corked only behind messages that are corked: never behind what the stream didn't take,
-//    what waits in the queue, or a reservation. Everything else goes as without corking, and writes what is
-//    corked first; so the order is that of the turns.
+// 1. A message is corked only behind corked messages: never behind bytes that the stream didn't take,
+//    frames in the queue, or a reservation. Everything else is sent as without corking, after the
+//    corked messages; so the order is that of the turns.
 // 2. Whoever leaves the turn after corking looks at the queue and at `isFlushWanted`, which others set before
 //    they look at the turn: the rule of `leave`.
-// 3. `heldBytes` doesn't count what is corked: it is what waits for room in the stream.
+// 3. `heldBytes` doesn't count corked messages, only bytes that wait for room in the stream.
 extension Sender {
-    /// Accepts a message into the cork and leaves the turn; returns where it ends. `nil` if it has to go as
-    /// without corking: then nothing has changed, and the turn is still held.
+    /// Accepts a message into the cork and leaves the turn; returns where it ends. `nil` if it can't be
+    /// corked: then nothing has changed, and the turn is still held.
     ///
     /// If the buffer is full, it is written first, as the deadline allows.
     func corkInTurn(
@@ -41,7 +41,7 @@ extension Sender {
         return position
     }
 
-    /// A larger message finds no room in a buffer that isn't empty, or gains nothing from it.
+    /// A larger message doesn't fit into a buffer in use, or gains nothing from corking.
     private static let maximumCorkedPayload = 64 << 10
 
     private func mayCork(_ frame: OutgoingFrame) -> Bool {
@@ -64,10 +64,11 @@ extension Sender {
         flushWithoutWaiting()
     }
 
-    /// Whether nothing that is accepted waits for room: what isn't written is corked.
+    /// Whether all accepted bytes that aren't written are corked, and none waits for room.
     var isOnlyCorked: Bool { cork != nil && heldBytes.load(ordering: .relaxed) == 0 }
 
-    /// Has what is corked written, as far as that goes at once: for those who are about to wait for the peer.
+    /// Has the corked messages written, as far as possible at once: for callers about to wait for the
+    /// peer.
     @inline(__always)
     func uncork() {
         guard let cork, cork.isHolding else { return }
@@ -86,7 +87,7 @@ extension Sender {
         return needsWriting
     }
 
-    /// How many messages that were accepted into the cork haven't gone out; for a connection that has ended.
+    /// How many corked messages haven't gone out; for a connection that has ended.
     func countLost(_ cork: Cork) -> Int {
         if !cork.isSettled.load(ordering: .acquiring),
             turn.take(until: .never, evenIfCancelled: true) == .taken

@@ -2,33 +2,33 @@ import Synchronization
 import WebSocketAccel
 import WebSocketProtocol
 
-/// The sending half of a connection: frames in, masked bytes out, in order and never a frame in part.
+/// The sending half of a connection: frames in, masked bytes out, in order and never half a frame.
 ///
-/// A sender takes the turn, masks its payload straight into a buffer, and writes. A thread that finds the
-/// turn taken leaves a small frame in the queue, and whoever has the turn writes what has queued with one
-/// call: one lock for a lone sender, one system call for many senders.
+/// A sender takes the turn, masks its payload straight into a buffer, and writes. A thread that finds
+/// the turn taken leaves a small frame in the queue, and the holder of the turn writes the queue with
+/// one call: one lock for a lone sender, one system call for many senders.
 ///
 /// Rules:
 /// 1. Whoever stores to the queue looks at the turn afterwards, and whoever leaves the turn looks at the
 ///    queue afterwards; so one of them sees the other (orderings: `Turn`).
 /// 2. A send returns when the stream has taken its frame, or when it has left the frame to a thread that
-///    is writing and not waiting. If the stream is full, it waits until its frame has gone, and hears of the
-///    connection's failure. The first failure is final: every later call meets it.
-/// 3. What a time-out interrupted stays here and goes out before anything else; whoever waits for the peer,
-///    in poll(2) or in an event loop, is nudged to write it when there is room.
-/// 4. Whoever writes only for others leaves it to a thread that waits for the turn, at once when the stream
-///    is full, or else after 10 ms; from then on the next sender waits for its turn.
+///    is writing and not waiting. If the stream is full, it waits until its frame has gone, and throws
+///    if the connection fails. The first failure is final: every later call throws it.
+/// 3. A frame that a time-out interrupted stays here and goes out before anything else; whoever waits
+///    for the peer, in poll(2) or in an event loop, is nudged to write it when there is room.
+/// 4. A thread that writes only for others leaves that to a thread that waits for the turn, at once
+///    when the stream is full, otherwise after 10 ms; from then on the next sender waits for its turn.
 /// 5. A batch encodes into a buffer of its own, and takes the turn only to write. A message in fragments, and
-///    a batch that compresses with a context, reserve the stream or the compressor: `messages` is the turn
-///    of whoever has reserved it, and always taken before `turn`.
-/// 6. User code (masking keys, log handlers) may run in turn; what it sends on the same connection is
-///    refused, and none of it is logged (``Tracing/handing(_:)``).
+///    a batch that compresses with a context, reserve the stream or the compressor: `messages` is the
+///    turn of the holder of the reservation, and always taken before `turn`.
+/// 6. User code (masking keys, log handlers) may run in turn; messages that it sends on the same
+///    connection are refused, and nothing that it does is logged (``Tracing/handing(_:)``).
 final class Sender: @unchecked Sendable {
     // Safe to send: `turn` guards the outbox, `shared` has a lock, the rest is constant.
     let turn = Turn()
-    /// The turn of a message in fragments, or of a batch that has the compressor.
+    /// The turn of a message in fragments, or of a batch that holds the compressor.
     var messages: Turn { lazyMessages.load() ?? lazyMessages.storeIfNil(Turn()) }
-    /// Made when it is first needed: an idle connection should cost little.
+    /// Made when first needed: an idle connection should cost little.
     private let lazyMessages = LazyReference<Turn>()
     let stream: any ByteStream
     let log: ConnectionLog
@@ -36,48 +36,49 @@ final class Sender: @unchecked Sendable {
     let outbox: OwnedState<Outbox>
     private let role: Role
     private let makeMaskingKey: (@Sendable () -> UInt32)?
-    /// Messages of fewer bytes go as they are; all of them if nothing was negotiated.
+    /// Messages of fewer bytes are sent uncompressed; all of them if nothing was negotiated.
     let compressionThreshold: Int
-    /// What is collected before it goes out, if that was asked for.
+    /// Holds messages back for a moment, if corking was asked for.
     let cork: Cork?
-    /// Who compresses besides the thread that has the turn, if that was asked for and agreed.
+    /// Threads that compress besides the holder of the turn, if they were asked for and agreed.
     let workers: DeflateWorkers?
 
     private let shared: Locked<Shared>
     let ledger = FrameLedger()
-    /// What the stream had taken before the first frame.
+    /// How much the stream had taken before the first frame.
     let bytesBeforeFrames: UInt64
-    /// Bytes in the queue and bytes held in the outbox, for those who don't have the turn.
+    /// Bytes in the queue and bytes held in the outbox, for threads that don't hold the turn.
     let queuedBytes = Atomic<Int>(0)
     let heldBytes = Atomic<Int>(0)
-    /// Whether whoever has the turn waits for room in the stream.
+    /// Whether the holder of the turn waits for room in the stream.
     private let isBlocked = Atomic<Bool>(false)
     /// How many threads wait for the turn.
     private let wanting = Atomic<Int>(0)
-    /// Whoever has the turn has written for others long enough: the next sender waits for it.
+    /// The holder of the turn has written for others long enough: the next sender waits for it.
     private let wantsRelief = Atomic<Bool>(false)
-    /// Where tasks wait for the stream, once they use the connection.
+    /// Where tasks wait for the stream, once tasks use the connection.
     let readiness = LazyReference<Readiness>()
 
-    /// What threads share that don't have the turn.
+    /// State shared by threads that don't hold the turn.
     private struct Shared {
         var queue: SendQueue
-        /// The first failure of a write, which is final.
+        /// The first failure of a write. It is final.
         var failure: TransportError?
-        /// Called when bytes are left behind.
+        /// Called when bytes are left for the event loop to write.
         var unsent: (@Sendable () -> Void)?
-        /// Called when the connection ends, by the number that `whenEnded` gave them.
+        /// Callbacks for the connection's end, by the number that `whenEnded` returned.
         var isEnded = false
         var nextNumber = 0
         var ends: [Int: @Sendable () -> Void] = [:]
     }
 
-    /// The largest payload that may be left in the queue; more waits for its turn.
+    /// The largest payload that may be left in the queue; with a larger one, a thread waits for its
+    /// turn.
     private static let maximumQueuedPayload = 64 << 10
     /// How long a sender writes for others while another thread waits for the turn.
     private static let maximumService = Duration.milliseconds(10)
-    /// How much of a message that was handed over leaves with its header: alone, that would be a segment
-    /// of its own.
+    /// How much of a handed-over message leaves with its header, which would otherwise be a segment by
+    /// itself.
     private static let headSize = 16 << 10
 
     init(
@@ -118,43 +119,43 @@ final class Sender: @unchecked Sendable {
 
     deinit {
         workers?.stop()
-        // What is corked was accepted, and nobody is left to write it later.
+        // Corked messages have been accepted, and nobody is left to write them later.
         if cork?.isHolding == true { while case .goOn? = try? outbox.value.step() {} }
         cork?.becameEmpty()
     }
 
-    /// All bytes that the socket has taken, counted there: ciphertext under TLS.
+    /// All bytes that the socket has taken; under TLS, of ciphertext.
     var sentBytes: UInt64 { stream.sentBytes }
 
-    /// All bytes of frames that the stream has taken, wrapping around: with those that are held, the end of
-    /// what has been accepted in turn.
+    /// All bytes of frames that the stream has taken, wrapping around. Plus the held bytes, this is the
+    /// end of everything accepted in turn.
     var writtenBytes: UInt64 { ledger.writtenBytes }
 
-    /// Whether bytes wait that the stream didn't take at once.
+    /// Whether bytes are left that the stream didn't take at once.
     var hasUnsentBytes: Bool {
         heldBytes.load(ordering: .relaxed) + queuedBytes.load(ordering: .relaxed) > 0
     }
 
-    /// Whether bytes wait for room in the stream and nobody is about to write them.
+    /// Whether bytes wait for room in the stream while nobody is about to write them.
     var needsWriting: Bool {
         heldBytes.load(ordering: .relaxed) > 0 && !turn.isTaken
     }
 
-    /// Sets what is called, outside every turn, when bytes are left behind that somebody has to write as
-    /// soon as there is room: the event loop's counterpart of `ByteStream.nudge()`.
+    /// Sets a function to call, outside every turn, when bytes are left that have to be written as soon
+    /// as there is room: the event loop's counterpart of `ByteStream.nudge()`.
     func onUnsentBytes(_ callback: (@Sendable () -> Void)?) {
         let previous = shared.withLock { shared in
             let previous = shared.unsent
             shared.unsent = callback
             return previous
         }
-        // Let go of here, outside the lock.
+        // Released here, outside the lock.
         _ = previous
     }
 
     // MARK: The end
 
-    /// Ends every wait for a turn, and what `whenEnded` was asked for: the connection is at its end.
+    /// The connection has ended: ends every wait for a turn, and calls the callbacks of `whenEnded`.
     func cancel() {
         turn.cancel()
         lazyMessages.load()?.cancel()
@@ -166,7 +167,7 @@ final class Sender: @unchecked Sendable {
         for end in ends.values { end() }
     }
 
-    /// Runs `body`; calls `end` if the connection ends meanwhile, or has ended.
+    /// Runs `body`; calls `end` if the connection ends meanwhile, or has ended already.
     func whenEnded<Result, Failure>(
         call end: @escaping @Sendable () -> Void,
         during body: () throws(Failure) -> Result
@@ -190,19 +191,19 @@ final class Sender: @unchecked Sendable {
 
     func forgetEnd(_ number: Int?) {
         guard let number else { return }
-        // Let go of outside the lock: it may own anything.
+        // Released outside the lock: it may own anything.
         let end = shared.withLock { $0.ends.removeValue(forKey: number) }
         withExtendedLifetime(end) {}
     }
 
-    // MARK: What others call
+    // MARK: For other types
 
     /// Sends one frame; returns when the stream has taken it, or another sender is writing it.
     func send(_ frame: OutgoingFrame, timeout: Duration?) throws(SendFailure) {
         if let workers, frame.payload.count <= DeflateWorkers.maximumMessage,
             frame.needsCompression(from: compressionThreshold)
         {
-            // Outside the turn, so that threads don't wait for each other's compression.
+            // Without the turn, so that threads don't wait for each other's compression.
             if frame.needsUTF8Check { try OutgoingFrame.check(frame.payload) }
             return try workers.withCompressed(frame) { (frame) throws(SendFailure) in
                 try send(frame, timeout: timeout)
@@ -248,13 +249,13 @@ final class Sender: @unchecked Sendable {
         _ = try attemptControl(frame)
     }
 
-    /// Writes what waits, as far as that goes at once.
+    /// Writes as much as the stream takes at once.
     func flushWithoutWaiting() {
         var deadline = LazyDeadline.immediate
         if turn.tryTake() { leave(&deadline) }
     }
 
-    /// Sends the last frame, unless there has been one: nothing can be sent after it. `willSend` runs
+    /// Sends the close frame, unless one has been sent: nothing can be sent after it. `willSend` runs
     /// before the peer can answer.
     func sendClose(
         _ payload: ClosePayload,
@@ -273,7 +274,7 @@ final class Sender: @unchecked Sendable {
         }
     }
 
-    /// As above, sent as far as that goes at once.
+    /// As above, but writes only as much as the stream takes at once.
     func sendCloseWithoutWaiting(
         _ payload: ClosePayload,
         willSend: () -> Void
@@ -288,7 +289,7 @@ final class Sender: @unchecked Sendable {
     func writer(timeout: Duration?, isMessage: Bool = false) throws(SendFailure) -> FrameWriter {
         var deadline = LazyDeadline(timeout)
         if shared.withLock({ $0.queue.isClosed }) { throw whyShut }
-        // Its fragments go past the rule for others: nothing but continuations may follow.
+        // Its fragments needn't pass `admits`: nothing but continuations may follow.
         let reservation = isMessage ? try reserve(.message(hasBegun: true), &deadline) : nil
         return FrameWriter(
             sender: self,
@@ -311,7 +312,7 @@ final class Sender: @unchecked Sendable {
         do throws(SendFailure) {
             try take(turn, &deadline)
         } catch {
-            // Somebody may have relied on this thread to write what has queued.
+            // Somebody may have relied on this thread to write the queue.
             if case .transport = error, queuedBytes.load(ordering: .sequentiallyConsistent) > 0 {
                 flushWithoutWaiting()
             }
@@ -322,7 +323,7 @@ final class Sender: @unchecked Sendable {
     private func waitForTurn(until deadline: Deadline) -> Turn.Outcome {
         wanting.wrappingAdd(1, ordering: .relaxed)
         defer { wanting.wrappingSubtract(1, ordering: .relaxed) }
-        // Whoever writes only for others, and waits, had better leave that to this thread.
+        // If the holder writes only for others, and waits, it should leave that to this thread.
         if isBlocked.load(ordering: .relaxed) { stream.nudge() }
         return turn.take(until: deadline)
     }
@@ -338,7 +339,7 @@ final class Sender: @unchecked Sendable {
         }
     }
 
-    /// Takes the turn when no message of another is under way.
+    /// Takes the turn when no other message is under way.
     private func takeTurnBetweenMessages(
         _ deadline: inout LazyDeadline,
         ownsStream: Bool
@@ -352,8 +353,8 @@ final class Sender: @unchecked Sendable {
         }
     }
 
-    /// Whether a frame may go out between the frames of whoever has reserved the stream: `owner`, if
-    /// that isn't a thread.
+    /// Whether a frame may go out between the frames of the stream's holder: `owner`, if that isn't a
+    /// thread.
     func mayPass(_ frame: OutgoingFrame, from owner: FragmentReservation? = nil) -> Bool {
         switch outbox.value.reservation {
         case .none: true
@@ -405,7 +406,7 @@ final class Sender: @unchecked Sendable {
         return true
     }
 
-    /// Encodes a frame behind what is held, which is nothing after `begin`, and writes it.
+    /// Encodes a frame behind what is held (nothing, after `begin`), and writes it.
     func put(_ frame: OutgoingFrame, _ deadline: inout LazyDeadline) throws(SendFailure) {
         try append(frame, &deadline)
         do throws(TransportError) {
@@ -415,7 +416,7 @@ final class Sender: @unchecked Sendable {
         }
     }
 
-    /// Encodes a frame behind what is held, and writes only what doesn't fit.
+    /// Encodes a frame behind what is held, and writes only if it doesn't fit.
     func append(_ frame: OutgoingFrame, _ deadline: inout LazyDeadline) throws(SendFailure) {
         if Tracing.isEnabled { log.sent(frame) }
         if case .message = outbox.value.reservation, !frame.opcode.isControl {
@@ -435,8 +436,8 @@ final class Sender: @unchecked Sendable {
         }
     }
 
-    /// Encodes into the outbox. A compressor that fails in the middle of a message leaves it cut: then the
-    /// connection has failed.
+    /// Encodes into the outbox. If the compressor fails in the middle of a message, the connection has
+    /// failed, as half a message has left.
     private func encode(_ cursor: inout FrameCursor) throws(SendFailure) -> Bool {
         do throws(SendFailure) {
             return try outbox.value.encoder.encode(&cursor)
@@ -463,10 +464,10 @@ final class Sender: @unchecked Sendable {
         }
     }
 
-    /// Masks a binary message where it lies and sends it from there.
+    /// Masks a binary message in place and sends it from there.
     ///
-    /// Fast because nothing but the head is copied: a piece is masked, and still in the second-level
-    /// cache when the kernel takes it. If somebody else holds the array, it is copied first.
+    /// Fast because only the head is copied: a piece is still in the second-level cache, after masking,
+    /// when the kernel takes it. If somebody else holds the array, it is copied first.
     func sendInPlace(
         _ bytes: consuming [UInt8],
         _ deadline: inout LazyDeadline
@@ -482,7 +483,7 @@ final class Sender: @unchecked Sendable {
         }
         guard let failure else { return }
         if case .transport(.timedOut, isAccepted: true) = failure {
-            // All of it is masked, and before it nothing is left but what the buffer holds.
+            // All of it is masked, and only the buffer's contents go before it.
             outbox.value.keep(consume bytes, from: sent)
         }
         throw failure
@@ -536,14 +537,14 @@ final class Sender: @unchecked Sendable {
         }
     }
 
-    /// Sends what earlier calls left, so that frames keep their order.
+    /// Sends the bytes that earlier calls left, so that frames keep their order.
     func begin(_ deadline: inout LazyDeadline) throws(SendFailure) {
         guard !outbox.value.isShut else { throw whyShut }
         let queued = queuedBytes.load(ordering: .relaxed)
         guard outbox.value.heldCount > 0 || queued > 0 else { return }
         do throws(TransportError) {
             try flush(&deadline)
-            // Frames that come meanwhile can wait until this call has sent its own.
+            // Frames that are queued meanwhile can wait until this call has sent its own.
             var taken = 0
             while taken < queued, takeOver() {
                 taken += outbox.value.heldCount
@@ -560,7 +561,7 @@ final class Sender: @unchecked Sendable {
         shared.withLock { $0.failure }.map { .transport($0, isAccepted: false) } ?? .closing
     }
 
-    /// Takes over the next portion of the queue; false if there is none.
+    /// Takes the next portion from the queue; false if there is none.
     func takeOver() -> Bool {
         guard queuedBytes.load(ordering: .relaxed) > 0 else { return false }
         return shared.withLock { shared in
@@ -569,9 +570,10 @@ final class Sender: @unchecked Sendable {
         }
     }
 
-    /// Ends a turn: sends what has queued meanwhile, gives the buffer back, lets the next one in.
+    /// Ends a turn: sends the frames queued meanwhile, gives the buffer back, and lets the next thread
+    /// in.
     ///
-    /// It waits no longer than the call that had the turn may, and not for others while another thread
+    /// It waits no longer than the call's deadline, and not on behalf of others while another thread
     /// waits for the turn.
     func leave(_ deadline: inout LazyDeadline, after ticket: SendQueue.Ticket? = nil) {
         var service: Deadline?
@@ -586,11 +588,11 @@ final class Sender: @unchecked Sendable {
             traffic.sent.publish(outbox.value.encoder.tally)
             turn.leave()
             if heldCount > 0 {
-                // Whoever waits for the peer's next bytes sends these as well, when there is room.
+                // Whoever waits for the peer's next bytes will send these, when there is room.
                 stream.nudge()
                 shared.withLock { $0.unsent }?()
                 // If there is room, or the reactor reported some while the turn was taken, nobody else
-                // is going to say so.
+                // will notice.
                 if let readiness = readiness.load(),
                     !isStuck || readiness.sending.takeReadiness(.write)
                 {
@@ -598,15 +600,15 @@ final class Sender: @unchecked Sendable {
                 }
                 return
             }
-            // In one order with `enqueue` and `takeTurn`: either this sees the frame, or its sender,
-            // or whoever waited for the turn, finds the turn free.
+            // Sequentially consistent with `enqueue` and `takeTurn`: either this thread sees the frame,
+            // or the frame's sender, or a thread that waits for the turn, finds the turn free.
             guard !hasFailed, queuedBytes.load(ordering: .sequentiallyConsistent) > 0,
                 turn.tryTake()
             else { return }
         }
     }
 
-    /// Writes what is held and what has queued. A failure is kept for those whom it concerns.
+    /// Writes the held bytes and the queue. A failure is kept for the threads that it concerns.
     private func writeForOthers(
         _ deadline: inout LazyDeadline,
         _ service: inout Deadline?,
@@ -626,8 +628,8 @@ final class Sender: @unchecked Sendable {
         } catch {}
     }
 
-    /// Writes what is held. While the stream is full, a thread that waits for the turn is the better one
-    /// to wait: its own frame is among those.
+    /// Writes the held bytes. While the stream is full, it leaves them to a thread that waits for the
+    /// turn, as that one has a frame of its own to send.
     private func flushForOthers(
         _ deadline: inout LazyDeadline,
         _ ticket: SendQueue.Ticket?
@@ -642,14 +644,14 @@ final class Sender: @unchecked Sendable {
         }
     }
 
-    /// Whether another thread wants the turn that will write what is here, while this one is here only for
-    /// others: `ticket` names the frame of its own that it has left in the queue.
+    /// Whether this thread writes only for others while another one, which will write as well, wants
+    /// the turn. `ticket` identifies this thread's own frame, if it has left one in the queue.
     private func isWanted(by ticket: SendQueue.Ticket?) -> Bool {
         if let ticket, !ledger.isResolved(ticket) { return false }
         return wanting.load(ordering: .relaxed) > 0
     }
 
-    /// Writes what is held, waiting as long as the deadline allows.
+    /// Writes the held bytes, and waits as long as the deadline allows.
     func flush(_ deadline: inout LazyDeadline) throws(TransportError) {
         while true {
             switch try step() {
@@ -682,8 +684,8 @@ final class Sender: @unchecked Sendable {
         }
     }
 
-    /// Writes once what is held, as much as the stream takes, and says what to wait for; every way of
-    /// waiting calls this, in turn.
+    /// Writes as many of the held bytes as the stream takes in one call, and returns what to wait for;
+    /// every way of waiting calls this, in turn.
     func step() throws(TransportError) -> SendStep {
         let before = outbox.value.heldCount
         do throws(TransportError) {
@@ -701,7 +703,7 @@ final class Sender: @unchecked Sendable {
         }
     }
 
-    /// Between two system calls: the peer may read as fast as it likes, the call has a limit.
+    /// Between two system calls: the call has a limit, however fast the peer reads.
     func look(at deadline: inout LazyDeadline) throws(TransportError) {
         if deadline.value.isPast { throw .timedOut(nil) }
     }
@@ -742,8 +744,8 @@ final class Sender: @unchecked Sendable {
 
     // MARK: The queue
 
-    /// Compressed messages have to keep the order of compressing, so they wait for their turn, unless
-    /// each message is compressed by itself.
+    /// Compressed messages have to leave in the order of compression, so they wait for their turn,
+    /// unless each message is compressed by itself.
     func mayQueue(_ frame: OutgoingFrame) -> Bool {
         frame.payload.count <= Self.maximumQueuedPayload
             && (!frame.isCompressed || workers != nil)
@@ -751,7 +753,7 @@ final class Sender: @unchecked Sendable {
             && !frame.needsCompression(from: compressionThreshold)
     }
 
-    /// Leaves a frame for whoever has the turn; nil when the queue is full.
+    /// Leaves a frame for the holder of the turn; nil if the queue is full.
     func enqueue(_ frame: OutgoingFrame) throws(SendFailure) -> SendQueue.Ticket? {
         if frame.needsUTF8Check { try OutgoingFrame.check(frame.payload) }
         let key = try nextQueueKey()
@@ -769,7 +771,7 @@ final class Sender: @unchecked Sendable {
         }
     }
 
-    /// Sees a frame off that was left in the queue.
+    /// Waits until a frame that was left in the queue has been sent, or is being written.
     private func settle(
         _ ticket: SendQueue.Ticket,
         _ deadline: inout LazyDeadline
@@ -795,7 +797,7 @@ final class Sender: @unchecked Sendable {
         }
     }
 
-    /// Leaves the close frame behind all others; false if there has been one.
+    /// Queues the close frame behind all others; false if there has been one.
     private func enqueueLast(
         _ payload: ClosePayload,
         _ willSend: () -> Void
@@ -863,7 +865,8 @@ final class Sender: @unchecked Sendable {
     func refuseMessages(_ refuses: Bool) { shared.withLock { $0.queue.refusesMessages = refuses } }
 
     fileprivate func endReservation() {
-        // Every holder leaves in time; the end of the connection doesn't justify keeping the reservation.
+        // Even if cancelled: every holder leaves in time, and the reservation has to be given back
+        // although the connection has ended.
         let outcome = turn.take(until: .never, evenIfCancelled: true)
         shared.withLock { $0.queue.refusesMessages = false }
         outbox.value.reservation = .none
@@ -882,10 +885,10 @@ final class Sender: @unchecked Sendable {
 
     // MARK: Batches
 
-    /// Writes what a batch has encoded; then encodes `frame`, if there is one, and leaves it in the batch's
-    /// buffer if it fits, or else writes it too.
+    /// Writes what a batch has encoded; then encodes `frame`, if there is one, into the batch's buffer,
+    /// and writes it too if it doesn't fit.
     ///
-    /// A frame on which time runs out has been accepted and is left to the outbox, unless the turn
+    /// If time runs out, the frame has been accepted and is left to the outbox, unless the turn
     /// couldn't be acquired.
     func write(
         _ encoder: inout FrameEncoder,
@@ -949,8 +952,8 @@ final class Sender: @unchecked Sendable {
         encoder.tally = FrameTally()
     }
 
-    /// How many messages of a batch that were accepted when time ran out won't go out any more, because the
-    /// connection has failed since. The batch was the last to leave something.
+    /// How many of a batch's messages, accepted when time ran out, won't go out because the connection
+    /// has failed since. For the batch that was the last to leave bytes.
     func countCutMessages() -> Int {
         var count = 0
         guard shared.withLock({ $0.failure != nil }) else { return 0 }
@@ -963,7 +966,7 @@ final class Sender: @unchecked Sendable {
     }
 }
 
-/// How the reactor finds a sender whose connection it doesn't keep.
+/// A weak reference by which the reactor finds a sender without keeping its connection.
 private final class WeakSender: @unchecked Sendable {
     // Safe to send: set once, before anybody else has the sender; a weak reference may be read by any thread.
     private(set) weak var sender: Sender?
@@ -971,7 +974,7 @@ private final class WeakSender: @unchecked Sendable {
     func set(_ sender: Sender) { self.sender = sender }
 }
 
-/// The right to send the fragments of one message, or to compress, until it goes.
+/// The right to send the fragments of one message, or to compress; it ends when this is released.
 struct MessageReservation: ~Copyable {
     private let sender: Sender
 

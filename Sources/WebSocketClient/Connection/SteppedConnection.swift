@@ -1,17 +1,17 @@
 import WebSocketProtocol
 
-/// A connection whose owner waits by itself, for many connections at a time: every step does what
-/// can be done at once, the closing handshake included.
+/// A connection whose owner does the waiting, for many connections at a time: every step does as much
+/// as it can without waiting, the closing handshake included.
 ///
-/// It belongs to one thread; others may send, receive and close through the `WebSocket` meanwhile, and
-/// wake the owner when they leave something to do.
+/// It belongs to one thread; others may send, receive and close through the `WebSocket`, and wake the
+/// owner when they leave work for it.
 final class SteppedConnection {
     typealias Step = ReceiveStep
 
     let connection: Connection
     private var wish: ReceiveWish
     private var awaited = Interest.read
-    /// Another thread has the receiving turn; when it leaves, the owner is woken.
+    /// Another thread holds the receiving turn; when it leaves, the owner is woken.
     private var isContended = false
 
     /// Other threads call `wake` to have the owner take another step.
@@ -42,15 +42,15 @@ final class SteppedConnection {
         return connection.sender.needsWriting ? reading.union(.write) : reading
     }
 
-    /// When to take the next step at the latest.
+    /// The latest time to take the next step.
     var deadline: Deadline { connection.closeDeadline ?? .never }
 
-    /// The descriptor is ready.
+    /// Notes that the descriptor is ready.
     func becameReady(for interest: Interest) {
         if interest.contains(.write) { connection.sender.flushWithoutWaiting() }
     }
 
-    /// Sends a frame of at most 125 bytes as far as that goes at once.
+    /// Sends a frame of at most 125 bytes, without waiting.
     func send(_ opcode: Opcode, _ payload: [UInt8]) {
         if opcode == .ping { connection.traffic.pingLeaves(payload) }
         payload.withUnsafeBytes { bytes in

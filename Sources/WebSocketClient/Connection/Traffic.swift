@@ -3,8 +3,8 @@ import WebSocketProtocol
 
 /// The counters of one connection, which outlive it.
 ///
-/// The thread that has a turn counts in plain variables of its own. It publishes the sums of what it has sent
-/// when it leaves the turn, and of what it has received before it reads from the socket.
+/// The thread that holds a turn counts in plain variables. It publishes the sums of what it has sent when
+/// it leaves the turn, and of what it has received before it reads from the socket.
 final class Traffic: Sendable {
     private struct AwaitedPong {
         var payload: [UInt8]
@@ -13,16 +13,16 @@ final class Traffic: Sendable {
 
     let sent = PublishedTally()
     let received = PublishedTally()
-    /// How often whoever had the turn to send found the stream full.
+    /// How often a sender found the stream full.
     let sendWaits = Atomic<Int>(0)
     private let awaitedPong = Locked<AwaitedPong?>(nil)
-    /// In nanoseconds; negative before the first.
+    /// In nanoseconds; negative before the first one.
     private let roundTrip = Atomic<Int64>(-1)
 
     func pingLeaves(_ payload: [UInt8]) {
         let now = ContinuousClock.now
         awaitedPong.withLock { awaited in
-            // Of pings that are all alike, the first that waits is answered first.
+            // Of pings with equal payloads, the oldest is answered first.
             if awaited?.payload != payload { awaited = AwaitedPong(payload: payload, since: now) }
         }
     }
@@ -48,7 +48,7 @@ final class Traffic: Sendable {
     }
 }
 
-/// Sums that one thread at a time stores and any thread reads, all of one moment.
+/// Sums that one thread at a time stores and any thread reads, as a consistent snapshot.
 ///
 /// A sequence lock: the number is odd while sums are being stored, and a reader that saw it odd, or changed,
 /// reads again. Every sum is stored with release ordering, behind the odd number, and loaded with acquire
@@ -85,7 +85,7 @@ struct PublishedTally: ~Copyable, Sendable {
             let before = version.load(ordering: .acquiring)
             let tally = load()
             if before & 1 == 0, version.load(ordering: .relaxed) == before { return tally }
-            // Whoever stores has only a few stores to go, unless the system has taken the processor away.
+            // The writer has only a few stores to go, unless the system has preempted it.
             Threads.pause(.microseconds(1))
         }
     }

@@ -8,8 +8,8 @@ import Synchronization
 /// * The number of a thread: that thread holds the turn.
 /// * That number with the lowest bit set: others wait, so whoever leaves has to wake the waiters.
 ///
-/// Beside it stand two facts that no state depends on: whether the turn has been cancelled, which is
-/// final and ends every wait, and how many threads are starving.
+/// Two more facts are stored beside it: whether the turn has been cancelled, which is final and ends
+/// every wait, and how many threads are starving.
 ///
 /// Rules:
 ///
@@ -17,21 +17,21 @@ import Synchronization
 /// * A thread that holds the turn and asks for it again gets an error, and doesn't wait for itself.
 /// * Cancelling ends the waits, not the turn: its holder goes on until it leaves, and a free turn can
 ///   still be taken without waiting, so that what is left can be written or read.
-/// * A thread that has waited for `patience` goes first: until then, whoever finds the turn free takes
-///   it, as handing it over each time would leave it unused while the other thread wakes up.
-/// * A callback is called once, by the thread that leaves or cancels, which holds no lock then; it may
-///   only wake a thread, which asks for the turn again.
+/// * A thread that has waited for `patience` goes first. Until then, any thread that finds the turn
+///   free takes it, as handing it over each time would leave it unused while the other thread wakes up.
+/// * A callback is called once, by the thread that leaves or cancels, while it holds no lock. It may
+///   only wake a thread, which then asks for the turn again.
 ///
-/// Memory orderings: taking and leaving are sequentially consistent, as are the accesses to what
-/// others check against the turn ("I have left a frame in the queue; is the turn free?" against "the
-/// turn is free; is there a frame in the queue?"). One of the two sees the other: the store comes before
-/// the look on both sides, and all four are in one total order. On x86-64 the locked exchange orders
-/// them. On arm64 the store is a store-release (STLR, or the release half of SWPAL), and the look a
-/// load-acquire (LDAR, or the acquire half of CASAL, also when the comparison fails), and the
-/// architecture keeps a load-acquire behind an earlier store-release. A thread compares the word with its
-/// own number without any ordering: only it can have stored that number, and a thread sees its own stores.
-/// A waiter marks the word under the mutex that the leaver takes before it signals, so the signal
-/// comes after the wait has begun.
+/// Memory orderings: taking and leaving are sequentially consistent, and so are accesses to whatever
+/// others check together with the turn ("I have left a frame in the queue; is the turn free?" against
+/// "the turn is free; is there a frame in the queue?"). One of the two sees the other: the store comes
+/// before the load on both sides, and all four are in one total order. On x86-64 the locked exchange
+/// orders them. On arm64 the store is a store-release (STLR, or the release half of SWPAL), and the
+/// load a load-acquire (LDAR, or the acquire half of CASAL, also when the comparison fails), and the
+/// architecture keeps a load-acquire behind an earlier store-release. A thread compares the word with
+/// its own number without any ordering: only it can have stored that number, and a thread sees its own
+/// stores. A waiter marks the word under the mutex that the leaver takes before it signals, so the
+/// signal comes after the wait has begun.
 final class Turn: @unchecked Sendable {
     // Safe to send: `callbacks` is touched only under the mutex of `waiters`.
 
@@ -40,7 +40,7 @@ final class Turn: @unchecked Sendable {
         case timedOut
         /// The turn was cancelled before it could be taken.
         case cancelled
-        /// The calling thread holds the turn already: it would wait for itself.
+        /// The calling thread holds the turn already, and would wait for itself.
         case alreadyHeld
     }
 
@@ -55,13 +55,13 @@ final class Turn: @unchecked Sendable {
     private static let isAwaited: UInt = 1
     private static let patience = Duration.milliseconds(1)
 
-    /// Whether some thread holds the turn just now.
+    /// Whether a thread holds the turn.
     var isTaken: Bool { word.load(ordering: .relaxed) != 0 }
 
     /// Whether the calling thread holds the turn.
     var isHeldByCurrentThread: Bool { isHeld(by: Threads.currentNumber) }
 
-    /// Whether the thread with this number, or what holds the turn in place of a thread, has it.
+    /// Whether the holder is the one with this number, a thread's or another.
     func isHeld(by number: UInt) -> Bool {
         word.load(ordering: .relaxed) & ~Self.isAwaited == number
     }
@@ -87,8 +87,8 @@ final class Turn: @unchecked Sendable {
             if isStarving { starving.wrappingSubtract(1, ordering: .sequentiallyConsistent) }
         }
         while true {
-            // A look after each wait, the last one included: a signal that came together with the end
-            // of the time must not be lost to the others, who find the word marked.
+            // Try again after each wait, even after the last one: a signal that came together with the
+            // time-out must not be lost to the other waiters.
             if takeOrMark(as: number) { return .taken }
             if !evenIfCancelled, isCancelled.load(ordering: .acquiring) { return .cancelled }
             let limit = isStarving ? deadline : deadline.earlier(patience)
@@ -114,7 +114,7 @@ final class Turn: @unchecked Sendable {
         return false
     }
 
-    /// Gives the turn to the next one.
+    /// Gives up the turn.
     func leave() {
         guard word.exchange(0, ordering: .sequentiallyConsistent) & Self.isAwaited != 0 else {
             return
@@ -128,8 +128,7 @@ final class Turn: @unchecked Sendable {
         wake(all: true)
     }
 
-    /// Not inlined, or the check that guards `callbacks` against overlapping accesses would be made by
-    /// everybody who leaves.
+    /// Not inlined, or every thread that leaves would make the exclusivity check for `callbacks`.
     @inline(never)
     private func wake(all: Bool) {
         waiters.enter()
@@ -150,8 +149,8 @@ final class Turn: @unchecked Sendable {
 
     /// Takes the turn, or marks it as awaited, so that whoever leaves it wakes the waiters.
     ///
-    /// Whoever takes it here leaves it marked, as it can't know whether it was the last to wait: at
-    /// worst one signal too many.
+    /// A thread that takes it here leaves it marked, as it can't know whether it was the last waiter:
+    /// at worst that causes a needless signal.
     private func takeOrMark(as number: UInt) -> Bool {
         var current = word.load(ordering: .relaxed)
         while true {

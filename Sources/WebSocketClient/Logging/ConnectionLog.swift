@@ -3,21 +3,23 @@ import Synchronization
 import WebSocketProtocol
 
 // Rules:
-// 1. `Tracing.isEnabled` is asked before anything here is called: all that logging costs while nobody listens.
-// 2. A handler is user code. It runs outside every lock; it may run while the calling thread sends or receives,
-//    and what it sends on that connection is refused then.
-// 3. What a handler does isn't logged: one that sends what it gets over a socket would never be done.
-// 4. Payloads, queries and what authorises never reach `ConnectOptions.logger`.
+// 1. `Tracing.isEnabled` is checked before anything here is called: that is the whole cost of logging
+//    while nobody listens.
+// 2. A handler is user code. It runs outside every lock, perhaps while the calling thread sends or
+//    receives; messages that it sends on that connection are refused then.
+// 3. Nothing that a handler does is logged: a handler that sends entries over a socket would never
+//    finish.
+// 4. Payloads, queries and credentials never reach `ConnectOptions.logger`.
 
-/// Tells what happens to one connection, from its first attempt on: to the logger of its options, and to the
-/// trace of the whole process.
+/// Reports the events of one connection, from its first attempt on, to the logger of its options and to
+/// the trace of the whole process.
 final class ConnectionLog: Sendable {
-    /// For what belongs to no connection.
+    /// For events that belong to no connection.
     static let none = ConnectionLog(number: 0, host: "", logger: nil)
 
     private static let lastNumber = Atomic<Int>(0)
 
-    /// Tells connections of this process apart.
+    /// Numbers the connections of this process.
     let number: Int
     private let host: String
     private let logger: Logger?
@@ -35,14 +37,14 @@ final class ConnectionLog: Sendable {
         self.init(number: number, host: host, logger: logger)
     }
 
-    /// For what happens between the connections of an app.
+    /// For events between the connections of an app.
     convenience init(_ logger: Logger) { self.init(number: 0, host: "", logger: logger) }
 
     deinit {
         if logger != nil { Tracing.removeListener() }
     }
 
-    /// The same connection at the host that a redirect has led to.
+    /// The same connection, at the host that a redirect leads to.
     func redirected(to host: String) -> ConnectionLog {
         ConnectionLog(number: number, host: host, logger: logger)
     }
@@ -139,7 +141,7 @@ final class ConnectionLog: Sendable {
         }
     }
 
-    /// The first piece of a frame that isn't a message by itself.
+    /// Reports the first piece of a frame that isn't a whole message.
     @Sendable
     func receivedFragment(_ piece: FramePiece, length: Int) {
         let payload = UnsafeRawBufferPointer(piece.bytes)
@@ -193,7 +195,7 @@ final class ConnectionLog: Sendable {
         tell(level, text, metadata(), traced: text)
     }
 
-    /// Besides, `traced` are the words of the process's trace; nothing for what isn't for it.
+    /// `traced` is the text for the process's trace; `nil` if the event isn't traced.
     private func tell(
         _ level: Logger.Level,
         _ text: @autoclosure () -> String,

@@ -8,20 +8,20 @@ import WebSocketProtocol
 /// enableTrace(true)
 /// ```
 ///
-/// The trace goes to swift-log with the label "websocket", whose default is standard error; a program
-/// that has set up swift-log gets it where its own log goes. Left out are the queries of URLs, and the
-/// values of `Cookie`, `Set-Cookie`, `Authorization`, `Proxy-Authorization` and of every field whose
-/// name speaks of a token, a secret, a password or an API key. Payloads are shown, up to 64 bytes of
-/// each. Connections that are open already show fragmented messages in one piece. Each entry has the
-/// metadata that ``ConnectOptions/logger`` describes, which traces one connection, and never its payloads.
+/// The trace goes to a logger of swift-log labelled "websocket", which writes to standard error unless
+/// the program has set up swift-log otherwise. It leaves out the queries of URLs, and the values of
+/// `Cookie`, `Set-Cookie`, `Authorization`, `Proxy-Authorization` and of every field whose name
+/// suggests a token, a secret, a password or an API key. Payloads are shown, up to 64 bytes of each.
+/// Connections that are open already show fragmented messages in one piece. Each entry has the metadata
+/// that ``ConnectOptions/logger`` describes; that option traces a single connection, without payloads.
 ///
-/// The handler runs on the thread that sends or receives: what it sends on that connection while the
-/// connection is sending is refused, and nothing that it does is traced.
+/// The handler runs on the thread that sends or receives. Messages that it sends on a connection that
+/// is just sending are refused, and nothing that it does is traced.
 ///
 /// - Parameters:
 ///   - isOn: Whether to trace.
-///   - logger: Where to, if not to the logger "websocket".
-///   - level: The level of the entries, which is also what the logger "websocket" lets through.
+///   - logger: The logger to use in place of the one labelled "websocket".
+///   - level: The level of the entries, and the lowest level that the logger "websocket" lets through.
 public func enableTrace(
     _ isOn: Bool = true,
     logger: Logger? = nil,
@@ -38,16 +38,16 @@ enum Tracing {
         var level = Logger.Level.debug
     }
 
-    /// The process's trace, if it is on, and the connections that have loggers of their own.
+    /// The process's trace, if it is on, and the connections with loggers of their own.
     private static let listeners = Atomic<Int>(0)
     private static let chosen = Locked(Destination())
-    /// The threads that are inside a log handler just now.
+    /// The threads that are inside a log handler.
     private static let busyThreads = Locked<Set<UInt>>([])
     /// How much of a payload is shown.
     private static let shownBytes = 64
 
-    /// To be asked before anything is told to a ``ConnectionLog``: all that logging costs while nobody
-    /// listens.
+    /// To be checked before anything is reported to a ``ConnectionLog``: the whole cost of logging
+    /// while nobody listens.
     @inline(__always)
     static var isEnabled: Bool { listeners.load(ordering: .relaxed) != 0 }
 
@@ -55,7 +55,7 @@ enum Tracing {
     static func removeListener() { listeners.wrappingSubtract(1, ordering: .relaxed) }
 
     static func set(_ isEnabled: Bool, logger: Logger?, level: Logger.Level) {
-        // Loggers are made and let go of outside the lock: their handlers run any code.
+        // Loggers are made and released outside the lock: their handlers may run any code.
         var next = Destination(level: level)
         if isEnabled {
             var used = logger ?? Logger(label: "websocket")
@@ -76,8 +76,8 @@ enum Tracing {
         return logger.map { ($0, level) }
     }
 
-    /// Calls a log handler, unless this thread is inside one: what a handler does isn't logged, or one that
-    /// sends over a socket would call itself without end.
+    /// Calls a log handler, unless this thread is inside one: a handler's own actions aren't logged, or
+    /// one that sends over a socket would call itself without end.
     static func handing(_ call: () -> Void) {
         let thread = Threads.currentNumber
         guard busyThreads.withLock({ $0.insert(thread).inserted }) else { return }
@@ -121,7 +121,7 @@ enum Tracing {
         return "\(code) \(payload.reason.quoted)"
     }
 
-    /// Plain text as such, all else in hexadecimal digits.
+    /// Plain text as it is, everything else in hexadecimal.
     private static func readable(_ bytes: Slice<UnsafeRawBufferPointer>) -> String {
         if !bytes.isEmpty, bytes.allSatisfy({ (0x20...0x7E).contains($0) }) {
             return String(decoding: bytes, as: UTF8.self).quoted

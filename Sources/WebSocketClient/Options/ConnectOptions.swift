@@ -2,21 +2,21 @@ public import HTTPTypes
 public import Logging
 public import WebSocketProtocol
 
-/// All that can be chosen about a connection; the defaults are safe and fit most servers.
+/// Everything that can be chosen about a connection; the defaults are safe and fit most servers.
 public struct ConnectOptions: Sendable {
-    /// What goes into a header field whose value follows from the URL.
+    /// The value of a header field that is normally derived from the URL.
     public enum HeaderChoice: Sendable, Hashable {
-        /// What the URL says.
+        /// The value derived from the URL.
         case automatic
-        /// This value instead.
+        /// This value.
         case custom(String)
         /// No such field. (`suppress_host`, `suppress_origin`)
         case omitted
     }
 
-    /// Which way to the server.
+    /// How to reach the server.
     public enum ProxyChoice: Sendable, Hashable {
-        /// What `http_proxy`, `https_proxy`, `all_proxy` and `no_proxy` say.
+        /// As the environment variables `http_proxy`, `https_proxy`, `all_proxy` and `no_proxy` say.
         case environment
         /// Directly.
         case none
@@ -29,8 +29,8 @@ public struct ConnectOptions: Sendable {
 
     /// Further header fields of the handshake. One with the name of a generated field replaces it.
     ///
-    /// `[.authorization: "Bearer …"]` is a literal of it; `HTTPFields(["X-Trace": "1"])` takes names and
-    /// values that are text, and refuses what can't be sent.
+    /// Write `[.authorization: "Bearer …"]` as a literal; `HTTPFields(["X-Trace": "1"])` takes names
+    /// and values as text, and refuses those that can't be sent.
     public var headers = HTTPFields()
     /// The `Origin` field. Default: the URL's.
     public var origin = HeaderChoice.automatic
@@ -48,18 +48,19 @@ public struct ConnectOptions: Sendable {
     public var requiresSubprotocol = false
     /// Header fields that a redirect to another origin carries as well. Default: none.
     ///
-    /// Another origin is another scheme, host or port. It gets the fields that are known to be harmless,
-    /// such as `Accept-Language` and `User-Agent`, and those listed here; nothing else of ``headers``. Nor
-    /// does it get ``cookie``, ``host``, ``subprotocols`` (in which some services take a token; list
-    /// `.secWebSocketProtocol` to offer them there too), the URL's user and password, and of ``tls`` the
-    /// server name, the client certificate, the pinned keys and the context hook.
+    /// Another origin is another scheme, host or port. Of ``headers`` it gets those that are known to
+    /// be harmless, such as `Accept-Language` and `User-Agent`, and those listed here. It doesn't get
+    /// ``cookie``, ``host``, ``subprotocols`` (which carry a token for some services; list
+    /// `.secWebSocketProtocol` to offer them there too), or the URL's user and password; and of
+    /// ``tls``, the server name, the client certificate, the pinned keys and the context hook don't
+    /// apply to it.
     public var headersForOtherOrigins: Set<HTTPField.Name> = []
     /// How many redirects are followed. Default: 3.
     public var redirectLimit = 3
     /// Whether a redirect may lead from wss to ws. Default: no.
     public var allowsInsecureRedirects = false
 
-    /// Which way to the server. Default: as the environment says.
+    /// How to reach the server. Default: as the environment says.
     public var proxy = ProxyChoice.environment
     /// The hosts that are reached directly, in place of the environment's `no_proxy`: names, which stand
     /// for their subdomains as well, addresses, networks such as `10.0.0.0/8`, and `*` for all.
@@ -69,14 +70,14 @@ public struct ConnectOptions: Sendable {
     /// TLS, for wss URLs.
     public var tls = TLSOptions()
     /// An already connected stream socket to use: no resolution, no proxy, no TLS, and no redirect is
-    /// followed. The URL only makes the header fields.
+    /// followed. The URL is used only for the header fields.
     ///
     /// It serves one attempt to connect, which owns it: the descriptor is closed at the connection's
-    /// end, or when connecting fails in any way. Its settings stay as they are. ``WebSocket/options`` and ``WebSocketApp/options`` lose it then;
-    /// connecting again goes by the URL.
+    /// end, or when connecting fails in any way. Its settings aren't changed. ``WebSocket/options`` and
+    /// ``WebSocketApp/options`` no longer contain it then, so connecting again uses the URL.
     public var socket: Int32?
-    /// The path of a Unix socket to connect to; the URL only makes the header fields, wss speaks TLS
-    /// over it, and no redirect is followed.
+    /// The path of a Unix socket to connect to. The URL is used only for the header fields, wss speaks
+    /// TLS over the socket, and no redirect is followed.
     public var unixSocketPath: String?
 
     /// Compression with permessage-deflate (RFC 7692), if the server agrees. Default: none, as it
@@ -84,20 +85,21 @@ public struct ConnectOptions: Sendable {
     public var compression: DeflateOptions?
     /// Whether messages are collected for a moment, so that many go out with one system call. Default: no.
     public var corking = Corking.off
-    /// What the peer may make this end hold.
+    /// How much the peer may make this end hold.
     public var limits = Limits()
-    /// Whether text is checked to be UTF-8. Default: yes. Without, malformed text is repaired.
+    /// Whether received text is checked to be UTF-8. Default: yes. If not, malformed text is repaired.
     public var validatesUTF8 = true
     /// Whether each fragment of a message is delivered as it arrives. Default: no.
     /// (`fire_cont_frame`)
     public var deliversFragments = false
-    /// Makes the masking key of each frame, its bytes in wire order in memory. Default: the kernel's
-    /// random generator; anything else is for tests. (`get_mask_key`)
+    /// Makes the masking key of each frame, with its bytes in wire order in memory. Default: the
+    /// kernel's random generator; anything else is for tests. (`get_mask_key`)
     public var maskingKey: (@Sendable () -> UInt32)?
-    /// Where the events of this connection go, one entry each; `nil`, the default, makes and costs nothing.
+    /// The logger for this connection's events, one entry each. With `nil`, the default, nothing is
+    /// logged, at no cost.
     ///
-    /// Connecting, the handshake, close frames and the end have the level `debug`; frames, and the fields of
-    /// the handshake, have `trace`. Each entry has metadata:
+    /// Connecting, the handshake, close frames and the end are logged at level `debug`; frames, and the
+    /// fields of the handshake, at `trace`. Each entry has metadata:
     ///
     /// | Key | Value |
     /// | --- | --- |
@@ -108,10 +110,10 @@ public struct ConnectOptions: Sendable {
     /// | `ws.size` | Its payload in bytes, as it is on the wire when sent compressed |
     /// | `ws.close.code`, `ws.status` | Of a close frame; of the handshake's response |
     ///
-    /// Payloads are never logged, nor are URLs' queries and what authorises, as for
-    /// ``enableTrace(_:logger:level:)``. The handler runs on the thread that sends or receives, outside every
-    /// lock: it should return soon, what it sends on the connection that is just sending is refused, and
-    /// nothing that it does on its thread is logged.
+    /// Payloads are never logged, nor are the queries of URLs and credentials, as described at
+    /// ``enableTrace(_:logger:level:)``. The handler runs on the thread that sends or receives, outside
+    /// every lock, and should return soon. Messages that it sends on a connection that is just sending
+    /// are refused, and nothing that it does on that thread is logged.
     public var logger: Logger?
 
     /// Makes the default options.
@@ -126,8 +128,8 @@ public struct ConnectOptions: Sendable {
 }
 
 extension ConnectOptions: CustomReflectable {
-    /// Everything but the values of header fields and cookies, which authorise, so that neither `print`
-    /// nor `dump` shows them.
+    /// Everything but the values of header fields and cookies, which may be credentials, so that
+    /// neither `print` nor `dump` shows them.
     public var customMirror: Mirror {
         Mirror(
             self,

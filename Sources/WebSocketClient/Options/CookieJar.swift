@@ -6,7 +6,7 @@ import WebSocketProtocol
 /// Domain, Path, Secure, Expires and Max-Age are honoured; a cookie without a domain goes back only to
 /// its own host. At most 50 cookies a domain and 3,000 in all are kept. Safe to use from any thread.
 public final class CookieJar: Sendable {
-    /// The jar of the process, which connections use unless told otherwise.
+    /// The jar of the process, which connections use by default.
     public static let shared = CookieJar()
 
     private let store = Locked(CookieStore())
@@ -16,17 +16,17 @@ public final class CookieJar: Sendable {
 
     /// The value of the `Cookie` field that a request would carry.
     ///
-    /// - Parameter url: Where the request goes.
+    /// - Parameter url: The URL of the request.
     /// - Returns: `nil` if no cookie is meant for it.
     public func cookieHeader(for url: WebSocketURL) -> String? {
         store.withLock { $0.cookieHeader(for: url, now: SystemCalls.secondsSince1970()) }
     }
 
-    /// Takes the cookies of a server's answer.
+    /// Stores the cookies of a server's answer.
     ///
     /// - Parameters:
     ///   - headers: The answer's header fields.
-    ///   - url: Where it came from.
+    ///   - url: The URL of the request.
     public func store(_ headers: HTTPFields, from url: WebSocketURL) {
         store.withLock { $0.store(headers, from: url, now: SystemCalls.secondsSince1970()) }
     }

@@ -3,7 +3,7 @@ public import WebSocketProtocol
 
 /// A proxy to reach the server through.
 ///
-/// Every kind carries a tunnel of bytes, for `ws` as for `wss`.
+/// Every kind tunnels bytes, for `ws` and `wss` alike.
 public struct Proxy: Sendable, Hashable {
     /// The protocol that is spoken with the proxy.
     public enum Kind: String, Sendable, Hashable {
@@ -37,7 +37,7 @@ public struct Proxy: Sendable, Hashable {
     /// so is `Proxy-Authorization` beside ``credentials``.
     public var headers = HTTPFields()
 
-    /// TLS to an `https` proxy; the connection through it has options of its own.
+    /// TLS options for an `https` proxy; the connection through it has its own.
     public var tls = TLSOptions()
 
     /// Names a proxy; nothing is connected yet.
@@ -50,8 +50,8 @@ public struct Proxy: Sendable, Hashable {
 
     /// Reads a URL such as `socks5h://user:password@proxy.example:1080`; `nil` if it isn't one.
     ///
-    /// Without a scheme it is an HTTP proxy; without a port, that is 80, for `https` 443, and for
-    /// SOCKS 1080. User and password are percent-decoded.
+    /// Without a scheme, it is an HTTP proxy. The default port is 80, for `https` 443, for SOCKS 1080.
+    /// User and password are percent-decoded.
     public init?(url: String) {
         guard let proxy = try? Proxy(parsing: url) else { return nil }
         self = proxy
@@ -77,7 +77,7 @@ extension Proxy {
         Proxy(.https, host: host, port: port, credentials: credentials)
     }
 
-    /// A proxy that speaks SOCKS 5; it resolves names itself unless told otherwise.
+    /// A proxy that speaks SOCKS 5; by default it resolves names itself.
     public static func socks5(
         host: String,
         port: UInt16,
@@ -106,7 +106,7 @@ extension Proxy: CustomStringConvertible, CustomReflectable {
 }
 
 extension Proxy {
-    /// Reads a URL; says what is wrong with it, and nothing of what is in it.
+    /// Reads a URL; the error says what is wrong with it, but repeats nothing from it.
     package init(parsing url: String) throws(ProxyError) {
         var rest = Array(url.utf8).filter { $0 != UInt8(ascii: " ") }[...]
         var kind = Kind.http

@@ -1,7 +1,7 @@
 public import HTTPTypes
 import WebSocketProtocol
 
-/// Further header fields of a handshake, in whichever form a caller has them.
+/// Additional header fields of a handshake, in any of several forms.
 ///
 /// ```swift
 /// let app = WebSocketApp(url: "wss://example.com/feed", header: ["X-Trace": "1", "X-Other": "2"])
@@ -51,7 +51,7 @@ public struct RequestHeaders: Sendable, ExpressibleByDictionaryLiteral, Expressi
 }
 
 extension HTTPFields {
-    /// Makes header fields of text, in its order; a name may occur more than once.
+    /// Makes header fields from text, in the given order; a name may occur more than once.
     ///
     /// ```swift
     /// var options = ConnectOptions()
@@ -67,7 +67,7 @@ extension HTTPFields {
         try self.init(pairs: pairs.map { ($0.key, $0.value) })
     }
 
-    /// Makes header fields of a sequence of names and values; otherwise as `init(_:)`.
+    /// Makes header fields from a sequence of names and values; otherwise like `init(_:)`.
     ///
     /// - Parameter pairs: Names and values; at most 65,534.
     /// - Throws: As `init(_:)`.
@@ -77,8 +77,8 @@ extension HTTPFields {
         }
     }
 
-    /// Makes header fields of lines such as `"X-Trace: 1"`, the form that websocket-client takes;
-    /// otherwise as `init(_:)`.
+    /// Makes header fields from lines such as `"X-Trace: 1"`, the form that websocket-client takes;
+    /// otherwise like `init(_:)`.
     ///
     /// - Parameter lines: One field each, a name and a value with a colon between them; at most 65,534.
     /// - Throws: As `init(_:)`; also for a line without a colon.

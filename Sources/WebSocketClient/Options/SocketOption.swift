@@ -1,8 +1,7 @@
 /// A socket option, as setsockopt(2) takes it.
 ///
-/// Options are set after the package's own ``defaults`` and before the connection is opened,
-/// so buffer sizes count for TCP's window.
-/// An option that the system refuses makes connecting fail.
+/// Options are set after the package's own ``defaults`` and before the connection is opened, so buffer
+/// sizes affect TCP's window. If the system refuses an option, connecting fails.
 public struct SocketOption: Sendable, Hashable {
     /// The protocol level, such as `SOL_SOCKET` or `IPPROTO_TCP`.
     public let level: Int32
@@ -27,10 +26,10 @@ public struct SocketOption: Sendable, Hashable {
 }
 
 extension SocketOption {
-    /// What every TCP connection starts with: no delay, and keep-alive probes after 30 idle seconds,
-    /// every 10 seconds, at most 3 (the values of websocket-client).
+    /// The options that every TCP connection starts with: no delay, and keep-alive probes after 30 idle
+    /// seconds, every 10 seconds, at most 3 (websocket-client's values).
     ///
-    /// Changing them holds for the whole process, from the next connection on.
+    /// A change affects the whole process, from the next connection on.
     public static var defaults: [SocketOption] {
         get { currentDefaults.withLock { $0 } }
         set { currentDefaults.withLock { $0 = newValue } }

@@ -2,10 +2,10 @@ import WebSocketProtocol
 
 /// How a connection is secured with TLS: on the system's OpenSSL, strict by default.
 ///
-/// Without options the peer must present a certificate that a certificate authority of the system
-/// vouches for, and that names the host of the URL; TLS 1.2 and 1.3 are spoken.
+/// By default, the peer must present a certificate that is signed by an authority that the system
+/// trusts and names the URL's host; TLS 1.2 and 1.3 are supported.
 public struct TLSOptions: Sendable, Hashable {
-    /// What is checked of the peer's certificate.
+    /// How the peer's certificate is verified.
     public enum Verification: Sendable, Hashable {
         /// The chain up to a trusted authority, the dates, and the host's name.
         case full
@@ -23,7 +23,7 @@ public struct TLSOptions: Sendable, Hashable {
         case tls13
     }
 
-    /// What is checked of the peer's certificate; everything unless told otherwise.
+    /// How the peer's certificate is verified; in full by default.
     public var verification = Verification.full
 
     /// A PEM file of trusted authorities, in place of the system's.
@@ -35,8 +35,8 @@ public struct TLSOptions: Sendable, Hashable {
     /// A directory of trusted authorities as `openssl rehash` lays it out, in place of the system's.
     public var certificateAuthorityDirectory: String?
 
-    /// What the client presents if the server asks for a certificate, in the handshake or (TLS 1.3) after
-    /// it; never to another origin that a redirect leads to.
+    /// The client's certificate, presented if the server asks for one, in the handshake or (TLS 1.3)
+    /// after it; never to another origin that a redirect leads to.
     public var clientCertificate: ClientCertificate?
 
     /// The name to send (SNI) and to verify in place of the URL's host; not used for another origin that a
@@ -75,8 +75,8 @@ public struct TLSOptions: Sendable, Hashable {
     /// trace (``enableTrace(_:logger:level:)``) says so, and the connection goes on.
     public var keyLogFile: String?
 
-    /// The only public keys that are accepted, anywhere in the peer's verified chain; empty for all. They
-    /// don't hold for another origin that a redirect leads to.
+    /// The only public keys that are accepted, anywhere in the peer's verified chain; empty to accept
+    /// all. They don't apply to another origin that a redirect leads to.
     ///
     /// Pins are checked in addition to ``verification``, and with ``Verification/none`` against the
     /// peer's own certificate only.
@@ -98,7 +98,7 @@ public struct TLSOptions: Sendable, Hashable {
 extension TLSOptions {
     /// A certificate with its private key, in PEM files.
     public struct ClientCertificate: Sendable, Hashable {
-        /// The certificate, followed by those that lead to the authority.
+        /// The certificate, followed by the intermediate certificates up to the authority.
         public var certificateFile: String
 
         /// The private key; `nil` if it is in the certificate's file.
@@ -150,7 +150,7 @@ extension TLSOptions.ClientCertificate: CustomStringConvertible, CustomReflectab
     }
 }
 
-/// A function that adjusts OpenSSL's `SSL_CTX` when nothing else will do.
+/// A function that adjusts OpenSSL's `SSL_CTX`, for what no other option can do.
 ///
 /// Two hooks are equal only if one is a copy of the other:
 /// keep one hook for all connections, so that they can share a context and resume sessions.
@@ -165,7 +165,8 @@ public struct TLSContextHook: Sendable, Hashable {
 
     private let body: Body
 
-    /// Takes the function, which gets the `SSL_CTX *` once per context, on the connecting thread.
+    /// Takes the function. It is called with the `SSL_CTX *` once per context, on the connecting
+    /// thread.
     public init(_ adjust: @escaping @Sendable (_ context: OpaquePointer) -> Void) {
         body = Body(adjust)
     }

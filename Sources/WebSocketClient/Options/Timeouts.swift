@@ -10,10 +10,10 @@ public struct Timeouts: Sendable, Hashable {
     public var tls: Duration? = .seconds(10)
     /// The WebSocket handshake. Default: 10 s. The body of a refusal is waited for 1 s at most.
     public var handshake: Duration? = .seconds(10)
-    /// One call that sends. Default: 60 s, after which a peer that doesn't read is a failed one.
+    /// One call that sends. Default: 60 s; a peer that hasn't read for so long has failed.
     public var send: Duration? = .seconds(60)
-    /// One call that receives. Default: none, as silence is normal; see keepalive in
-    /// ``WebSocketApp`` for noticing a peer that has gone.
+    /// One call that receives. Default: none, as silence is normal; to notice a peer that has vanished,
+    /// see keepalive in ``WebSocketApp``.
     public var receive: Duration?
     /// The closing handshake. Default: 3 s.
     public var close: Duration = .seconds(3)
@@ -21,7 +21,7 @@ public struct Timeouts: Sendable, Hashable {
     /// Makes the default time-outs.
     public init() {}
 
-    /// Makes time-outs of one figure for everything but closing, as websocket-client's `timeout`.
+    /// Makes time-outs with one limit for everything but closing, like websocket-client's `timeout`.
     ///
     /// - Parameter timeout: The limit of each stage; `nil` waits without end.
     public init(all timeout: Duration?) {
@@ -35,7 +35,7 @@ public struct Timeouts: Sendable, Hashable {
     }
 }
 
-/// The limits of calls on an open connection: what every call copies.
+/// The limits of calls on an open connection, copied by every call.
 struct CallTimeouts {
     let send: Duration?
     let receive: Duration?

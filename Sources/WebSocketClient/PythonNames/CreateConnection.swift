@@ -1,6 +1,6 @@
 import WebSocketProtocol
 
-/// What holds for the whole process.
+/// Settings of the whole process.
 struct Defaults {
     var timeout: Duration?
     var reconnection: Reconnection?
@@ -9,9 +9,8 @@ struct Defaults {
 }
 
 extension WebSocket {
-    /// The time-out of connections made with `createConnection` that aren't given
-    /// another, for the whole process; websocket-client's `setdefaulttimeout`. Default: `nil`, which
-    /// leaves the ones of ``Timeouts``.
+    /// The default time-out of `createConnection`, for the whole process; websocket-client's
+    /// `setdefaulttimeout`. Default: `nil`, for those of ``Timeouts``.
     public static var defaultTimeout: Duration? {
         get { Defaults.shared.withLock { $0.timeout } }
         set { Defaults.shared.withLock { $0.timeout = newValue } }
@@ -25,8 +24,8 @@ extension WebSocket {
 /// print(try socket.receive())
 /// ```
 ///
-/// Does what `connect(to:options:)` does, which takes its choices in one
-/// value; see ``ConnectOptions`` for what they mean. Blocks as long as the time-out allows.
+/// Does the same as `connect(to:options:)`, which takes its options as one value; ``ConnectOptions``
+/// explains them. Blocks as long as the time-out allows.
 ///
 /// - Parameters:
 ///   - url: A `ws` or `wss` URL.
@@ -38,9 +37,9 @@ extension WebSocket {
 ///   - header: Further header fields of the handshake, as names and values or as lines.
 ///   - cookie: Cookies to send besides those of the jar.
 ///   - origin: The `Origin` field.
-///   - suppressOrigin: Whether there is no `Origin` field.
+///   - suppressOrigin: Whether to send no `Origin` field.
 ///   - host: The `Host` field.
-///   - suppressHost: Whether there is no `Host` field.
+///   - suppressHost: Whether to send no `Host` field.
 ///   - connection: The `Connection` field's value.
 ///   - subprotocols: The subprotocols to offer.
 ///   - redirectLimit: How many redirects are followed.

@@ -1,7 +1,7 @@
 // swift-format-ignore-file: AlwaysUseLowerCamelCase
 // The names that websocket-client's users know. None of them exists at run time: the compiler
-// answers with the name to use here, and offers to write it. Each body is that name, so that it
-// can't be one that doesn't exist.
+// answers with the name to use here, and offers to write it. Each body uses that name, so that the name
+// is sure to exist.
 
 // MARK: Functions
 

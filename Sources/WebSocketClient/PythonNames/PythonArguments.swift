@@ -1,9 +1,9 @@
 import WebSocketProtocol
 
-/// websocket-client's arguments for a connection, and what each of them means for ``ConnectOptions``.
+/// websocket-client's arguments for a connection, and their effect on ``ConnectOptions``.
 ///
-/// Every call that takes such arguments goes through here, so that none of them means one thing in one
-/// call and another in the next. An argument that isn't given leaves the option as it is.
+/// Every call that takes such arguments goes through here, so that an argument means the same
+/// everywhere. An omitted argument leaves its option as it is.
 struct PythonArguments {
     var timeout: Duration?
     var header: RequestHeaders = [:]
@@ -21,7 +21,7 @@ struct PythonArguments {
     var httpNoProxy: [String]?
     var httpProxyTimeout: Duration?
     var proxyType = Proxy.Kind.http
-    /// Set after those that the options have already.
+    /// Set after those in the options.
     var sockopt: [SocketOption] = []
     var sslopt: TLSOptions?
     var socket: Int32?
@@ -29,9 +29,8 @@ struct PythonArguments {
     var skipUTF8Validation = false
     var getMaskKey: (@Sendable () -> UInt32)?
 
-    /// The options with these arguments on top, for the one attempt to connect that they were given for:
-    /// if they can't be used, the socket that the caller brought for it is closed, as when connecting
-    /// fails.
+    /// The options with these arguments on top, for one attempt to connect: if they can't be used, the
+    /// caller's socket is closed, as when connecting fails.
     func adopting(_ options: ConnectOptions) throws -> ConnectOptions {
         var options = options
         do {
@@ -45,7 +44,7 @@ struct PythonArguments {
 
     func apply(to options: inout ConnectOptions) throws {
         if let timeout {
-            // The limit of closing is one of its own, as in websocket-client.
+            // Closing has its own limit, as in websocket-client.
             let close = options.timeouts.close
             options.timeouts = Timeouts(all: timeout)
             options.timeouts.close = close
@@ -64,7 +63,7 @@ struct PythonArguments {
         applyToSocket(&options)
     }
 
-    /// Applies those that websocket-client's `WebSocket(…)` takes; none of them can be wrong.
+    /// Applies the arguments that websocket-client's `WebSocket(…)` takes; none of them can be invalid.
     func applyToSocket(_ options: inout ConnectOptions) {
         options.socketOptions += sockopt
         if let sslopt { options.tls = sslopt }

@@ -1,7 +1,7 @@
 import WebSocketProtocol
 
 extension WebSocket {
-    /// Makes an unconnected socket, with the arguments of websocket-client's `WebSocket(…)`.
+    /// Makes an unconnected socket, taking the same arguments as websocket-client's `WebSocket(…)`.
     ///
     /// ```swift
     /// let socket = WebSocket(fireContFrame: true)
@@ -38,7 +38,7 @@ extension WebSocket {
         self.init(options: options)
     }
 
-    /// Opens this socket's connection, with the arguments of websocket-client's `connect`.
+    /// Opens this socket's connection, taking the same arguments as websocket-client's `connect`.
     ///
     /// ```swift
     /// let socket = WebSocket()
@@ -50,9 +50,9 @@ extension WebSocket {
     /// )
     /// ```
     ///
-    /// As `connect(to:options:)` with the socket's own ``options`` and these arguments on top, which
-    /// hold for the socket from now on; an argument that isn't given leaves the option as it is. Blocks
-    /// as long as the time-out allows. Any thread may call it, one at a time.
+    /// Like `connect(to:options:)` with the socket's own ``options`` and these arguments on top, which
+    /// apply to the socket from now on; an omitted argument leaves its option as it is. Blocks as long
+    /// as the time-out allows. Any thread may call it, one at a time.
     ///
     /// - Parameters:
     ///   - url: A `ws` or `wss` URL.
@@ -61,9 +61,9 @@ extension WebSocket {
     ///     name of a field that the options have replaces it.
     ///   - cookie: Cookies to send besides those of the jar.
     ///   - origin: The `Origin` field.
-    ///   - suppressOrigin: Whether there is no `Origin` field.
+    ///   - suppressOrigin: Whether to send no `Origin` field.
     ///   - host: The `Host` field.
-    ///   - suppressHost: Whether there is no `Host` field.
+    ///   - suppressHost: Whether to send no `Host` field.
     ///   - connection: The `Connection` field's value.
     ///   - subprotocols: The subprotocols to offer.
     ///   - redirectLimit: How many redirects are followed.

@@ -14,8 +14,8 @@ extension WebSocket {
     /// Waits for the next part of a message, into the caller's memory: for messages too large to
     /// hold, and for receiving without allocations.
     ///
-    /// It returns as soon as something is there. Text is checked as it arrives. Blocks as
-    /// `receive()` does; not for subclasses that override ``receiveFrame()``, which it passes by.
+    /// It returns as soon as something is there. Text is checked as it arrives. Blocks like
+    /// `receive()`. Not for subclasses that override ``receiveFrame()``, which it bypasses.
     /// ``ConnectOptions/deliversFragments`` makes no difference: parts don't show where fragments end.
     ///
     /// - Parameter buffer: Where the bytes go; at least one byte.

@@ -9,14 +9,15 @@ public struct Messages: AsyncSequence, Sendable {
 
     init(socket: WebSocket) { self.socket = socket }
 
-    /// Takes messages from the connection. Several iterators share them: each message goes to one.
+    /// Takes messages from the connection. Several iterators share them: each message goes to one of
+    /// them.
     public struct AsyncIterator: AsyncIteratorProtocol {
         fileprivate let socket: WebSocket
 
         /// The next message; `nil` once the peer has closed cleanly.
         ///
         /// - Returns: The message.
-        /// - Throws: As `receive()`, but for the clean end.
+        /// - Throws: As `receive()`, except for the clean end.
         public mutating func next() async throws -> Message? { try await socket.next() }
 
         /// The next message, for a caller on `actor`; as ``next()``.

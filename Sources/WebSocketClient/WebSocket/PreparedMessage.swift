@@ -2,14 +2,15 @@ import WebSocketProtocol
 
 /// A message that is validated and compressed once, and sent many times over many connections.
 ///
-/// Each sending has its own masking key, as RFC 6455 §5.3 demands. Safe to use from any thread.
+/// Each time it is sent, it is masked with a new key, as RFC 6455 §5.3 demands. Safe to use from any
+/// thread.
 public final class PreparedMessage: Sendable {
     /// Text or binary.
     public let opcode: Opcode
     /// The payload as it was given.
     public let payload: [UInt8]
     fileprivate let compression: MessageCompression
-    /// What it compresses to, by window size and level; `nil` where it goes as it is.
+    /// Its compressed forms, by window size and level; `nil` where it is sent uncompressed.
     private let compressed = Locked<[DeflateChoice: [UInt8]?]>([:])
 
     /// Prepares a text message.
@@ -36,15 +37,15 @@ public final class PreparedMessage: Sendable {
         self.compression = compression
     }
 
-    /// What goes out on a connection that compresses by `choice`, and the reserved bits that say whether it
-    /// is compressed.
+    /// The payload for a connection that compresses by `choice`, and the reserved bits that say whether
+    /// it is compressed.
     func payload(for choice: DeflateChoice?) -> (bytes: [UInt8], reservedBits: UInt8) {
         if let compressed = choice.flatMap(compressed) { return (compressed, 4) }
         return (payload, 0)
     }
 
-    /// Runs `body` with the frame that goes out on a connection that compresses by `choice`; it is valid
-    /// until `body` returns.
+    /// Runs `body` with the frame for a connection that compresses by `choice`; it is valid until
+    /// `body` returns.
     func withFrame<Value, Failure>(
         for choice: DeflateChoice?,
         _ body: (OutgoingFrame) throws(Failure) -> Value
@@ -66,7 +67,8 @@ public final class PreparedMessage: Sendable {
         return try result.get()
     }
 
-    /// The payload compressed without reference to other messages; `nil` where it should go as it is.
+    /// The payload, compressed without reference to other messages; `nil` if it should be sent
+    /// uncompressed.
     func compressed(for choice: DeflateChoice) -> [UInt8]? {
         guard compression != .never else { return nil }
         return compressed.withLock { cache in

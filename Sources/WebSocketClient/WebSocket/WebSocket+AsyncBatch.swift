@@ -2,19 +2,19 @@ import WebSocketProtocol
 
 /// Messages that go out together; lent by the async `WebSocket.withBatch`.
 ///
-/// They are collected until there are 64 KiB of them, and then sent with as few system calls as they take;
-/// the task sleeps while the peer doesn't read. What has been collected is the batch's only memory. A message
-/// of 16 KiB or more isn't collected: it goes out from where it lies, after those before it.
+/// They are collected until there are 64 KiB of them, and then sent with as few system calls as
+/// possible; the task sleeps while the peer doesn't read. The batch holds no more memory than that. A
+/// message of 16 KiB or more isn't collected: it is sent from its own memory, after those before it.
 public struct AsyncBatch: ~Copyable {
     private let socket: WebSocket
     /// The payloads, one behind the other.
     private var payloads: [UInt8] = []
     private var collected: [(opcode: Opcode, end: Int)] = []
-    /// How many messages have been given to the connection, which sends them whatever happens.
+    /// How many messages the connection has accepted: it sends them in any case.
     fileprivate private(set) var sentCount = 0
 
     private static let flushThreshold = 64 << 10
-    /// From here on, copying a message costs more than the system call that it saves.
+    /// For messages of this size or more, copying costs more than the system call that it saves.
     private static let collectingLimit = 16 << 10
 
     fileprivate init(socket: WebSocket) { self.socket = socket }
@@ -60,7 +60,7 @@ public struct AsyncBatch: ~Copyable {
         }
     }
 
-    /// Sends what has been collected so far.
+    /// Sends the messages collected so far.
     ///
     /// - Throws: As `send(_:)`.
     public mutating func flush() async throws {
@@ -92,7 +92,7 @@ public struct AsyncBatch: ~Copyable {
         count < Self.collectingLimit || socket.isSubclass
     }
 
-    /// Sends what has been collected, and then a message from its own memory.
+    /// Sends the collected messages, and then one from its own memory.
     private mutating func sendAtOnce(
         _ opcode: Opcode,
         payload: (_ send: (UnsafeRawBufferPointer) -> Void) -> Void
@@ -111,14 +111,15 @@ public struct AsyncBatch: ~Copyable {
     private func message(_ index: Int) -> Message {
         let start = index > 0 ? collected[index - 1].end : 0
         let bytes = Array(payloads[start..<collected[index].end])
-        // It was a string: nothing has to be repaired.
+        // It was a string, so nothing is repaired.
         return collected[index].opcode == .text
             ? .text(String(decoding: bytes, as: UTF8.self)) : .binary(bytes)
     }
 }
 
 extension WebSocket {
-    /// Collects what `body` sends into the batch and sends it together; at the end at the latest.
+    /// Collects the messages that `body` adds to the batch, and sends them together, at the latest when
+    /// `body` returns.
     ///
     /// ```swift
     /// try await socket.withBatch { batch in
@@ -126,14 +127,14 @@ extension WebSocket {
     /// }
     /// ```
     ///
-    /// Nothing else waits while `body` does: frames of other tasks and threads may pass between two
-    /// portions of the batch.
+    /// Nothing else has to wait while `body` waits: frames of other tasks and threads may go out
+    /// between two portions of the batch.
     ///
     /// - Parameter body: Sends to the batch; it may await whatever it likes.
     /// - Returns: What `body` returns.
-    /// - Throws: ``WebSocketError/batchInterrupted(sent:cause:)``, which says how many messages have gone out
-    ///   or will; `CancellationError` if the task was cancelled before any did; and what else `body` throws,
-    ///   after what it had sent before.
+    /// - Throws: ``WebSocketError/batchInterrupted(sent:cause:)``, which says how many messages have
+    ///   gone out or will; `CancellationError` if the task was cancelled before any did; and any error
+    ///   of `body`'s own, after the messages before it have been sent.
     public func withBatch<Result>(
         _ body: (inout AsyncBatch) async throws -> Result
     ) async throws -> Result {
@@ -201,7 +202,8 @@ extension WebSocket {
         }
     }
 
-    /// Sends one message; `accepted` becomes 1 once it will go out, whatever is thrown then.
+    /// Sends one message; `accepted` becomes 1 once the message is certain to go out, even if the call
+    /// throws later.
     fileprivate func send(
         _ opcode: Opcode,
         accepted: inout Int,
@@ -228,7 +230,8 @@ extension WebSocket {
         }
     }
 
-    /// Sends messages that lie one behind the other, from `first` on, which counts what is accepted.
+    /// Sends messages that are stored one after the other, from `first` on, which is advanced past
+    /// accepted ones.
     fileprivate func send(
         _ payloads: [UInt8],
         _ messages: [(opcode: Opcode, end: Int)],

@@ -1,20 +1,20 @@
 import WebSocketProtocol
 
 extension WebSocket {
-    /// Opens a connection, as the blocking ``connect(to:options:)-swift.type.method`` does, while the
-    /// task sleeps.
+    /// Opens a connection, like the blocking ``connect(to:options:)-swift.type.method``, while the task
+    /// sleeps.
     ///
     /// ```swift
     /// let socket = try await WebSocket.connect(to: "wss://example.com/feed")
     /// for try await message in socket.messages { print(message) }
     /// ```
     ///
-    /// Names are resolved and hands shaken on a few helper threads. Cancelling the task ends the
-    /// attempt at once.
+    /// Helper threads resolve the name and perform the handshakes. Cancelling the task ends the attempt
+    /// at once.
     ///
     /// - Parameters:
     ///   - url: A `ws` or `wss` URL.
-    ///   - options: All that can be chosen, time-outs included.
+    ///   - options: The options, time-outs included.
     /// - Returns: The connected socket, on which async and blocking calls can be mixed.
     /// - Throws: ``WebSocketError``, as the blocking method; `CancellationError` if the task was cancelled.
     public static func connect(
@@ -47,7 +47,7 @@ extension WebSocket {
             result = await OpeningAttempt(self, to: url).performed()
         }
         if Task.isCancelled {
-            // It may have been opened in the last moment.
+            // It may have been opened at the last moment.
             abort()
             throw CancellationError()
         }
@@ -63,13 +63,13 @@ extension WebSocket {
     /// }
     /// ```
     ///
-    /// When `body` has returned, the connection is closed with 1000; when it has thrown, or the task has been
-    /// cancelled, with 1001. Closing takes at most ``Timeouts/close``, 3 s by default, and isn't cut short by
-    /// cancellation.
+    /// If `body` returns, the connection is closed with 1000; if it throws, or the task has been
+    /// cancelled, with 1001. Closing takes at most ``Timeouts/close``, 3 s by default, and isn't cut
+    /// short by cancellation.
     ///
     /// - Parameters:
     ///   - url: A `ws` or `wss` URL.
-    ///   - options: All that can be chosen.
+    ///   - options: The options.
     ///   - body: Uses the connection. Keep no reference to it: it is closed afterwards.
     /// - Returns: What `body` returns.
     /// - Throws: What `connect(to:options:)` throws, and what `body` throws.
@@ -114,7 +114,7 @@ extension OpeningAttempt {
                 let pause = hasThread ? Deadline.never : .after(Connectors.patience)
                 await slot.wait(for: [], until: pause, on: reactor)
                 if let result = outcome.withLock({ $0 }) { return result.mapError { $0 } }
-                // A thread that still works on it is left behind; it is on its way out.
+                // A thread that still works on it is left behind, and will end.
                 if Task.isCancelled { return .failure(CancellationError()) }
                 Self.connectors.relieve(self)
                 hasThread = !isWaiting

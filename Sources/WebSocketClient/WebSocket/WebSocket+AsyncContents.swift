@@ -2,7 +2,7 @@ import WebSocketAccel
 import WebSocketProtocol
 
 extension WebSocket {
-    /// Sends what an asynchronous sequence yields as one message, a fragment for each chunk.
+    /// Sends the chunks of an asynchronous sequence as one message, with a fragment for each chunk.
     ///
     /// ```swift
     /// let (chunks, continuation) = AsyncStream<[UInt8]>.makeStream()
@@ -11,26 +11,28 @@ extension WebSocket {
     /// try await socket.send(contentsOf: chunks) { sent, _ in print(sent, "bytes") }
     /// ```
     ///
-    /// The next chunk is asked for when the system has taken the one before, so a peer that reads slowly slows
-    /// the sequence down, and no more than a chunk is in memory. A chunk of more than 256 KiB goes as several
-    /// fragments, an empty one isn't sent; without `total`, an empty fragment ends the message. Nothing is
-    /// compressed. From the first chunk to the end, control frames of others pass in between, while their
-    /// messages wait (RFC 6455 §5.4): don't send a message on this socket from within the sequence.
+    /// The next chunk is requested when the system has taken the one before, so a slow reader slows the
+    /// sequence down, and only one chunk is in memory. A chunk of more than 256 KiB is sent as several
+    /// fragments, an empty one isn't sent; without `total`, an empty fragment ends the message. Nothing
+    /// is compressed. From the first chunk to the end, other callers' control frames may go out in
+    /// between, while their messages wait (RFC 6455 §5.4): don't send a message on this socket from
+    /// within the sequence.
     ///
     /// **A message that has begun can't be taken back.** If the sequence throws, if it yields more or less
-    /// than `total`, or if the task is cancelled before the last chunk, then the connection is closed with
-    /// 1011, which takes at most ``Timeouts/close``, and the peer never sees the message complete; if time
-    /// runs out, the peer reads nothing, and the connection is aborted. Before the first chunk, all of these
-    /// send nothing and leave the connection as it was.
+    /// than `total`, or if the task is cancelled before the last chunk, then the connection is closed
+    /// with 1011, which takes at most ``Timeouts/close``, and the peer never sees a complete message.
+    /// If time runs out because the peer doesn't read, the connection is aborted. If any of this
+    /// happens before the first chunk, nothing is sent and the connection stays open.
     ///
     /// A subclass's ``send(frame:)`` isn't called.
     ///
     /// - Parameters:
     ///   - chunks: The contents, such as an `AsyncStream` of `[UInt8]`.
     ///   - opcode: Text or binary. Text is checked to be UTF-8 before it is sent; chunks may cut characters.
-    ///   - total: How many bytes there will be, if that is known: they are all that is taken, and fewer are
-    ///     an error, so that the peer doesn't take a part for the whole.
-    ///   - progress: Called after each chunk with the bytes that the system has taken, and `total`.
+    ///   - total: How many bytes there will be, if known: more or fewer are an error, so that the peer
+    ///     doesn't take a part for the whole.
+    ///   - progress: Called after each chunk with the number of bytes that the system has taken, and
+    ///     `total`.
     /// - Returns: How many bytes were sent.
     /// - Throws: What the sequence throws; ``WebSocketError``: `invalidArgument` for a wrong `total`,
     ///   `invalidPayload` for text that isn't UTF-8, `timedOut` (each chunk has ``Timeouts/send``),
@@ -45,7 +47,7 @@ extension WebSocket {
     ) async throws -> Int where Chunks.Element: Collection<UInt8> {
         guard opcode == .text || opcode == .binary, total ?? 0 >= 0 else {
             throw WebSocketError.invalidArgument(
-                "Contents go as text or binary, and their total isn't negative."
+                "Contents are sent as text or binary, and their total can't be negative."
             )
         }
         return try await withOpenConnection { connection, timeouts in
@@ -53,7 +55,7 @@ extension WebSocket {
             var contents = AsyncContents(isText: opcode == .text, total: total)
             do {
                 chunks: for try await chunk in chunks {
-                    // A sequence may go on, or end as if it were at its end, when the task is cancelled.
+                    // When the task is cancelled, a sequence may go on, or end as if it were complete.
                     try Task.checkCancellation()
                     let bytes = Array(chunk)
                     try contents.take(bytes)
@@ -81,7 +83,7 @@ extension WebSocket {
     }
 }
 
-/// What is known of contents that come chunk by chunk.
+/// The progress of contents that come chunk by chunk.
 private struct AsyncContents {
     static let maximumFragment = 256 << 10
 
@@ -97,7 +99,7 @@ private struct AsyncContents {
         self.total = total
     }
 
-    /// Whether all has come that was announced, so that no more is taken.
+    /// Whether everything announced has come.
     var isWhole: Bool { taken == total && taken > 0 }
 
     /// Checks a chunk.

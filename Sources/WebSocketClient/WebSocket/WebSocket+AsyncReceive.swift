@@ -4,9 +4,9 @@ import WebSocketProtocol
 extension WebSocket {
     /// Waits for the next message while the task sleeps. Pings are answered meanwhile.
     ///
-    /// A message that is there already is returned at once. Tasks that receive at the same time get the
-    /// messages in turn, first come, first served. Cancelling the task loses nothing: the message goes to the
-    /// next call, and so does the rest of one that has arrived in part.
+    /// A message that is there already is returned at once. Tasks that receive at the same time take
+    /// turns, first come, first served. Cancelling the task loses nothing: the message goes to the next
+    /// call, and so does the rest of one that has arrived in part.
     ///
     /// - Returns: The message.
     /// - Throws: ``WebSocketError``, as the blocking `receive()`; `CancellationError` if the task was
@@ -26,7 +26,7 @@ extension WebSocket {
     ///
     /// - Parameter controlFrames: Whether pings and pongs are returned too, pings after they have
     ///   been answered.
-    /// - Returns: What it is, and the payload; text has been checked.
+    /// - Returns: The opcode, and the payload; text has been checked.
     /// - Throws: As `receive()`.
     public func receiveData(
         controlFrames: Bool = false
@@ -40,7 +40,7 @@ extension WebSocket {
     ///
     /// - Parameter controlFrames: Whether pings and pongs are returned too, pings after they have
     ///   been answered.
-    /// - Returns: The message as one frame; the frame of the control frame or fragment.
+    /// - Returns: The message as one frame; or the control frame, or the fragment.
     /// - Throws: As `receive()`.
     public func receiveDataFrame(controlFrames: Bool = false) async throws -> Frame {
         if isSubclass {
@@ -61,7 +61,7 @@ extension WebSocket {
     /// Otherwise as `receive()`.
     ///
     /// - Returns: The message; `nil` at the end.
-    /// - Throws: As `receive()`, but for the clean end.
+    /// - Throws: As `receive()`, except for the clean end.
     public func next() async throws -> Message? {
         do {
             return try await receive()
@@ -76,17 +76,17 @@ extension WebSocket {
     /// for try await message in socket.messages { print(message) }
     /// ```
     ///
-    /// It pulls: nothing is read from the connection before it is asked for, so a loop that is slower than
-    /// the peer slows the peer down by TCP's own means, and takes no more memory than one that keeps up.
-    /// Leaving the loop leaves the connection as it is, and another loop goes on where it stopped.
-    /// Cancelling the task ends the loop with `CancellationError`.
+    /// It pulls: nothing is read from the connection before the loop asks for it, so a loop that is
+    /// slower than the peer slows the peer down, by TCP's flow control, and takes no more memory than
+    /// one that keeps up. After leaving the loop, the connection is still open, and another loop goes
+    /// on where it stopped. Cancelling the task ends the loop with `CancellationError`.
     public var messages: Messages { Messages(socket: self) }
 
-    /// Hands each message to `body` where it lies, without copying it, until `body` returns false.
+    /// Hands each message to `body` in place, without copying it, until `body` returns false.
     ///
-    /// The fastest way for a task to receive: it takes all messages that are there before it sleeps again,
-    /// and none needs an allocation. The span is valid inside `body` only; text has been checked. Other tasks
-    /// that receive wait until this has returned.
+    /// The fastest way for a task to receive: it takes all messages that have arrived before it sleeps
+    /// again, and none needs an allocation. The span is valid only inside `body`; text has been
+    /// checked. Other receiving tasks wait until this has returned.
     ///
     /// - Parameter body: Gets the opcode, text or binary, and the payload; false ends the loop, and so
     ///   does an error. It must not block.
@@ -136,7 +136,7 @@ extension WebSocket {
         return controlFrames ? calls.withControlFrames : calls.withoutControlFrames
     }
 
-    /// Runs `body` on the open connection, and lets go of the connection if that ends it.
+    /// Runs `body` on the open connection, and releases the connection if that ends it.
     func withOpenConnection<Result>(
         _ body: (Connection, CallTimeouts) async throws -> Result
     ) async throws -> Result {

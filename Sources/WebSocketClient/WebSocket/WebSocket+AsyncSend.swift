@@ -4,13 +4,13 @@ import WebSocketProtocol
 extension WebSocket {
     /// Sends a text message as one frame while the task sleeps (RFC 6455 §5.6).
     ///
-    /// It returns when the operating system has taken the message, at once if there is room. A peer that reads
-    /// slowly so slows its sender down; ``Timeouts/send`` is the limit. Tasks that send at the same time
-    /// take turns, first come, first served.
+    /// It returns when the operating system has taken the message, at once if there is room. In this
+    /// way, a slow reader slows its sender down; ``Timeouts/send`` is the limit. Tasks that send at the
+    /// same time take turns, first come, first served.
     ///
-    /// Cancelling the task before the message's first byte has been taken in sends nothing, and throws
-    /// `CancellationError`. After that, the message goes out whole and before any other, without the task,
-    /// and the call throws ``WebSocketError/cancelled(_:)`` with
+    /// If the task is cancelled before the first byte of the message has been accepted, nothing is
+    /// sent, and the call throws `CancellationError`. After that, the message goes out whole and before
+    /// any other, without the task, and the call throws ``WebSocketError/cancelled(_:)`` with
     /// ``WebSocketError/Operation/sending(isAccepted:)``, so don't send it again. A frame is never cut.
     ///
     /// - Parameter text: The message.
@@ -35,9 +35,9 @@ extension WebSocket {
         return try await send(.binary) { send in bytes.withUnsafeBytes { send($0) } }
     }
 
-    /// Sends a binary message and uses its memory up: it is masked where it lies, and not copied.
+    /// Sends a binary message and uses up its memory: it is masked in place, not copied.
     ///
-    /// As `send(_:)` otherwise; for large messages that aren't needed afterwards.
+    /// Otherwise like `send(_:)`; for large messages that aren't needed afterwards.
     ///
     /// - Parameter bytes: The message.
     /// - Returns: The length of the frame on the wire, header included.
@@ -49,7 +49,7 @@ extension WebSocket {
             return try await overridden { try $0.send(binary: message) }
         }
         let count = bytes.count
-        // Two variables at no time, or the array would be copied for having two owners.
+        // Never in two variables at once, or the array would be copied for having two owners.
         var message: [UInt8] = []
         swap(&message, &bytes)
         try await withOpenConnection { connection, timeouts in
@@ -67,8 +67,8 @@ extension WebSocket {
     ///   - message: The message.
     ///   - compression: Whether to compress it, if compression was agreed. Default: from
     ///     ``DeflateOptions/threshold`` on.
-    /// - Returns: The length of the frame on the wire, header included; if it is compressed, what
-    ///   that would be without.
+    /// - Returns: The length of the frame on the wire, header included; for a compressed message, its
+    ///   length without compression.
     /// - Throws: As `send(_:)`.
     @discardableResult
     public func send(
@@ -119,7 +119,7 @@ extension WebSocket {
     /// - Throws: As `ping(_:)`.
     public func pong(_ text: String) async throws { try await pong(Array(text.utf8)) }
 
-    /// Sends a ping (RFC 6455 §5.5.2). It doesn't wait for the pong, nor behind messages.
+    /// Sends a ping (RFC 6455 §5.5.2). It waits neither for the pong nor behind messages.
     ///
     /// - Parameter payload: At most 125 bytes, which the pong repeats.
     /// - Throws: ``WebSocketError/invalidArgument(_:)`` for a longer payload; otherwise as
@@ -129,7 +129,7 @@ extension WebSocket {
         try await sendControl(.ping, payload)
     }
 
-    /// Sends an unsolicited pong (RFC 6455 §5.5.3); pings are answered by themselves.
+    /// Sends an unsolicited pong (RFC 6455 §5.5.3); pings are answered automatically.
     ///
     /// - Parameter payload: At most 125 bytes.
     /// - Throws: As `ping(_:)`.
@@ -140,8 +140,8 @@ extension WebSocket {
 
     /// Closes the connection with a closing handshake while the task sleeps (RFC 6455 §7.1.2).
     ///
-    /// At most `timeout` in all, whatever the peer does, and whether or not the task is cancelled: so it can be
-    /// used to clean up. Otherwise as the blocking call.
+    /// It takes at most `timeout` in all, whatever the peer does, and works in a cancelled task, so it
+    /// can be used to clean up. Otherwise like the blocking call.
     ///
     /// - Parameters:
     ///   - code: The reason as a number; 1000, 1001 or 3000 to 4999 are for applications.
@@ -172,8 +172,8 @@ extension WebSocket {
 
     // MARK: Inside
 
-    /// Makes a call that a subclass may have overridden. It has begun by the time the task can be
-    /// cancelled, so its end is waited for.
+    /// Calls a method that a subclass may have overridden. When the task is cancelled, the call has
+    /// begun already, so it is waited for.
     func overridden<Value: Sendable>(
         isShielded: Bool = false,
         _ call: @escaping @Sendable (WebSocket) throws -> Value
@@ -216,7 +216,7 @@ extension WebSocket {
         if Task.isCancelled { throw CancellationError() }
         try await withOpenConnection { connection, timeouts in
             if opcode == .ping { connection.traffic.pingLeaves(payload) }
-            // Not in line: it doesn't wait behind messages.
+            // Outside the line: it doesn't wait behind messages.
             let isQueued = try payload.withUnsafeBytes { bytes in
                 try connection.sendControl(OutgoingFrame(opcode: opcode, payload: bytes))
             }

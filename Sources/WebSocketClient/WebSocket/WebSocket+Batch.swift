@@ -2,8 +2,8 @@ import WebSocketProtocol
 
 /// Messages that go out together; lent by `WebSocket.withBatch`.
 ///
-/// They are masked into one buffer, which is sent whenever it is full (256 KiB) and at the end. Until then
-/// they wait in the batch, and other threads' messages may go out before them.
+/// They are masked into one buffer, which is sent whenever it is full (256 KiB) and at the end of the
+/// batch. Until then, other threads' messages may go out before them.
 public struct Batch: ~Copyable {
     private let socket: WebSocket
     private let connection: Connection
@@ -68,7 +68,7 @@ public struct Batch: ~Copyable {
         }
     }
 
-    /// Adds text that is UTF-8 in memory already; it is checked in the pass that masks it.
+    /// Adds text as UTF-8 bytes; they are checked in the pass that masks them.
     ///
     /// - Parameter utf8: The message.
     /// - Throws: ``WebSocketError``: `invalidPayload` if it isn't UTF-8, which leaves the batch as it
@@ -103,7 +103,7 @@ public struct Batch: ~Copyable {
         }
     }
 
-    /// Sends what has been collected so far.
+    /// Sends the messages collected so far.
     ///
     /// - Throws: ``WebSocketError``: `timedOut`, `connectionClosed`, `aborted`.
     public mutating func flush() throws {
@@ -118,7 +118,7 @@ public struct Batch: ~Copyable {
     /// The connection's sending half.
     var sender: Sender { connection.sender }
 
-    /// Runs `body`; calls `end` if the connection ends meanwhile, or has ended.
+    /// Runs `body`; calls `end` if the connection ends meanwhile, or has ended already.
     func whenEnded(call end: @escaping @Sendable () -> Void, during body: () throws -> Void) throws
     {
         try connection.sender.whenEnded(call: end, during: body)
@@ -189,12 +189,14 @@ extension WebSocket {
         }
     }
 
-    /// Collects what `body` sends into the batch and sends it together, at the end at the latest.
+    /// Collects the messages that `body` adds to the batch, and sends them together, at the latest when
+    /// `body` returns.
     ///
-    /// Other threads may send meanwhile, even while `body` waits; their messages pass those that the batch
-    /// has collected but not sent. So does what `body` sends on the socket itself; call ``Batch/flush()``
-    /// first to keep the order. While a batch compresses messages that refer to each other (the default
-    /// where compression was agreed), other threads' compressed messages wait for its end.
+    /// Other threads may send meanwhile, even while `body` waits; their messages overtake those that
+    /// the batch has collected but not sent. So do messages that `body` sends on the socket itself;
+    /// call ``Batch/flush()`` first to keep the order. While a batch compresses messages that refer to
+    /// each other (the default where compression was agreed), other threads' compressed messages wait
+    /// for its end.
     ///
     /// ```swift
     /// try socket.withBatch { batch in
@@ -204,15 +206,15 @@ extension WebSocket {
     ///
     /// - Parameter body: Sends to the batch.
     /// - Returns: What `body` returns.
-    /// - Throws: ``WebSocketError/batchInterrupted(sent:cause:)`` with the error that stopped it; what
-    ///   else `body` throws, after what it had sent before.
+    /// - Throws: ``WebSocketError/batchInterrupted(sent:cause:)`` with the error that stopped it; any
+    ///   error of `body`'s own, after the messages before it have been sent.
     @available(*, noasync)
     public func withBatch<Result>(_ body: (inout Batch) throws -> Result) throws -> Result {
         try collect(asOneMessage: false, body)
     }
 
-    /// As `withBatch`; with `asOneMessage` for the fragments of a message, between which no other message
-    /// may go out (RFC 6455 §5.4).
+    /// Like `withBatch`; with `asOneMessage`, for the fragments of one message, between which no other
+    /// message may go out (RFC 6455 §5.4).
     func collect<Result>(
         asOneMessage: Bool,
         _ body: (inout Batch) throws -> Result
@@ -237,7 +239,7 @@ extension WebSocket {
             } catch let error as WebSocketError {
                 throw WebSocketError.batchInterrupted(sent: batch.abandon(), cause: error)
             } catch {
-                // What the body sent before goes out; its own error passes through.
+                // Messages that the body has sent go out; its own error is rethrown.
                 try batch.flush()
                 throw error
             }

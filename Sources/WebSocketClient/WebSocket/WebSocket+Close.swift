@@ -35,7 +35,7 @@ extension WebSocket {
                 return received
             }
         } catch {
-            // Not connected, or no longer: closing is done.
+            // Not connected, or no longer: there is nothing to close.
             return closeFrame
         }
     }

@@ -1,12 +1,11 @@
 import WebSocketProtocol
 
-// Messages in whatever holds their bytes. `[UInt8]`, strings and raw spans have calls of their own.
+// Messages in any collection of bytes. `[UInt8]`, strings and raw spans have calls of their own.
 extension WebSocket {
-    /// Sends a binary message that is in any collection of bytes, such as Foundation's `Data` or a slice;
-    /// otherwise as `send(binary:)` with an array.
+    /// Sends a binary message from any collection of bytes, such as Foundation's `Data` or a slice;
+    /// otherwise like `send(binary:)` with an array.
     ///
-    /// Bytes that lie in one piece, as in those two, are masked from where they are; others are copied
-    /// first.
+    /// Contiguous bytes, as in those two, are masked straight from there; others are copied first.
     ///
     /// - Parameter bytes: The message.
     /// - Returns: The length of the frame on the wire, header included.
@@ -18,7 +17,7 @@ extension WebSocket {
         return try sent ?? send(binary: Array(bytes))
     }
 
-    /// Sends a binary message from a span of bytes; otherwise as `send(binary:)` with an array.
+    /// Sends a binary message from a span of bytes; otherwise like `send(binary:)` with an array.
     ///
     /// - Parameter bytes: The message.
     /// - Returns: The length of the frame on the wire, header included.
@@ -27,8 +26,8 @@ extension WebSocket {
     @discardableResult
     public func send(binary bytes: Span<UInt8>) throws -> Int { try send(binary: bytes.bytes) }
 
-    /// Sends text that is UTF-8 in any collection of bytes, such as Foundation's `Data`; it is checked in
-    /// the same pass that masks it, and otherwise sent as by `send(_:)`.
+    /// Sends text from any collection of UTF-8 bytes, such as Foundation's `Data`; it is checked in the
+    /// same pass that masks it. Otherwise like `send(_:)`.
     ///
     /// - Parameter utf8: The message.
     /// - Returns: The length of the frame on the wire, header included.
@@ -41,7 +40,7 @@ extension WebSocket {
         return try sent ?? send(text: Array(utf8).span.bytes)
     }
 
-    /// Sends text from a span of UTF-8; checked as by `send(text:)` with a collection.
+    /// Sends text from a span of UTF-8; otherwise like `send(text:)` with a collection.
     ///
     /// - Parameter utf8: The message.
     /// - Returns: The length of the frame on the wire, header included.
@@ -51,9 +50,9 @@ extension WebSocket {
     @discardableResult
     public func send(text utf8: Span<UInt8>) throws -> Int { try send(text: utf8.bytes) }
 
-    /// Sends a binary message that is in any collection of bytes, while the task sleeps.
+    /// Sends a binary message from any collection of bytes, while the task sleeps.
     ///
-    /// As `send(binary:)` with an array, into which it is copied.
+    /// Like `send(binary:)` with an array, into which the bytes are copied.
     ///
     /// - Parameter bytes: The message.
     /// - Returns: The length of the frame on the wire, header included.
@@ -65,8 +64,8 @@ extension WebSocket {
 }
 
 extension WebSocketApp {
-    /// Sends a binary message that is in any collection of bytes, such as Foundation's `Data` or a slice;
-    /// otherwise as `send(binary:)` with an array.
+    /// Sends a binary message from any collection of bytes, such as Foundation's `Data` or a slice;
+    /// otherwise like `send(binary:)` with an array.
     ///
     /// - Parameter bytes: The message.
     /// - Returns: The length of the frame on the wire, header included.

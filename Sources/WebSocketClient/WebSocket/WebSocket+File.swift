@@ -1,19 +1,21 @@
 import WebSocketAccel
 import WebSocketProtocol
 
-/// How the contents of a file become messages.
+/// How a file is divided into messages.
 public enum FileFraming: Sendable, Hashable {
-    /// One message, in fragments of `fragmentBytes` each, at least 4; the last one is shorter.
+    /// One message, in fragments of `fragmentBytes` each (at least 4); the last one may be shorter.
     case oneMessage(fragmentBytes: Int = 256 << 10)
-    /// Messages of `bytes` each, at least 4; the last one is shorter, and text is cut between characters.
+    /// Messages of `bytes` each (at least 4); the last one may be shorter, and text is cut between
+    /// characters.
     case messages(bytes: Int)
 }
 
 extension WebSocket {
     /// Sends a file, without holding more than a piece of it in memory.
     ///
-    /// Blocks until the operating system has taken it all, each wait at most ``Timeouts/send``.
-    /// Other threads' messages wait as long; pings and pongs pass in between. Nothing is compressed.
+    /// Blocks until the operating system has taken all of it, each wait at most ``Timeouts/send``.
+    /// Other threads' messages wait until then; pings and pongs go out in between. Nothing is
+    /// compressed.
     ///
     /// - Parameters:
     ///   - path: The file.
@@ -22,9 +24,9 @@ extension WebSocket {
     ///   - progress: Called after each piece with the bytes sent and the size of the file.
     /// - Returns: How many bytes were sent.
     /// - Throws: ``WebSocketError``: `system` if the file can't be read, `invalidPayload` for text
-    ///   that isn't UTF-8, `timedOut`, `connectionClosed`, `aborted`; of many messages, these in
-    ///   ``WebSocketError/batchInterrupted(sent:cause:)``. An error inside a message in fragments ends
-    ///   the connection, as nothing else could follow the fragments.
+    ///   that isn't UTF-8, `timedOut`, `connectionClosed`, `aborted`; with many messages, inside
+    ///   ``WebSocketError/batchInterrupted(sent:cause:)``. An error in the middle of a fragmented
+    ///   message ends the connection, as nothing else could follow the fragments.
     @available(*, noasync)
     @discardableResult
     public func send(
@@ -34,7 +36,7 @@ extension WebSocket {
         progress: ((_ sent: Int, _ total: Int) -> Void)? = nil
     ) throws -> Int {
         var pieces = try FilePieces(path: path, opcode: opcode, framing: framing)
-        // Of many messages, the caller has to hear how many went out.
+        // With many messages, the caller has to know how many went out.
         if case .messages = framing {
             return try withBatch { batch in
                 try send(&pieces, in: &batch, progress)
@@ -45,7 +47,7 @@ extension WebSocket {
         }
     }
 
-    /// Sends a file as many messages, from the first one on that isn't known to have arrived.
+    /// Sends a file as many messages, beginning with the first one that isn't known to have arrived.
     ///
     /// ```swift
     /// var offset = 0
@@ -64,23 +66,25 @@ extension WebSocket {
     /// }
     /// ```
     ///
-    /// Whatever the call throws, `offset` is then where the first message begins that the peer's system hasn't
-    /// acknowledged (see ``SendReceipt`` for what that promises and what it doesn't); the next call, on another connection,
-    /// goes on there. The peer may get messages twice. It returns once everything has been acknowledged,
-    /// and `offset` is the file's end. The file must not change meanwhile, and the framing has to be the same.
+    /// If the call throws, `offset` is set to the beginning of the first message that the peer's system
+    /// hasn't acknowledged (``SendReceipt`` explains what that guarantees); the next call, on another
+    /// connection, goes on there. The peer may get messages twice. The call returns once everything has
+    /// been acknowledged, and `offset` is then the file's end. The file must not change meanwhile, and
+    /// the framing has to stay the same.
     ///
-    /// Blocks until then, each wait at most ``Timeouts/send``; otherwise as
+    /// Blocks until then, each wait at most ``Timeouts/send``; otherwise like
     /// ``send(contentsOf:as:framing:progress:)``.
     ///
     /// - Parameters:
     ///   - path: The file.
     ///   - opcode: Text or binary. Text is checked to be UTF-8 before it is sent.
     ///   - framing: Many messages, ``FileFraming/messages(bytes:)``.
-    ///   - offset: Where to begin, in bytes from the beginning: 0, or what an earlier call left here.
-    ///   - progress: Called after each message with where it ends, and the size of the file.
+    ///   - offset: Where to begin, in bytes from the file's beginning: 0, or the value that an earlier
+    ///     call left here.
+    ///   - progress: Called after each message with the offset of its end, and the size of the file.
     /// - Returns: How many bytes were sent by this call.
-    /// - Throws: As ``send(contentsOf:as:framing:progress:)``; ``WebSocketError/invalidArgument(_:)`` for one
-    ///   message, an offset that isn't in the file, and where the connection isn't TCP.
+    /// - Throws: As ``send(contentsOf:as:framing:progress:)``; ``WebSocketError/invalidArgument(_:)``
+    ///   if the framing is one message, the offset isn't in the file, or the connection isn't TCP.
     @available(*, noasync)
     @discardableResult
     public func send(
@@ -91,7 +95,7 @@ extension WebSocket {
         progress: ((_ sent: Int, _ total: Int) -> Void)? = nil
     ) throws -> Int {
         guard case .messages = framing else {
-            throw WebSocketError.invalidArgument("Only a file that goes as many messages resumes.")
+            throw WebSocketError.invalidArgument("Only many messages can be resumed, not one.")
         }
         let start = offset
         var pieces = try FilePieces(path: path, opcode: opcode, framing: framing)
@@ -116,7 +120,7 @@ extension WebSocket {
                 progress?(end, max(pieces.size, end))
             } while !pieces.isAtEnd
         }
-        // Whatever other threads have sent since is waited for as well.
+        // This also waits for messages that other threads have sent since.
         let receipt = try flush()
         try waitUntilAcknowledged(receipt, timeout: options.timeouts.send)
         return end - start
@@ -144,13 +148,14 @@ extension WebSocket {
         return sent
     }
 
-    /// Sends one message in fragments, each as soon as it is known.
+    /// Sends one message in fragments, each as soon as the sequence has produced it.
     ///
-    /// If the sequence doesn't know its length, an empty fragment ends the message. While it waits, other
-    /// threads' control frames go out; their messages wait for its end, and what it sends itself on the same
-    /// socket is refused with `invalidArgument`, but for control frames.
+    /// If the sequence's length isn't known, an empty fragment ends the message. While the sequence
+    /// waits, other threads' control frames go out, but their messages wait for its end. On the same
+    /// socket, the sequence itself may send only control frames: messages are refused with
+    /// `invalidArgument`.
     ///
-    /// Otherwise as ``send(contentsOf:as:framing:progress:)``.
+    /// Otherwise like ``send(contentsOf:as:framing:progress:)``.
     ///
     /// - Parameters:
     ///   - fragments: The parts of the message, in order.
@@ -161,7 +166,8 @@ extension WebSocket {
         fragments: some Sequence<[UInt8]>,
         as opcode: Opcode = .binary
     ) throws {
-        // Only where the end is certain to be near is the next fragment asked for ahead, to mark the last.
+        // The next fragment is requested ahead, to mark the last one, only if the number of fragments
+        // is known.
         let knownCount = fragments.underestimatedCount
         try withMessage { batch in
             var iterator = fragments.makeIterator()
@@ -194,7 +200,7 @@ extension WebSocket {
         }
     }
 
-    /// A batch that is one message to the caller, and whose errors are reported as that message's.
+    /// A batch whose frames are one message, and whose errors are reported as that message's.
     private func withMessage<Result>(
         _ body: (inout Batch) throws -> Result
     ) throws -> Result {
@@ -207,14 +213,14 @@ extension WebSocket {
 }
 
 extension WebSocket {
-    /// Ends the connection after an error at a fragment, if the message has begun and won't end:
-    /// nothing else could follow it. Returns what the caller is to hear.
+    /// Ends the connection after an error at a fragment, if the message has begun and can't be
+    /// completed: nothing else could follow it. Returns the error to throw.
     private func abortIfCut(
         by error: any Error,
         isFirst: Bool,
         isFinal: Bool
     ) -> any Error {
-        // What a time-out has left goes out, so it counts as sent.
+        // Bytes that a time-out has left will go out, so they count as sent.
         let isAccepted =
             if case WebSocketError.timedOut(.sending(isAccepted: true)) = error { true } else {
                 false
@@ -223,19 +229,19 @@ extension WebSocket {
         let isComplete = isFinal && isAccepted
         guard hasBegun, !isComplete else { return error }
         abort()
-        // What was left won't go out any more.
+        // The bytes that were left won't go out any more.
         return isAccepted ? WebSocketError.timedOut(.sending(isAccepted: false)) : error
     }
 }
 
-/// Which parts of a file lie before which places in the stream.
+/// Maps positions in the stream to offsets in a file.
 private struct ResumePoints {
     /// Everything before it has been acknowledged.
     private var acknowledged: Int
     private var points: [(offset: Int, position: StreamPosition)] = []
     private var last: Int
 
-    /// How far apart they are: what may be sent again needlessly.
+    /// How far apart they are, which is how much may be sent again needlessly.
     private static let distance = 256 << 10
 
     init(offset: Int) {
@@ -250,7 +256,7 @@ private struct ResumePoints {
         last = offset
     }
 
-    /// Where the first message begins that hasn't been acknowledged, or one of the last few before it.
+    /// The beginning of the first unacknowledged message, or of one of the last few before it.
     mutating func offset(acknowledged position: StreamPosition?) -> Int {
         guard let position else { return acknowledged }
         let count = points.prefix { Int64(bitPattern: position &- $0.position) >= 0 }.count
@@ -260,7 +266,7 @@ private struct ResumePoints {
     }
 }
 
-/// Reads a file a frame at a time.
+/// Reads a file one frame at a time.
 private struct FilePieces: ~Copyable {
     private let reader: FileReader
     private let opcode: Opcode
@@ -268,8 +274,8 @@ private struct FilePieces: ~Copyable {
     private var storage: [UInt8]
     /// The most bytes in a piece.
     private let limit: Int
-    /// Bytes at the front of the storage that were read but not sent: a cut character, and the byte
-    /// that shows whether the file goes on.
+    /// How many bytes at the front of the storage have been read but not sent: an incomplete character,
+    /// and the byte that shows whether the file goes on.
     private var kept = 0
     private var utf8 = UTF8State()
     private(set) var isInsideMessage = false
@@ -305,7 +311,7 @@ private struct FilePieces: ~Copyable {
         }
         self.opcode = opcode
         limit = min(bytes, .max - 1)
-        // It grows with what is read: neither a limit nor a file's size is a reason to allocate.
+        // It grows as bytes are read: neither a limit nor a file's size is a reason to allocate.
         storage = [UInt8](repeating: 0, count: min(limit, Self.firstCapacity) + 1)
     }
 
@@ -343,7 +349,7 @@ private struct FilePieces: ~Copyable {
         lastCount = count
     }
 
-    /// Reads a piece and the byte behind it, as far as the file goes; returns how much there is.
+    /// Reads a piece and the byte behind it, as far as the file goes; returns how many bytes there are.
     private mutating func fill() throws -> Int {
         while true {
             let result = storage.withUnsafeMutableBytes { bytes in
@@ -361,7 +367,7 @@ private struct FilePieces: ~Copyable {
         }
     }
 
-    /// How many of the bytes to send: of separate text messages, not the beginning of a character.
+    /// How many of the bytes to send: a separate text message must not end inside a character.
     private mutating func check(_ count: Int) throws -> Int {
         var count = count
         if !isOneMessage, !isAtEnd {

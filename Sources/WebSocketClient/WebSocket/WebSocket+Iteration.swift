@@ -7,8 +7,8 @@ extension WebSocket {
     /// while let message = try socket.next() { print(message) }
     /// ```
     ///
-    /// Blocks as `receive()` does. In order means that the peer has sent a close frame with 1000,
-    /// 1001 or no code (``ConnectionEnd/isClean``); any other end is thrown.
+    /// Blocks like `receive()`. Cleanly means that the peer has sent a close frame with 1000, 1001 or
+    /// no code (``ConnectionEnd/isClean``); any other end is thrown.
     ///
     /// - Returns: The message; `nil` at the end.
     /// - Throws: As `receive()`, except for a clean end.

@@ -1,6 +1,6 @@
 import WebSocketProtocol
 
-// Sending with receipts, and waiting for what they stand for; what that means is said at `SendReceipt`.
+// Sending with receipts, and waiting until they are acknowledged; `SendReceipt` says what that means.
 extension WebSocket {
     /// Sends a text message as `send(_:)` does, and returns a receipt for it.
     ///
@@ -9,13 +9,13 @@ extension WebSocket {
     /// try socket.waitUntilAcknowledged(receipt, timeout: .seconds(5))
     /// ```
     ///
-    /// Blocks until the operating system has taken the message, at most ``Timeouts/send``; unlike
-    /// `send(_:)`, it leaves the message to no other thread, so threads that send at the same time wait for
-    /// each other. For thread safety and errors see `send(_:)`; if it throws, a message that was accepted is
-    /// covered by the receipt of the next message, or of `flush()`.
+    /// Blocks until the operating system has taken the message, at most ``Timeouts/send``. Unlike
+    /// `send(_:)`, it never leaves the message to another thread, so threads that send at the same time
+    /// wait for each other. For thread safety and errors see `send(_:)`; if it throws although the
+    /// message was accepted, the receipt of the next message, or of `flush()`, covers it.
     ///
     /// - Parameter text: The message.
-    /// - Returns: The receipt, which stands for all that was sent before as well.
+    /// - Returns: The receipt, which covers everything sent before as well.
     /// - Throws: ``WebSocketError``: `timedOut`, `connectionClosed`, `aborted`.
     @available(*, noasync)
     public func sendWithReceipt(_ text: String) throws -> SendReceipt {
@@ -78,11 +78,12 @@ extension WebSocket {
         }
     }
 
-    /// Writes all that has been accepted and not sent, and returns a receipt for it.
+    /// Writes everything that has been accepted and not sent, and returns a receipt for it.
     ///
-    /// What that may be: what is corked (``ConnectOptions/corking``), what a time-out left of a message, and
-    /// what other threads have left to each other. What a batch has collected is the batch's own until ``Batch/flush()``. After a batch, a file or
-    /// fragments, it is the way to a receipt for all of them.
+    /// That is: corked messages (``ConnectOptions/corking``), the rest of a message that a time-out
+    /// interrupted, and messages that other threads have left to each other. Messages that a batch has
+    /// collected aren't included until ``Batch/flush()``. After a batch, a file or fragments, this call
+    /// returns a receipt for all of them.
     ///
     /// ```swift
     /// try socket.sendBatch(prices)
@@ -104,12 +105,12 @@ extension WebSocket {
 
     /// Blocks until the peer's system has acknowledged everything up to a receipt.
     ///
-    /// What of it has not been written is written first. For any thread, and for any number of them at a
-    /// time; other calls go on meanwhile. It returns at most 20 ms late.
+    /// Bytes before it that have not been written are written first. Any number of threads may wait at
+    /// the same time, and other calls go on meanwhile. It returns at most 20 ms late.
     ///
     /// - Parameters:
-    ///   - receipt: What to wait for; one of this connection.
-    ///   - timeout: The limit; `nil` waits without end, zero only looks.
+    ///   - receipt: The receipt to wait for; it must be one of this connection.
+    ///   - timeout: The limit; `nil` waits without end, zero only checks.
     /// - Throws: ``WebSocketError``: `timedOut(.acknowledgement)`; `connectionClosed` and `aborted` if the
     ///   connection ended before; `invalidArgument` for the receipt of another connection, and where the
     ///   connection isn't TCP.
@@ -126,11 +127,12 @@ extension WebSocket {
 
     /// Sends a text message as one frame, and returns a receipt for it.
     ///
-    /// The task sleeps until the operating system has taken the message; cancellation as with `send(_:)`. If
-    /// it throws, a message that was accepted is covered by the receipt of the next one.
+    /// The task sleeps until the operating system has taken the message; cancellation as with
+    /// `send(_:)`. If it throws although the message was accepted, the receipt of the next one covers
+    /// it.
     ///
     /// - Parameter text: The message.
-    /// - Returns: The receipt, which stands for all that was sent before as well.
+    /// - Returns: The receipt, which covers everything sent before as well.
     /// - Throws: As `send(_:)`.
     public func sendWithReceipt(_ text: String) async throws -> SendReceipt {
         try await sendWithReceipt(.text(text))
@@ -188,9 +190,10 @@ extension WebSocket {
         }
     }
 
-    /// Writes all that has been accepted and not sent while the task sleeps, and returns a receipt for it.
+    /// Writes everything that has been accepted and not sent, while the task sleeps, and returns a
+    /// receipt for it.
     ///
-    /// It takes at most ``Timeouts/send``. A cancelled call loses nothing: what is left goes out before the
+    /// It takes at most ``Timeouts/send``. A cancelled call loses nothing: the rest goes out before the
     /// next message.
     ///
     /// - Returns: A receipt for everything that was sent or accepted before.
@@ -207,12 +210,12 @@ extension WebSocket {
 
     /// Sleeps until the peer's system has acknowledged everything up to a receipt.
     ///
-    /// What of it has not been written is written first. For any task, and for any number of them at a time;
-    /// other calls go on meanwhile. It returns at most 20 ms late.
+    /// Bytes before it that have not been written are written first. Any number of tasks may wait at
+    /// the same time, and other calls go on meanwhile. It returns at most 20 ms late.
     ///
     /// - Parameters:
-    ///   - receipt: What to wait for; one of this connection.
-    ///   - timeout: The limit; `nil` waits without end, zero only looks.
+    ///   - receipt: The receipt to wait for; it must be one of this connection.
+    ///   - timeout: The limit; `nil` waits without end, zero only checks.
     /// - Throws: ``WebSocketError``: `timedOut(.acknowledgement)`; `connectionClosed` and `aborted` if the
     ///   connection ended before; `invalidArgument` for the receipt of another connection, and where the
     ///   connection isn't TCP. `CancellationError` if the task was cancelled.
@@ -229,7 +232,7 @@ extension WebSocket {
 
     // MARK: Inside
 
-    /// Whether a receipt is known to be acknowledged although its connection has ended.
+    /// Whether a receipt is known to have been acknowledged before its connection ended.
     private func hasAcknowledgedFinally(_ receipt: SendReceipt) -> Bool {
         guard connection == nil else { return false }
         let acknowledged = acknowledged
@@ -261,7 +264,7 @@ extension Connection {
 }
 
 extension Message {
-    /// Runs `body` with the message as a frame, which is valid until it returns.
+    /// Runs `body` with the message as a frame, which is valid until `body` returns.
     func withFrame<Value, Failure>(
         _ compression: MessageCompression,
         _ body: (OutgoingFrame) throws(Failure) -> Value

@@ -1,16 +1,15 @@
 import WebSocketProtocol
 
 extension WebSocket {
-    /// Hands each message to `body` where it lies, without copying it, until `body` returns false.
+    /// Hands each message to `body` in place, without copying it, until `body` returns false.
     ///
-    /// The fastest way to receive: no allocation for a message that arrives in one piece. The span is
-    /// valid only inside `body`; text has been checked. Blocks as `receive()` does for each
-    /// message, and keeps other threads from receiving until it returns. With
-    /// ``ConnectOptions/deliversFragments``, a message is a fragment, and further ones have the opcode
-    /// `continuation`.
+    /// The fastest way to receive: a message that arrives in one piece needs no allocation. The span is
+    /// valid only inside `body`; text has been checked. Blocks like `receive()` for each message, and
+    /// keeps other threads from receiving until it returns. With ``ConnectOptions/deliversFragments``,
+    /// `body` gets fragments, of which all but the first have the opcode `continuation`.
     ///
-    /// `body` may send, and it may close or abort the connection, which ends the loop. It can't receive:
-    /// that call would wait for this one, and throws `invalidArgument`.
+    /// `body` may send, and it may close or abort the connection, which ends the loop. It can't
+    /// receive: such a call would wait for this one, so it throws `invalidArgument`.
     ///
     /// - Parameter body: Gets the opcode, text or binary, and the payload; false ends the loop.
     /// - Throws: As `receive()`, and what `body` throws.
@@ -22,7 +21,7 @@ extension WebSocket {
                 guard try body(frame.opcode, frame.payload.span.bytes) else { return }
             }
         }
-        // What `body` throws is the caller's own: it passes the connection by.
+        // Errors of `body` are the caller's own, and don't affect the connection.
         var failure: (any Error)?
         try withConnection { connection, timeouts in
             var deadline = LazyDeadline(timeouts.receive)
@@ -60,7 +59,7 @@ extension WebSocket {
 
     func receiveOneFrame() throws -> Frame {
         try withConnection { connection, timeouts in
-            // Inside a call that joins frames, that call's limit holds.
+            // Inside a call that joins frames, that call's limit applies.
             var deadline =
                 joiningDeadline.map { LazyDeadline(until: $0, isStrict: false) }
                 ?? LazyDeadline(timeouts.receive)
@@ -82,10 +81,10 @@ extension WebSocket {
         }
     }
 
-    /// The slow road, on which a subclass sees every frame. One limit holds for all of it.
+    /// The slow path, on which a subclass sees every frame. One limit applies to all of it.
     private func joinFrames(controlFrames: Bool) throws -> Frame {
         let deadline = Deadline(timeout)
-        // Frame by frame, two threads would get at each other's fragments.
+        // Frame by frame, two threads would take each other's fragments.
         let joining = joining
         switch joining.turn.take(until: deadline) {
         case .taken: break
@@ -101,7 +100,7 @@ extension WebSocket {
             let frame = try receiveFrame()
             switch frame.opcode {
             case .ping:
-                // After a close frame, for example, it can't be answered, and needn't be.
+                // After a close frame, for example, a ping can't be answered, and needn't be.
                 try? pong(frame.payload)
                 if controlFrames { return frame }
             case .pong:
@@ -121,7 +120,7 @@ extension WebSocket {
                 (deadline) throws(WebSocketError) in
                 if frame.opcode != .close, let message = connection.join(frame) { return message }
                 if frame.opcode == .close { connection.answer(frame) }
-                // A close frame, or a fragment that broke a rule, leaves nothing but the end.
+                // After a close frame, or a fragment that broke a rule, only the end is left to await.
                 if !connection.awaitsFrames { try connection.awaitEnd(&deadline) }
                 return nil
             }

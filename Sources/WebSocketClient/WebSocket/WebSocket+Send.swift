@@ -1,8 +1,8 @@
 import WebSocketProtocol
 
 extension WebSocket {
-    /// Sends text that is UTF-8 in memory already, as one frame; it is checked in the same pass that
-    /// masks it.
+    /// Sends text as one frame, from UTF-8 in the caller's memory, which is checked in the same pass
+    /// that masks it.
     ///
     /// - Parameter utf8: The message.
     /// - Returns: The length of the frame on the wire, header included.
@@ -29,15 +29,15 @@ extension WebSocket {
         }
     }
 
-    /// Sends a binary message and uses its memory up: it is masked where it lies, and not copied.
+    /// Sends a binary message and uses up its memory: it is masked in place, not copied.
     ///
     /// ```swift
     /// try socket.send(consuming: makeSnapshot())
     /// ```
     ///
-    /// For large messages that are not needed afterwards. If another variable holds the same array,
-    /// that one stays as it is, at the price of a copy; `consume` ends the life of a variable. Small
-    /// messages, and those that are compressed, go as with `send(binary:)`.
+    /// For large messages that are not needed afterwards. If another variable holds the same array, the
+    /// array is copied and that variable isn't changed; `consume` ends a variable's lifetime. Small
+    /// messages, and those that are compressed, are sent as by `send(binary:)`.
     ///
     /// - Parameter bytes: The message.
     /// - Returns: The length of the frame on the wire, header included.
@@ -47,7 +47,7 @@ extension WebSocket {
     public func send(consuming bytes: consuming [UInt8]) throws -> Int {
         if isSubclass { return try send(frame: Frame(opcode: .binary, payload: bytes)) }
         let count = bytes.count
-        // Two variables at no time, or the array would be copied for having two owners.
+        // Never in two variables at once, or the array would be copied for having two owners.
         var message: [UInt8] = []
         swap(&message, &bytes)
         try withConnection { connection, timeouts in
@@ -68,8 +68,8 @@ extension WebSocket {
     ///   - message: The message.
     ///   - compression: Whether to compress it, if compression was agreed. Default: from
     ///     ``DeflateOptions/threshold`` on.
-    /// - Returns: The length of the frame on the wire, header included; if it is compressed, what
-    ///   that would be without.
+    /// - Returns: The length of the frame on the wire, header included; for a compressed message, its
+    ///   length without compression.
     /// - Throws: ``WebSocketError``: `timedOut`, `connectionClosed`, `aborted`.
     @available(*, noasync)
     @discardableResult
@@ -86,11 +86,11 @@ extension WebSocket {
         }
     }
 
-    /// Sends one unfragmented frame of any kind, as websocket-client's `send(payload, opcode)`.
+    /// Sends one unfragmented frame of any kind, like websocket-client's `send(payload, opcode)`.
     ///
     /// - Parameters:
-    ///   - payload: The payload; text is sent as it is.
-    ///   - opcode: What it is.
+    ///   - payload: The payload; text isn't checked.
+    ///   - opcode: The kind of frame.
     /// - Returns: The length of the frame on the wire, header included.
     /// - Throws: ``WebSocketError``: `invalidArgument` for a control frame of more than 125 bytes,
     ///   `timedOut`, `connectionClosed`, `aborted`.
@@ -137,7 +137,7 @@ extension WebSocket {
         try bytes.withUnsafeBytes { try send($0, opcode: opcode, compression: compression) }
     }
 
-    /// A subclass sees a frame; otherwise the payload is masked from where it lies.
+    /// A subclass gets a frame; otherwise the payload is masked straight from the caller's memory.
     private func send(
         _ payload: UnsafeRawBufferPointer,
         opcode: Opcode,
@@ -189,7 +189,7 @@ extension WebSocket {
             try withConnection { connection, timeouts in
                 if frame.opcode == .ping { connection.traffic.pingLeaves(frame.payload) }
                 if frame.opcode == .pong, joiningDeadline != nil {
-                    // From a call that joins frames: answering a ping never blocks reading.
+                    // Inside a call that joins frames, answering a ping never blocks reading.
                     return try connection.sendWithoutWaiting(outgoing)
                 }
                 try connection.send(outgoing, timeout: timeouts.send)

@@ -11,15 +11,15 @@ import WebSocketProtocol
 /// ```
 ///
 /// Every method may be called from any thread at any time: one thread may receive while others send,
-/// over TLS as well. Calls of one kind take turns. `close(code:reason:timeout:)` and ``abort()``
-/// end the calls of the others.
+/// over TLS as well. Calls of one kind take turns. `close(code:reason:timeout:)` and ``abort()`` end
+/// the other threads' calls.
 ///
-/// Beside a module with a `WebSocket` of its own, such as Vapor, write
-/// `import class WebSocketClient.WebSocket`, or `WebSocketClient::WebSocket` from Swift 6.3 on; see
+/// If another module has a `WebSocket` too, as Vapor does, write `import class
+/// WebSocketClient.WebSocket`, or `WebSocketClient::WebSocket` from Swift 6.3 on; see
 /// <doc:GettingStarted#Beside-other-modules>.
 ///
-/// The class is open: a subclass that overrides ``receiveFrame()``, ``send(frame:)`` and the like is
-/// honoured by every higher call, which then goes frame by frame.
+/// The class is open: if a subclass overrides ``receiveFrame()``, ``send(frame:)`` and the like, every
+/// higher-level call goes through the overrides, frame by frame.
 open class WebSocket: @unchecked Sendable {
     // Safe to send: all that changes is in `state`, under its lock.
     // `Sendable` without `@unchecked` is denied to open classes.
@@ -49,7 +49,7 @@ open class WebSocket: @unchecked Sendable {
     /// Made for the first message that a subclass receives frame by frame.
     private let lazyJoining = LazyReference<FrameJoining>()
     var joining: FrameJoining { lazyJoining.load() ?? lazyJoining.storeIfNil(FrameJoining()) }
-    /// The limit of the call within which this thread receives single frames; `nil` outside such a call.
+    /// The limit of the call in which this thread receives single frames; `nil` outside such a call.
     var joiningDeadline: Deadline? { lazyJoining.load()?.deadlineOfThisThread }
     /// Calls of an overridden `receive()` and `receiveDataFrame(controlFrames:)`, for tasks.
     let overridden = LazyReference<OverriddenReceive<Message>>()
@@ -59,7 +59,7 @@ open class WebSocket: @unchecked Sendable {
 
     /// Makes an unconnected socket.
     ///
-    /// - Parameter options: What `connect(to:options:)` uses unless it is given others.
+    /// - Parameter options: The options for `connect(to:options:)`, unless that is given others.
     public required init(options: ConnectOptions = ConnectOptions()) {
         state = Locked(State(options: options))
         isSubclass = type(of: self) != WebSocket.self
@@ -67,12 +67,13 @@ open class WebSocket: @unchecked Sendable {
 
     // MARK: Connecting
 
-    /// Opens a connection: resolves, connects, passes proxies and TLS, shakes hands, and follows
-    /// redirects. Blocks as long as ``ConnectOptions/timeouts`` allow, 30 s by default.
+    /// Opens a connection: resolves the name, connects, performs the handshakes of proxy, TLS and
+    /// WebSocket, and follows redirects. Blocks as long as ``ConnectOptions/timeouts`` allow, 30 s by
+    /// default.
     ///
     /// - Parameters:
     ///   - url: A `ws` or `wss` URL.
-    ///   - options: All that can be chosen.
+    ///   - options: The options.
     /// - Returns: The connected socket.
     /// - Throws: ``WebSocketError``: `invalidURL` and `invalidArgument` are the caller's fault,
     ///   `addressNotFound`, `connectFailed`, `timedOut` and `system` the network's, `proxy` the
@@ -91,7 +92,7 @@ open class WebSocket: @unchecked Sendable {
     ///
     /// - Parameters:
     ///   - url: A `ws` or `wss` URL.
-    ///   - options: What to use in place of the socket's own options, from now on.
+    ///   - options: Options that replace the socket's own, from now on.
     /// - Throws: ``WebSocketError``; besides those of the static method, `invalidArgument` if it is
     ///   connected already.
     @available(*, noasync)
@@ -102,16 +103,16 @@ open class WebSocket: @unchecked Sendable {
         try open(url, options: options)
     }
 
-    /// Opens the connection over what `connector` makes of the plan.
+    /// Opens the connection over the stream that `connector` makes.
     ///
-    /// A wake-up that is given ends the call, and the connection that comes of it, from another thread.
+    /// Signalling `wakeUp` from another thread ends the call, or the connection that it has opened.
     package func open(
         _ url: String,
         options: ConnectOptions? = nil,
         endedBy givenWakeUp: WakeUp? = nil,
         through connector: @escaping StreamConnector = Connector.connect(_:wakeUp:)
     ) throws(WebSocketError) {
-        // From here on a socket that the caller has brought is closed by whatever fails.
+        // From here on, any failure closes the caller's socket.
         let ownSocket = try adoptSocket(options)
         let target: WebSocketURL
         do throws(InvalidURL) {
@@ -141,12 +142,13 @@ open class WebSocket: @unchecked Sendable {
                 state.response = opened.response
                 state.subprotocol = opened.negotiated.subprotocol
                 state.isSecure = opened.stream.isSecure
-                // Under the lock of `abort()`: it has either been heard here, or meets an open connection.
+                // Under the lock that `abort()` takes: either it is noticed here, or it finds an open
+                // connection.
                 guard !wakeUp.isSignalled else { throw .aborted }
                 state.link = .open(connection)
                 state.traffic = connection.traffic
             }
-            // A wake-up that was given may be signalled without that lock.
+            // The caller's wake-up may be signalled without that lock.
             if wakeUp.isSignalled {
                 connection.abort()
                 throw .aborted
@@ -186,7 +188,8 @@ open class WebSocket: @unchecked Sendable {
         options: ConnectOptions?
     ) throws(WebSocketError) -> ConnectOptions {
         let (chosen, former) = try state.withLock { state throws(WebSocketError) in
-            // Closures of former options, and a former connection, are let go of outside the lock.
+            // The closures of the former options, and a former connection, are released outside the
+            // lock.
             let former = state
             switch state.link {
             case .connecting: throw .invalidArgument("The socket is connecting already.")
@@ -203,8 +206,7 @@ open class WebSocket: @unchecked Sendable {
         return chosen
     }
 
-    /// The options for an attempt to connect, to which a socket that the caller has brought belongs from
-    /// here on.
+    /// The options for an attempt to connect, which owns the caller's socket from here on.
     func takeOptions() -> ConnectOptions {
         state.withLock { state in
             defer { state.options.socket = nil }
@@ -212,7 +214,7 @@ open class WebSocket: @unchecked Sendable {
         }
     }
 
-    /// Closes the descriptor of the options, which no attempt to connect is going to use.
+    /// Closes the descriptor in the options, as no attempt to connect will use it.
     func closeAdoptedSocket() {
         let descriptor = state.withLock { $0.options.socket.take() }
         if let descriptor, descriptor >= 0 { SystemCalls.close(descriptor) }
@@ -222,13 +224,13 @@ open class WebSocket: @unchecked Sendable {
 
     /// The options of the connection.
     ///
-    /// ``ConnectOptions/timeouts`` can be changed at any time: those of sending, receiving and closing hold
-    /// from the next call on. Everything else, limits included, is read when the socket connects, and a
-    /// change holds from the next connection on.
+    /// ``ConnectOptions/timeouts`` can be changed at any time: those for sending, receiving and closing
+    /// apply from the next call on. Everything else, limits included, is read when the socket connects,
+    /// so a change applies from the next connection on.
     public var options: ConnectOptions {
         get { state.withLock { $0.options } }
         set {
-            // The closures of the former options are let go of outside the lock.
+            // The closures of the former options are released outside the lock.
             var value = newValue
             let closeTimeout = newValue.timeouts.close
             let connection = state.withLock { state -> Connection? in
@@ -252,8 +254,8 @@ open class WebSocket: @unchecked Sendable {
         }
     }
 
-    /// Whether the connection is open, as far as has been seen: false once a call has found it closed
-    /// or lost. After a send that did, what the peer had sent before can still be received.
+    /// Whether the connection is open, as far as is known: false once a call has found it closed or
+    /// lost. If that call was a send, messages that the peer has sent can still be received.
     public var isConnected: Bool { connection?.isOpen ?? false }
 
     /// The server's answer to the handshake, also after the connection has ended.
@@ -265,7 +267,7 @@ open class WebSocket: @unchecked Sendable {
     /// The header fields of the server's answer.
     public var headers: HTTPFields { handshakeResponse?.headers ?? [:] }
 
-    /// The subprotocol that the server chose, in its own spelling.
+    /// The subprotocol that the server chose, as the server spelled it.
     public var subprotocol: String? { state.withLock { $0.subprotocol } }
 
     /// Whether the connection is encrypted.
@@ -274,9 +276,9 @@ open class WebSocket: @unchecked Sendable {
     /// The connection's socket, for poll(2) and socket options; never read, write or close it.
     /// `nil` when not connected.
     ///
-    /// It announces only what hasn't been read yet. One read may bring many frames, the first of them
-    /// together with the handshake, so before you wait for the descriptor, receive as long as
-    /// ``hasBufferedFrames`` is true.
+    /// It is readable only if there are bytes that haven't been read yet. One read may get many frames,
+    /// the first ones together with the handshake, so before you wait for the descriptor, receive as
+    /// long as ``hasBufferedFrames`` is true.
     public var fileDescriptor: Int32? { connection?.stream.descriptor }
 
     /// Whether a receiving call would find a frame, or the news of the connection's end, without waiting
@@ -286,9 +288,10 @@ open class WebSocket: @unchecked Sendable {
     /// while socket.hasBufferedFrames { print(try socket.receive()) }
     /// ```
     ///
-    /// It doesn't block, but it reads what has arrived, as TLS may hold bytes that no descriptor announces.
-    /// The frame may be a ping, or a fragment whose message isn't complete: `receive()` then waits for the
-    /// rest, at most ``Timeouts/receive``. False while another thread receives, and when not connected.
+    /// It doesn't block, but it reads what has arrived, as TLS may hold bytes that poll(2) doesn't see.
+    /// The frame may be a ping, or a fragment whose message isn't complete: `receive()` then waits for
+    /// the rest, at most ``Timeouts/receive``. False while another thread receives, and when not
+    /// connected.
     public var hasBufferedFrames: Bool { connection?.holdsFrame ?? false }
 
     /// The peer's close frame, once it has come.
@@ -302,16 +305,16 @@ open class WebSocket: @unchecked Sendable {
         }
     }
 
-    /// How much of what was sent the peer's system has acknowledged, at least; comparable with receipts.
+    /// How much the peer's system has acknowledged, at least; to be compared with receipts.
     ///
     /// ```swift
     /// var unconfirmed = [try socket.sendWithReceipt("one"), try socket.sendWithReceipt("two")]
     /// unconfirmed.removeAll { $0 <= socket.acknowledged }
     /// ```
     ///
-    /// ``SendReceipt`` says what that means and what it doesn't. It asks the system, without waiting; after
-    /// the connection's end it stays as it was then. Less than every receipt before the first connection, and
-    /// on one that isn't TCP.
+    /// ``SendReceipt`` says what that means and what it doesn't. It asks the system, without waiting;
+    /// after the connection's end it keeps its last value. It is less than every receipt before the
+    /// first connection, and on a connection that isn't TCP.
     public var acknowledged: SendReceipt {
         let (connection, last) = state.withLock { state -> (Connection?, SendReceipt) in
             switch state.link {
@@ -327,10 +330,10 @@ open class WebSocket: @unchecked Sendable {
 
     /// Sends a text message as one frame (RFC 6455 §5.6).
     ///
-    /// Blocks until the operating system has taken the message, at most ``Timeouts/send``. With other
-    /// threads sending at the same time, a small message may be left to one of them, as long as that is
-    /// writing and not waiting for the peer; if the connection fails just then, the next call says so.
-    /// With ``ConnectOptions/corking``, it returns when the message is in the connection's buffer.
+    /// Blocks until the operating system has taken the message, at most ``Timeouts/send``. If other
+    /// threads are sending at the same time, a small message may be left to one that is writing and not
+    /// waiting for the peer; if the connection fails just then, the next call throws the error. With
+    /// ``ConnectOptions/corking``, it returns when the message is in the connection's buffer.
     ///
     /// - Parameter text: The message.
     /// - Returns: The length of the frame on the wire, header included.
@@ -353,8 +356,8 @@ open class WebSocket: @unchecked Sendable {
         try sendBytes(bytes, opcode: .binary)
     }
 
-    /// Sends one frame as it is: for fragmenting by hand, and the point where a subclass sees every
-    /// frame (RFC 6455 §5.4).
+    /// Sends one frame as it is: for fragmenting by hand (RFC 6455 §5.4), and for subclasses, which can
+    /// see every frame here.
     ///
     /// - Parameter frame: The frame; a control frame has at most 125 bytes and is final.
     /// - Returns: The length of the frame on the wire, header included.
@@ -376,7 +379,7 @@ open class WebSocket: @unchecked Sendable {
         try send(frame: Frame(opcode: .ping, payload: payload))
     }
 
-    /// Sends an unsolicited pong (RFC 6455 §5.5.3); pings are answered by themselves.
+    /// Sends an unsolicited pong (RFC 6455 §5.5.3); pings are answered automatically.
     ///
     /// - Parameter payload: At most 125 bytes.
     /// - Throws: ``WebSocketError``: `invalidArgument` for a longer payload, `timedOut`,
@@ -390,14 +393,15 @@ open class WebSocket: @unchecked Sendable {
 
     /// Waits for the next message. Pings are answered meanwhile.
     ///
-    /// Blocks until a message is there, at most ``Timeouts/receive``, which is without limit by
-    /// default; a close frame that comes in its place is answered, and the end of the stream awaited,
-    /// for ``Timeouts/close`` more at most. With ``ConnectOptions/deliversFragments``, a message is a fragment.
+    /// Blocks until a message is there, at most ``Timeouts/receive``, which is unlimited by default. If
+    /// a close frame comes instead, it answers it and waits for the end of the stream, for at most
+    /// another ``Timeouts/close``. With ``ConnectOptions/deliversFragments``, it returns fragments.
     ///
     /// - Returns: The message.
-    /// - Throws: ``WebSocketError``: `connectionClosed` when the peer closed or was lost,
-    ///   `protocolViolation` and `invalidPayload` when it broke a rule, both after a close frame with the reason was sent;
-    ///   `timedOut`, after which the next call goes on where this one stopped; `aborted`.
+    /// - Throws: ``WebSocketError``: `connectionClosed` if the peer closed or was lost;
+    ///   `protocolViolation` or `invalidPayload` if it broke a rule, after a close frame with the
+    ///   reason has been sent; `timedOut`, after which the next call goes on where this one stopped;
+    ///   `aborted`.
     @available(*, noasync)
     open func receive() throws -> Message {
         try receiveMessage()
@@ -407,7 +411,7 @@ open class WebSocket: @unchecked Sendable {
     ///
     /// - Parameter controlFrames: Whether pings and pongs are returned too, pings after they have
     ///   been answered.
-    /// - Returns: What it is, and the payload; text has been checked.
+    /// - Returns: The opcode, and the payload; text has been checked.
     /// - Throws: As `receive()`.
     @available(*, noasync)
     open func receiveData(
@@ -422,7 +426,7 @@ open class WebSocket: @unchecked Sendable {
     ///
     /// - Parameter controlFrames: Whether pings and pongs are returned too, pings after they have
     ///   been answered.
-    /// - Returns: The message as one frame; the frame of the control frame or fragment.
+    /// - Returns: The message as one frame; or the control frame, or the fragment.
     /// - Throws: As `receive()`.
     @available(*, noasync)
     open func receiveDataFrame(
@@ -431,8 +435,8 @@ open class WebSocket: @unchecked Sendable {
         try receiveJoined(controlFrames: controlFrames)
     }
 
-    /// Waits for the next frame, and neither joins nor answers it: the point where a subclass sees
-    /// every frame. Answer pings and close frames yourself if you call it directly.
+    /// Waits for the next frame, and neither joins nor answers it. A subclass can see every frame here.
+    /// If you call it directly, answer pings and close frames yourself.
     ///
     /// - Returns: The frame, unmasked; compressed payloads stay compressed, with `rsv1` set.
     /// - Throws: As `receive()`; `invalidArgument` inside a message that `receive()` began.
@@ -445,10 +449,10 @@ open class WebSocket: @unchecked Sendable {
 
     /// Closes the connection with a closing handshake (RFC 6455 §7.1.2).
     ///
-    /// Sends a close frame, drops what still arrives, and waits for the peer's close frame: at most
-    /// `timeout` in all, whatever the peer does. The descriptor is released in any case. Other
-    /// threads' calls end with ``WebSocketError/connectionClosed(_:)``. A socket that isn't
-    /// connected is left as it is.
+    /// Sends a close frame, drops messages that still arrive, and waits for the peer's close frame: at
+    /// most `timeout` in all, whatever the peer does. The descriptor is closed in any case. Other
+    /// threads' calls throw ``WebSocketError/connectionClosed(_:)``. Does nothing if the socket isn't
+    /// connected.
     ///
     /// - Parameters:
     ///   - code: The reason as a number; 1000, 1001 or 3000 to 4999 are for applications.
@@ -466,8 +470,8 @@ open class WebSocket: @unchecked Sendable {
         try closeGracefully(ClosePayload(code: code, reason: reason), timeout: timeout)
     }
 
-    /// Ends the connection without a closing handshake, from any thread and at once. Calls in flight
-    /// throw ``WebSocketError/aborted``, a call that is connecting too.
+    /// Ends the connection at once, without a closing handshake, from any thread. Calls in flight throw
+    /// ``WebSocketError/aborted``, and so does a call that is connecting.
     open func abort() {
         let connection = state.withLock { state -> Connection? in
             switch state.link {
@@ -497,7 +501,7 @@ open class WebSocket: @unchecked Sendable {
 
     var traffic: Traffic? { state.withLock { $0.traffic } }
 
-    /// Runs `body` on the open connection, and lets go of the connection if that ends it.
+    /// Runs `body` on the open connection, and releases the connection if that ends it.
     func withConnection<Result>(
         _ body: (Connection, CallTimeouts) throws -> Result
     ) throws -> Result {
@@ -518,7 +522,7 @@ open class WebSocket: @unchecked Sendable {
         }
     }
 
-    /// Lets go of a connection that has ended: its descriptor is closed when the last call has left.
+    /// Releases a connection that has ended: its descriptor is closed when the last call has left.
     func detach(_ connection: Connection) {
         connection.publishCounts()
         let acknowledged = connection.acknowledged

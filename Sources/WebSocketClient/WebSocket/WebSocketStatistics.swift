@@ -1,6 +1,6 @@
 import WebSocketProtocol
 
-/// What has gone over a connection, or over all connections of an app: sums that only grow.
+/// The traffic of a connection, or of all connections of an app: sums that only grow.
 ///
 /// ```swift
 /// let before = socket.statistics
@@ -8,41 +8,40 @@ import WebSocketProtocol
 /// print(socket.statistics.sent.messages - before.sent.messages)  // 1
 /// ```
 ///
-/// The sums of one direction are of one moment; those of the other may be of a moment later.
+/// The sums of one direction are consistent with each other; those of the other may be slightly later.
 public struct WebSocketStatistics: Sendable, Hashable {
-    /// What has gone one way.
+    /// The traffic in one direction.
     public struct Direction: Sendable, Hashable {
         /// Whole messages, however many frames they had.
         public var messages = 0
-        /// Bytes of messages, as the programs at both ends see them: uncompressed, without headers.
+        /// Bytes of messages as the programs see them: uncompressed, without headers.
         public var payloadBytes = 0
-        /// Frames of all kinds, those of control included (RFC 6455 §5.2).
+        /// Frames of all kinds, control frames included (RFC 6455 §5.2).
         public var frames = 0
-        /// Bytes of frames, headers included; what TLS and TCP add isn't in it, nor is the handshake.
+        /// Bytes of frames, headers included, but without the handshake and the overhead of TLS and
+        /// TCP.
         public var wireBytes = 0
         /// Pings (RFC 6455 §5.5.2).
         public var pings = 0
-        /// Pongs, those that answer pings by themselves included (RFC 6455 §5.5.3).
+        /// Pongs, automatic answers to pings included (RFC 6455 §5.5.3).
         public var pongs = 0
-        /// Bytes of the messages that went compressed, before compression (RFC 7692).
+        /// Bytes of compressed messages, before compression (RFC 7692).
         public var uncompressedBytes = 0
-        /// The same after compression, as they are on the wire.
+        /// Bytes of compressed messages, as they are on the wire.
         public var compressedBytes = 0
 
-        /// How many times as long compressed messages are without compression, such as 4.5; `nil` before
-        /// the first one.
+        /// The ratio of the two, such as 4.5; `nil` before the first compressed message.
         public var compressionRatio: Double? {
             compressedBytes > 0 ? Double(uncompressedBytes) / Double(compressedBytes) : nil
         }
 
-        /// Makes sums of nothing.
+        /// Makes sums of zero.
         public init() {}
     }
 
-    /// What this end has sent: what has been accepted for sending, of which the last bytes may still wait
-    /// for room in the socket.
+    /// Everything accepted for sending; the last bytes may still wait for room in the socket.
     public var sent = Direction()
-    /// What the peer has sent, as far as it has been read and decoded.
+    /// Everything from the peer that has been read and decoded.
     public var received = Direction()
     /// How often sending found the socket full, because the peer or the network was slower.
     public var sendWaits = 0
@@ -51,7 +50,7 @@ public struct WebSocketStatistics: Sendable, Hashable {
     /// How many connections an app has opened in place of one that ended; zero for a single socket.
     public var reconnections = 0
 
-    /// Makes sums of nothing.
+    /// Makes sums of zero.
     public init() {}
 
     init(
@@ -66,7 +65,7 @@ public struct WebSocketStatistics: Sendable, Hashable {
         self.lastRoundTrip = lastRoundTrip
     }
 
-    /// Adds what has gone over a later connection.
+    /// Adds the traffic of a later connection.
     mutating func add(_ later: WebSocketStatistics) {
         sent.add(later.sent)
         received.add(later.received)
@@ -101,11 +100,11 @@ extension WebSocketStatistics.Direction {
 }
 
 extension WebSocket {
-    /// What has gone over the connection so far; after its end, what had; zeros before the first.
+    /// The connection's traffic so far; after its end, all of it; zeros before the first connection.
     ///
-    /// For any thread at any time: it waits for nobody. What a call has sent or received is counted when the
-    /// call returns; a small message that was left to another thread, when that has taken it over; while
-    /// another thread receives, when that next reads from the socket. Connecting again begins anew.
+    /// For any thread at any time: it never waits. The messages of a call are counted by the time it
+    /// returns; a small message that was left to another thread, once that thread has taken it; and while
+    /// another thread receives, once that thread reads from the socket. Connecting again starts from zero.
     public var statistics: WebSocketStatistics {
         connection?.publishCounts()
         return traffic?.statistics ?? WebSocketStatistics()
@@ -113,7 +112,7 @@ extension WebSocket {
 }
 
 extension WebSocketApp {
-    /// What has gone over all connections of the app so far, the present one included.
+    /// The traffic of all connections of the app so far, the present one included.
     ///
     /// For any thread at any time.
     public var statistics: WebSocketStatistics {

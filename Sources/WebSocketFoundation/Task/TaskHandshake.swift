@@ -5,12 +5,12 @@ import WebSocketClient
     import FoundationNetworking
 #endif
 
-/// What a task's request and its session's configuration say about the opening handshake.
+/// The opening handshake that a task's request and its session's configuration ask for.
 struct TaskHandshake {
     let url: String
     let options: ConnectOptions
     private let cookies: HTTPCookieStorage?
-    /// The URL as that of HTTP, by which cookies are kept.
+    /// The URL with an HTTP scheme, under which cookies are stored.
     private let cookieURL: URL?
 
     init(of task: WebSocketTask) throws {
@@ -60,7 +60,7 @@ struct TaskHandshake {
         self.options = options
     }
 
-    /// Takes in the server's answer: for the program, and its cookies.
+    /// Stores the server's answer and its cookies.
     func take(_ answer: HandshakeResponse, for task: WebSocketTask) {
         var fields: [String: String] = [:]
         for field in answer.headers {
@@ -84,17 +84,17 @@ struct TaskHandshake {
         }
     }
 
-    /// That of a request for which none has been chosen.
+    /// The time-out of a request that doesn't set one.
     private static let defaultTimeout = 60.0
 
-    /// `nil`, which is without limit, for what isn't a time.
+    /// `nil`, no limit, for a number that isn't a time.
     private static func duration(_ seconds: TimeInterval) -> Duration? {
         guard seconds.isFinite, seconds > 0 else { return nil }
         return .seconds(min(seconds, 1e9))
     }
 
-    /// Whether a cookie's path covers that of a request (RFC 6265 §5.1.4), which the storage doesn't look at
-    /// on Linux.
+    /// Whether a cookie's path covers a request's (RFC 6265 §5.1.4), which the storage doesn't check on
+    /// Linux.
     private static func covers(_ cookiePath: String, _ path: String) -> Bool {
         let (cookiePath, path) = (Array(cookiePath.utf8), Array(path.utf8))
         guard path.starts(with: cookiePath) else { return false }

@@ -5,13 +5,14 @@ import WebSocketClient
     import FoundationNetworking
 #endif
 
-/// Gives a result to whoever asked, on the queue or in the task where it is expected. Never called under
-/// a lock.
+/// Delivers a result to the caller that waits for it, on its queue or in its task. Never called under a
+/// lock.
 typealias Reply<Value: Sendable> = @Sendable (Result<Value, any Error>) -> Void
 
-/// All that changes about a ``WebSocketTask``: what has been asked for, what has arrived, how it ended.
+/// The mutable state of a ``WebSocketTask``: outstanding calls, messages that have arrived, how it
+/// ended.
 ///
-/// It is a value: methods change it, and return what is to be done outside the lock.
+/// It is a value: methods change it, and return the work to do outside the lock.
 struct TaskState: Sendable {
     enum Phase {
         /// Not resumed yet.
@@ -19,7 +20,7 @@ struct TaskState: Sendable {
         case connecting, open, closing, completed
     }
 
-    /// What goes out, in this order.
+    /// Messages and pings to send, in this order.
     enum Outgoing: Sendable {
         case message(WebSocketTask.Message, Reply<Void>)
         case ping(UInt64)
@@ -39,12 +40,12 @@ struct TaskState: Sendable {
     var closeReason: Data?
     /// Why the task has ended, or is about to.
     private(set) var error: (any Error)?
-    /// What a call gets after the end.
+    /// The error of a call after the end.
     private(set) var lateError: any Error = POSIXError(.ENOTCONN)
     var response: HTTPURLResponse?
     /// The open connection.
     private(set) var socket: WebSocket?
-    /// The attempt to connect, and the watch over the closing, which end early by cancellation.
+    /// The tasks that connect, and that limit the time of closing; cancelling ends them early.
     var connecting: Task<Void, any Error>?
     var watch: Task<Void, Never>?
 
@@ -83,7 +84,7 @@ struct TaskState: Sendable {
         isSuspended = true
     }
 
-    /// False if the task has been cancelled meanwhile.
+    /// Takes the open connection; false if the task has been cancelled meanwhile.
     mutating func didOpen(_ socket: WebSocket) -> Bool {
         connecting = nil
         guard phase == .connecting else { return false }
@@ -119,7 +120,7 @@ struct TaskState: Sendable {
         return nil
     }
 
-    /// The next message if it is there, or an error if none will come; otherwise puts the call in line.
+    /// The next message if there is one, or an error if none will come; otherwise queues the call.
     mutating func receive(key: UInt64, _ reply: @escaping Reply<WebSocketTask.Message>)
         -> Result<WebSocketTask.Message, any Error>?
     {
@@ -132,7 +133,7 @@ struct TaskState: Sendable {
         return nil
     }
 
-    /// Takes a call out of the line again.
+    /// Removes a call from the queue.
     mutating func withdrawReceive(key: UInt64) -> Reply<WebSocketTask.Message>? {
         receives.removeFirst { $0.key == key }?.reply
     }
@@ -144,7 +145,7 @@ struct TaskState: Sendable {
         case wait, end
     }
 
-    /// What to send next.
+    /// The next item to send.
     mutating func nextOutgoing() -> Work<Outgoing> {
         if hasEnded || hasSendFailed { return .end }
         if isSuspended, phase == .open { return .wait }
@@ -159,9 +160,9 @@ struct TaskState: Sendable {
         return isSuspended || isFull ? .wait : .item(())
     }
 
-    /// Takes in a message; returns the call that has waited for it.
+    /// Takes a message that has arrived; returns the call that has waited for it.
     mutating func didReceive(_ message: WebSocketTask.Message) -> Reply<WebSocketTask.Message>? {
-        // Whoever cancels wants no more.
+        // A program that cancels wants no more messages.
         guard phase == .open else { return nil }
         if let receive = receives.popFirst() { return receive.reply }
         unread.append(message)
@@ -169,7 +170,7 @@ struct TaskState: Sendable {
         return nil
     }
 
-    /// Takes in a pong, which answers all pings up to its own (RFC 6455 §5.5.3).
+    /// Takes a pong, which answers all pings up to its own (RFC 6455 §5.5.3).
     mutating func didReceivePong(_ number: UInt64) -> [Reply<Void>] {
         guard let index = pings.firstIndex(where: { $0.number == number }) else { return [] }
         let answered = pings[...index].map(\.reply)
@@ -225,10 +226,10 @@ struct TaskState: Sendable {
         return .close(outstanding)
     }
 
-    /// Whether what has to go out before the close frame still waits.
+    /// Whether anything still has to go out before the close frame.
     var hasUnsentClose: Bool { phase == .closing && !outgoing.isEmpty && !hasEnded }
 
-    /// Notes that nothing can be sent any more; what the peer has sent can still be received.
+    /// Notes that nothing more can be sent; messages from the peer can still be received.
     mutating func failSending(_ error: any Error) -> Outstanding {
         hasSendFailed = true
         if phase != .closing { lateError = error }
@@ -280,7 +281,7 @@ struct TaskState: Sendable {
 }
 
 extension WebSocketTask.Message {
-    /// What an unread message takes, its own memory included.
+    /// How much memory an unread message takes, overhead included.
     fileprivate var byteCount: Int {
         switch self {
         case .data(let data): data.count + 64

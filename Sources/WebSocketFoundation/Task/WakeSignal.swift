@@ -1,7 +1,7 @@
 import WebSocketClient
 
-/// Where the one task that reads, or the one that writes, sleeps until something has changed. A signal that
-/// comes while nobody waits ends the next wait.
+/// Lets the reading task, or the writing one, sleep until something has changed. A signal that comes
+/// while nobody waits ends the next wait.
 final class WakeSignal: Sendable {
     private enum State {
         case idle, signalled

@@ -7,7 +7,7 @@ public import WebSocketClient
 
 /// Makes ``WebSocketTask``s, in the shape of Foundation's `URLSession`.
 ///
-/// In a program that was written for Apple's class, the line that makes the session is the one to change:
+/// In a program that was written for Apple's class, change the line that makes the session:
 ///
 /// ```swift
 /// import Foundation
@@ -36,12 +36,12 @@ public final class WebSocketSession: Sendable {
         weak var task: WebSocketTask?
     }
 
-    /// What the session was made with. Header fields, cookies and the time-out of requests are used; see
+    /// The session's configuration. Its header fields, cookies and request time-out are used; see
     /// <doc:LikeURLSession>.
     public let configuration: URLSessionConfiguration
     /// Where the delegate's methods and completion handlers run.
     public let delegateQueue: OperationQueue
-    /// What else can be chosen about each connection.
+    /// The other options of each connection.
     public let options: ConnectOptions
 
     private let state: Locked<State>
@@ -50,12 +50,12 @@ public final class WebSocketSession: Sendable {
     ///
     /// - Parameters:
     ///   - configuration: Its header fields, cookies and time-out are used.
-    ///   - delegate: Learns of each connection's opening and end. The session holds it until it has
+    ///   - delegate: Is told of each connection's opening and end. The session retains it until it has
     ///     been invalidated.
     ///   - delegateQueue: Where the delegate's methods and completion handlers run; a serial queue keeps them
     ///     in order. Default: a serial queue of the session's own.
-    ///   - options: What `URLSession` has no name for: TLS, proxies, compression. Header fields of the
-    ///     configuration and the request, their time-outs and cookies take the place of those in here.
+    ///   - options: Options that `URLSession` doesn't have: TLS, proxies, compression. The header
+    ///     fields, time-outs and cookies of the configuration and the request replace those given here.
     public init(
         configuration: URLSessionConfiguration,
         delegate: (any WebSocketSessionDelegate)? = nil,
@@ -124,8 +124,8 @@ public final class WebSocketSession: Sendable {
 
     // MARK: The end
 
-    /// Cancels all tasks, and lets go of the delegate when they have completed. New tasks are cancelled from
-    /// the start.
+    /// Cancels all tasks, and releases the delegate when they have completed. New tasks are cancelled
+    /// from the start.
     public func invalidateAndCancel() {
         guard self !== Self.shared else { return }
         let tasks = state.withLock { state in
@@ -136,14 +136,14 @@ public final class WebSocketSession: Sendable {
         finishIfInvalidated()
     }
 
-    /// Lets go of the delegate when all tasks have completed. New tasks are cancelled from the start.
+    /// Releases the delegate when all tasks have completed. New tasks are cancelled from the start.
     public func finishTasksAndInvalidate() {
         guard self !== Self.shared else { return }
         state.withLock { $0.isInvalidated = true }
         finishIfInvalidated()
     }
 
-    /// Called by a task that has completed, or that nobody has kept.
+    /// Called by a task that has completed, or has been released.
     func forget(_ identifier: Int) {
         state.withLock { _ = $0.tasks.removeValue(forKey: identifier) }
         finishIfInvalidated()

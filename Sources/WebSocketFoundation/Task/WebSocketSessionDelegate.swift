@@ -1,6 +1,7 @@
 public import Foundation
 
-/// What a ``WebSocketSession`` reports, in the shape of Foundation's `URLSessionWebSocketDelegate`.
+/// Receives the events of a ``WebSocketSession``, in the shape of Foundation's
+/// `URLSessionWebSocketDelegate`.
 ///
 /// Every method has a default that does nothing. All run on the session's
 /// ``WebSocketSession/delegateQueue``.
@@ -31,7 +32,7 @@ public protocol WebSocketSessionDelegate: AnyObject, Sendable {
         reason: Data?
     )
 
-    /// The task has completed: the last that is heard of it.
+    /// The task has completed: this is its last event.
     ///
     /// - Parameters:
     ///   - session: The session.

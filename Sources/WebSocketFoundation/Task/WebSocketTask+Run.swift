@@ -102,7 +102,7 @@ extension WebSocketTask {
                     let payload = (0..<8).map { UInt8(truncatingIfNeeded: number >> (56 - 8 * $0)) }
                     try await socket.ping(payload)
                 case .close(let code, let reason):
-                    // Until that is done, the reader goes on: it finds the end.
+                    // Until that is done, the reader goes on: it will find the end.
                     _ = try await socket.close(code: code, reason: reason)
                     return fail(URLError(.cancelled))
                 }
@@ -161,7 +161,7 @@ extension WebSocketTask {
         }
     }
 
-    /// Ends what a server that reads nothing would hold up.
+    /// Ends a closing that a server that reads nothing would hold up.
     private func watchClosing() {
         let limit = session.options.timeouts.close
         let watch = Task {

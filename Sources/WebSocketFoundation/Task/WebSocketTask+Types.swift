@@ -10,7 +10,7 @@ extension WebSocketTask {
         case string(String)
     }
 
-    /// What a task is doing; the raw values are those of `URLSessionTask.State`.
+    /// The state of a task; the raw values are those of `URLSessionTask.State`.
     public enum State: Int, Sendable {
         /// It connects, or is connected.
         case running = 0
@@ -59,9 +59,9 @@ extension WebSocketTask {
             .messageTooBig, .mandatoryExtensionMissing, .internalServerError, .tlsHandshakeFailure,
         ]
 
-        /// The code of a number.
+        /// The code for a number.
         ///
-        /// - Parameter rawValue: Any number; it is never refused.
+        /// - Parameter rawValue: Any number.
         public init?(rawValue: Int) {
             self = Self.named.first { $0.rawValue == rawValue } ?? .other(rawValue)
         }

@@ -21,13 +21,12 @@ import WebSocketClient
 /// }
 /// ```
 ///
-/// It behaves as Apple documents its class; <doc:LikeURLSession> goes through that point by point. No call
+/// It behaves as Apple documents its class; <doc:LikeURLSession> compares them point by point. No call
 /// blocks, and all may be called from any thread. Completion handlers run on the session's
 /// ``WebSocketSession/delegateQueue``, never inside the call that takes them.
 ///
-/// What a call gets as an error is a `URLError` or a `POSIXError`, as from Apple's class; the
-/// `WebSocketError` with the facts is its underlying error, where there is one. A running task is kept until
-/// it has completed.
+/// Errors are `URLError` or `POSIXError`, as with Apple's class; the `WebSocketError` with the details,
+/// if there is one, is the underlying error. A running task is retained until it has completed.
 public final class WebSocketTask: Sendable {
     /// A number that no other task of the session has.
     public let taskIdentifier: Int
@@ -46,14 +45,14 @@ public final class WebSocketTask: Sendable {
     }
 
     deinit {
-        // Unless it never began, there is nobody left.
+        // Only a task that never began has to be reported here.
         protected.withLock { $0.complete(nil).outstanding }.tell()
         session.forget(taskIdentifier)
     }
 
     // MARK: Facts
 
-    /// What the task is doing.
+    /// The task's state.
     public var state: State { change { $0.state } }
 
     /// The request; redirects don't change it.
@@ -62,27 +61,27 @@ public final class WebSocketTask: Sendable {
     /// The server's answer to the handshake, also a refusal; `nil` until it has come.
     public var response: URLResponse? { change { $0.response } }
 
-    /// Why the task has ended; `nil` while it hasn't, and if the server has closed the connection.
+    /// Why the task has ended; `nil` before that, and if the server has closed the connection.
     public var error: (any Error)? { change { $0.phase == .completed ? $0.error : nil } }
 
-    /// Why the connection was closed: the server's code, or that of `cancel(with:reason:)` if the server has
-    /// sent none. `invalid` until then.
+    /// Why the connection was closed: the server's code, or the one of `cancel(with:reason:)` if the
+    /// server has sent none. `invalid` until then.
     public var closeCode: CloseCode { change { $0.closeCode } }
 
-    /// What came with ``closeCode``; `nil` if nothing did.
+    /// The reason that came with ``closeCode``; `nil` without one.
     public var closeReason: Data? { change { $0.closeReason } }
 
-    /// A text of the program's own; the task doesn't use it.
+    /// A text for the program's own use; the task ignores it.
     public var taskDescription: String? {
         get { change { $0.taskDescription } }
         set { change { $0.taskDescription = newValue } }
     }
 
-    /// The largest message that is received, in bytes; `receive()` fails with `POSIXError(.EMSGSIZE)` when a
-    /// larger one comes, and the connection with it. As much is read ahead of the calls that receive; beyond
-    /// that, TCP holds the server back. Default: 1 MiB.
+    /// The largest message that is received, in bytes; if a larger one comes, `receive()` fails with
+    /// `POSIXError(.EMSGSIZE)`, and the connection ends. Up to this amount is read ahead of the calls
+    /// that receive; beyond it, TCP holds the server back. Default: 1 MiB.
     ///
-    /// What it is when the task is resumed for the first time holds for the connection.
+    /// The value at the first ``resume()`` applies to the connection.
     public var maximumMessageSize: Int {
         get { change { $0.maximumMessageSize } }
         set { change { $0.maximumMessageSize = max(0, newValue) } }
@@ -92,20 +91,20 @@ public final class WebSocketTask: Sendable {
 
     /// Opens the connection, or goes on after ``suspend()``. A new task is suspended.
     ///
-    /// The handshake may take as long as the request's time-out. When it is done, the delegate's
-    /// `didOpenWithProtocol` is called and whatever waits is sent.
+    /// The handshake may take as long as the request's time-out. After it, the delegate's
+    /// `didOpenWithProtocol` is called, and queued messages are sent.
     public func resume() {
         guard change({ $0.resume() }) else { return wakeUp() }
         Task { await run() }
     }
 
-    /// Stops sending and reading until ``resume()``; what has begun ends first. The server isn't told:
-    /// pings aren't answered meanwhile.
+    /// Stops sending and reading until ``resume()``, after the operations in progress. The server isn't
+    /// told, and its pings aren't answered meanwhile.
     public func suspend() { change { $0.suspend() } }
 
     // MARK: Sending
 
-    /// Puts a message in line, to be sent after those before it; before the handshake too.
+    /// Queues a message, to be sent after those before it; also before the handshake.
     ///
     /// - Parameters:
     ///   - message: The message.
@@ -119,7 +118,8 @@ public final class WebSocketTask: Sendable {
         send(message, reply: onQueue { completionHandler($0.failure) })
     }
 
-    /// Puts a message in line and waits, while the Swift task sleeps, until the operating system has taken it.
+    /// Queues a message and waits, while the Swift task sleeps, until the operating system has taken
+    /// it.
     ///
     /// Cancelling the Swift task changes nothing: the message is sent.
     ///
@@ -144,7 +144,7 @@ public final class WebSocketTask: Sendable {
 
     // MARK: Receiving
 
-    /// Asks for the next message, once; before the handshake too.
+    /// Asks for the next message, once; also before the handshake.
     ///
     /// - Parameter completionHandler: Called once on the delegate queue, with a message as a whole or the
     ///   error that ended the connection. Each message goes to one call, in the order of the calls.
@@ -165,7 +165,7 @@ public final class WebSocketTask: Sendable {
         return try await withTaskCancellationHandler {
             try await withCheckedThrowingContinuation { continuation in
                 receive(key: key, reply: { continuation.resume(with: $0) })
-                // Cancelled before the call was in line.
+                // Cancelled before the call was queued.
                 if Task.isCancelled { withdrawReceive(key) }
             }
         } onCancel: {
@@ -177,9 +177,9 @@ public final class WebSocketTask: Sendable {
 
     /// Closes the connection with a code and a reason (RFC 6455 §7.1.2).
     ///
-    /// What waits to be sent goes out before the close frame, as long as the server takes it within the
-    /// time-out of closing (`Timeouts.close`, 3 s); the server's close frame is awaited as
-    /// long once more. Calls that receive get `URLError(.cancelled)` at once.
+    /// Queued messages go out before the close frame, if the server takes them within the time-out of
+    /// closing (`Timeouts.close`, 3 s); then the task waits as long again for the server's close frame.
+    /// Calls that receive get `URLError(.cancelled)` at once.
     ///
     /// - Parameters:
     ///   - closeCode: The code; one that may not be sent becomes `goingAway`.
@@ -191,17 +191,17 @@ public final class WebSocketTask: Sendable {
     /// Ends the task: whatever is outstanding gets `URLError(.cancelled)` at once, and a close frame with
     /// `goingAway` and no reason is sent.
     ///
-    /// A task that hasn't been resumed completes without connecting, one that connects stops.
+    /// A task that hasn't been resumed completes without connecting; one that is connecting stops.
     public func cancel() { cancel(with: .goingAway, reason: nil, sendsRest: false) }
 
     // MARK: Inside
 
-    /// Makes a change under the lock. Nothing in `body` calls out.
+    /// Makes a change under the lock. `body` calls no user code.
     func change<Result: Sendable>(_ body: (inout TaskState) -> Result) -> Result {
         protected.withLock { state in body(&state) }
     }
 
-    /// Has both directions look at what has changed.
+    /// Wakes both directions, to look at what has changed.
     func wakeUp() {
         reading.signal()
         writing.signal()

@@ -1,8 +1,8 @@
 /// How a connection ended.
 public struct ConnectionEnd: Sendable, Hashable {
-    /// What the peer's close frame carried; `nil` if none came.
+    /// The contents of the peer's close frame; `nil` if none came.
     public var received: ClosePayload?
-    /// What this end's close frame carried; `nil` if none was sent.
+    /// The contents of this end's close frame; `nil` if none was sent.
     public var sent: ClosePayload?
     /// Why there was no closing handshake, in words; `nil` if there was one.
     public var cause: String?
@@ -12,8 +12,8 @@ public struct ConnectionEnd: Sendable, Hashable {
     /// Makes the description of an end.
     ///
     /// - Parameters:
-    ///   - received: What the peer's close frame carried.
-    ///   - sent: What this end's close frame carried.
+    ///   - received: The contents of the peer's close frame.
+    ///   - sent: The contents of this end's close frame.
     ///   - cause: Why there was no closing handshake.
     public init(received: ClosePayload? = nil, sent: ClosePayload? = nil, cause: String? = nil) {
         self.received = received
@@ -43,12 +43,12 @@ extension ConnectionEnd: CustomStringConvertible {
         let loss =
             unsentMessages == 0 ? "" : " Not sent, though accepted: \(unsentMessages) messages."
         if let cause { return "The connection was lost: \(Self.phrase(cause)).\(loss)" }
-        // Escaped: the peer's text ends up in logs and on terminals.
+        // Escaped, as the peer's text ends up in logs and on terminals.
         let words = reason.isEmpty ? "" : ", \(reason.quoted)"
         return "The connection is closed (code \(code)\(words)).\(loss)"
     }
 
-    /// A sentence, such as another error's description, as a part of this one.
+    /// Another error's description, without its full stop, to be part of this sentence.
     private static func phrase(_ cause: String) -> String {
         let words = cause.hasSuffix(".") ? cause.dropLast() : cause[...]
         return words.hasPrefix("The ") ? "the " + words.dropFirst(4) : String(words)

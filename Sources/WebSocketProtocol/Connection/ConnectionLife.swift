@@ -23,41 +23,41 @@
 //
 // The end
 // 10. The peer's close frame or a violation decides how the connection ended; how the stream ended
-//     afterwards changes nothing. Without either, the end is unclean, whatever this end has sent:
-//     code 1006 (§7.1.5).
+//     afterwards changes nothing. Without either, the connection ended abnormally, whatever this end
+//     has sent: code 1006 (§7.1.5).
 // 11. The first end is final: nothing that happens after it is answered or changes it.
 
 /// The life of an open connection at either end: what its control frames, violations and losses mean,
 /// how they are answered, and how it ended.
 ///
-/// It does no I/O and reads no clock. Its driver reports what happens, sends the answer, receives what is
-/// ``awaited``, and sees to it that a closing handshake has a deadline.
+/// It does no I/O and reads no clock. Its driver reports events, sends the answers, receives what is
+/// ``awaited``, and sets a deadline for the closing handshake.
 package struct ConnectionLife: ~Copyable, Sendable {
-    /// What can happen.
+    /// An event in the life of a connection.
     package enum Event {
         case ping
         case pong
         /// A close frame arrived, with this payload.
         case close(UnsafeRawBufferPointer)
-        /// A close frame arrived, and whoever reads single frames answers it.
+        /// A close frame arrived, which a caller that reads single frames will answer.
         case closeTaken(ClosePayload)
         /// The peer broke a rule.
         case violation(ProtocolViolation)
         /// This end wants to close.
         case closeRequested(ClosePayload)
-        /// This end's close frame is on its way: nothing can be sent any more.
+        /// This end's close frame is on its way: nothing more can be sent.
         case closeSent(ClosePayload)
         /// The peer ended the stream.
         case endOfStream
         /// The stream failed.
         case lost(cause: String)
-        /// The closing handshake has taken as long as it may.
+        /// The deadline of the closing handshake has passed.
         case deadlinePassed
-        /// This end gave the connection up.
+        /// This end gave up the connection.
         case aborted
     }
 
-    /// What to send in answer to an event.
+    /// The frame to send in answer to an event.
     package enum Answer: Sendable, Hashable {
         case nothing
         /// A pong with the ping's payload.
@@ -66,7 +66,7 @@ package struct ConnectionLife: ~Copyable, Sendable {
         case close(ClosePayload)
     }
 
-    /// What there is to receive.
+    /// What is left to receive.
     package enum Awaited: UInt8, Sendable {
         /// Frames: messages, and the peer's close frame.
         case frames
@@ -76,19 +76,19 @@ package struct ConnectionLife: ~Copyable, Sendable {
         case nothing
     }
 
-    /// How a connection can end.
+    /// The way a connection has ended.
     package enum Ending: Sendable, Hashable {
         /// With the peer's close frame, or with its loss.
         case closed(ConnectionEnd)
         /// The peer broke a rule.
         case violation(ProtocolViolation)
-        /// This end gave it up.
+        /// This end gave up the connection.
         case aborted
     }
 
     private let role: Role
     private var violation: ProtocolViolation?
-    /// Whether the peer's close frame is being answered by whoever reads single frames.
+    /// Whether a caller that reads single frames is answering the peer's close frame.
     private var isCloseTaken = false
 
     /// This end's close frame, once it is on its way.
@@ -98,12 +98,12 @@ package struct ConnectionLife: ~Copyable, Sendable {
     /// How the connection ended, once it has.
     package private(set) var ending: Ending?
 
-    /// Begins a life after the opening handshake.
+    /// Begins the life of a connection, after the opening handshake.
     package init(role: Role) {
         self.role = role
     }
 
-    /// What there is to receive now.
+    /// What is left to receive now.
     package var awaited: Awaited {
         if ending != nil { return .nothing }
         if violation != nil { return .endOfStream }
@@ -111,7 +111,7 @@ package struct ConnectionLife: ~Copyable, Sendable {
         return isCloseTaken && closeSent == nil ? .frames : .endOfStream
     }
 
-    /// How the connection stands, in the words of its end; `cause` says why there was no closing handshake,
+    /// The connection's state, described as an end; `cause` says why there was no closing handshake,
     /// and is ignored if the peer's close frame came.
     package func end(cause: String? = nil) -> ConnectionEnd {
         ConnectionEnd(
@@ -121,7 +121,7 @@ package struct ConnectionLife: ~Copyable, Sendable {
         )
     }
 
-    /// Takes in what happened; returns what to send.
+    /// Processes an event; returns the answer to send.
     package mutating func handle(_ event: Event) -> Answer {
         guard ending == nil else { return .nothing }
         switch event {

@@ -1,4 +1,4 @@
-/// The dates of `Expires`, in every form that servers have written, RFC 6265 §5.1.1.
+/// The dates of `Expires`, in all forms that servers use, RFC 6265 §5.1.1.
 package enum CookieDate {
     /// Seconds since 1970, or nil if the text isn't a date.
     package static func parse(_ text: some Collection<UInt8>) -> Int64? {
@@ -72,7 +72,7 @@ package enum CookieDate {
     }
 
     /// Days since 1970-01-01 in the Gregorian calendar. Years begin in March, so that the leap day
-    /// is the last and a month's first day is linear in its number.
+    /// comes last and the first day of a month is a linear function of its number.
     private static func days(year: Int, month: Int, day: Int) -> Int {
         let year = month > 2 ? year : year - 1
         let dayOfYear = (153 * ((month + 9) % 12) + 2) / 5 + day - 1

@@ -1,6 +1,6 @@
 package import HTTPTypes
 
-/// Cookies of any number of servers, RFC 6265, in memory.
+/// The cookies of many servers, in memory (RFC 6265).
 ///
 /// `Domain`, `Path`, `Secure`, `Expires` and `Max-Age` are honoured, and a cookie without `Domain`
 /// goes only to its own host. There is no list of public suffixes; a domain of a single label is
@@ -35,9 +35,9 @@ package struct CookieStore: Sendable {
     /// How many cookies there are, expired ones included until they are noticed.
     package var count: Int { cookies.count }
 
-    /// Takes the cookie of a `Set-Cookie` field; returns whether it is one that may be kept.
+    /// Stores the cookie of a `Set-Cookie` field; returns false if it may not be stored.
     ///
-    /// One that has expired already is how a server deletes it.
+    /// An expired cookie deletes the stored one.
     @discardableResult
     package mutating func store(
         _ setCookie: String,
@@ -77,12 +77,12 @@ package struct CookieStore: Sendable {
         return true
     }
 
-    /// Takes all cookies of a response.
+    /// Stores all cookies of a response.
     package mutating func store(_ headers: HTTPFields, from url: WebSocketURL, now: Int64) {
         for value in headers[values: .setCookie] { store(value, from: url, now: now) }
     }
 
-    /// The value of the `Cookie` field for a request, nil if no cookie is meant for it.
+    /// The value of the `Cookie` field for a request; nil if there is no cookie for it.
     ///
     /// Longer paths come first, then older cookies (RFC 6265 §5.4).
     package mutating func cookieHeader(for url: WebSocketURL, now: Int64) -> String? {
@@ -106,11 +106,11 @@ package struct CookieStore: Sendable {
         cookies.removeAll { ($0.expiry ?? .max) <= now }
     }
 
-    /// Makes room, RFC 6265 §5.3: expired cookies go first, then those that aren't Secure, of these the
-    /// ones not used for longest, first of a domain with too many.
+    /// Makes room, RFC 6265 §5.3: removes expired cookies first, then those that aren't Secure, the
+    /// least recently used first, and domains with too many cookies before others.
     ///
-    /// That way a ws connection, whose cookies anybody on the way can set, never drives out a Secure one
-    /// (RFC 6265bis §5.7): the new cookie is one that isn't Secure itself.
+    /// So a ws connection, whose cookies anybody on the network path can set, never evicts a Secure one
+    /// (RFC 6265bis §5.7): its new cookie isn't Secure itself.
     private mutating func evict(domain: Host, now: Int64) {
         let ofDomain = cookies.count { $0.domain == domain }
         guard ofDomain > maximumPerDomain || cookies.count > maximumTotal else { return }
@@ -167,7 +167,7 @@ package struct CookieStore: Sendable {
             && pathMatches(url.path.utf8, cookie.path)
     }
 
-    /// What a name promises has to hold (RFC 6265bis §4.1.3), or its prefix would be worth nothing.
+    /// Whether a cookie meets the promise of its name's prefix (RFC 6265bis §4.1.3).
     private static func prefixIsTrue(_ cookie: Cookie, setDomain: String?) -> Bool {
         func begins(with prefix: String) -> Bool {
             cookie.name.prefix(prefix.utf8.count).equalsIgnoringCase(prefix.utf8)
@@ -178,8 +178,8 @@ package struct CookieStore: Sendable {
         return cookie.isSecure || !begins(with: "__Secure-")
     }
 
-    /// Whether a cookie from an open connection would get in the way of one from a secure connection
-    /// (RFC 6265bis §5.7, "leave secure cookies alone").
+    /// Whether a cookie from an unencrypted connection would replace or hide a Secure one (RFC 6265bis
+    /// §5.7, "leave secure cookies alone").
     private func wouldHideSecureCookie(_ new: Cookie) -> Bool {
         cookies.contains { old in
             old.isSecure && old.name == new.name && Self.pathMatches(new.path, old.path)

@@ -1,15 +1,15 @@
-/// A cookie as a server set it, RFC 6265 §5.2. Names, values and paths are bytes, and are compared so.
+/// A cookie as a server set it, RFC 6265 §5.2. Names, values and paths are compared as bytes.
 struct SetCookie {
     var name: [UInt8]
     var value: [UInt8]
-    /// What `Domain` says, without a dot in front; `nil` if there is none.
+    /// The `Domain` attribute, without a leading dot; `nil` without one.
     var domain: String?
     var path: [UInt8]?
     var isSecure = false
     /// Seconds since 1970; nil for as long as the program runs.
     var expiry: Int64?
 
-    /// Precedent: 4096 bytes for name and value and 1024 for an attribute, as browsers have it.
+    /// The limits of browsers: 4096 bytes for name and value, and 1024 for an attribute.
     private static let maximumPairBytes = 4096
     private static let maximumAttributeBytes = 1024
 
@@ -28,7 +28,7 @@ struct SetCookie {
             let name = part.prefix { $0 != UInt8(ascii: "=") }.trimmingBlanks
             let value = part.drop { $0 != UInt8(ascii: "=") }.dropFirst().trimmingBlanks
             guard value.count <= Self.maximumAttributeBytes else { continue }
-            // The last of several attributes of a name counts.
+            // Of several attributes with one name, the last counts.
             if name.equalsIgnoringCase("expires".utf8) {
                 expiry = CookieDate.parse(value) ?? expiry
             } else if name.equalsIgnoringCase("max-age".utf8) {

@@ -1,4 +1,4 @@
-/// Data that some program compressed as a whole, outside of permessage-deflate.
+/// Data that a program compressed as a whole, independently of permessage-deflate.
 package enum CompressedData {
     package enum Format: Sendable {
         /// RFC 1952, one member or several.
@@ -9,8 +9,8 @@ package enum CompressedData {
 
     private static let pieceBytes = 64 << 10
 
-    /// The data inflated; `nil` unless it is a complete stream of that format and nothing more, of at
-    /// most `maximumBytes` inflated.
+    /// The inflated data; `nil` unless the data is exactly one complete stream of the format, and at
+    /// most `maximumBytes` when inflated.
     package static func inflate(
         _ data: [UInt8],
         format: Format,
@@ -41,7 +41,7 @@ package enum CompressedData {
                 guard format == .gzip else { return nil }
                 stream.reset()
             } else if step.consumed == 0, step.produced == 0 {
-                // It is cut short.
+                // The data is incomplete.
                 return nil
             }
         }

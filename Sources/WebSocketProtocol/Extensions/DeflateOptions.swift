@@ -1,5 +1,5 @@
-/// How messages are compressed with permessage-deflate, RFC 7692: the offers to the server, and
-/// what the compressor does within what was agreed.
+/// How messages are compressed with permessage-deflate, RFC 7692: the offers to the server, and the
+/// compressor's settings.
 ///
 /// Each connection that compresses holds two zlib streams, made when they are first needed. Their
 /// size follows from the agreed window and ``memoryLevel`` (zlib 1.2.13):
@@ -24,7 +24,7 @@ public struct DeflateOptions: Sendable, Hashable {
 
     /// The offers, the preferred one first; at least one.
     ///
-    /// A server takes the first that it can serve.
+    /// A server accepts the first that it supports.
     public var offers: [DeflateOffer] = [DeflateOffer()]
 
     /// How hard to compress: 0 stores, 1 is fastest, 9 smallest, -1 is zlib's default of 6.
@@ -36,28 +36,29 @@ public struct DeflateOptions: Sendable, Hashable {
     /// What zlib may assume about the data.
     public var strategy = Strategy.standard
 
-    /// Messages of fewer bytes go uncompressed; nil stands for 128 with context takeover and 512
-    /// without, where less comes of short messages (coder/websocket's figures).
+    /// Messages of fewer bytes are sent uncompressed; nil means 128 with context takeover and 512
+    /// without, where short messages gain less (coder/websocket's figures).
     public var threshold: Int?
 
-    /// Whether a stream that starts each message afresh is freed in between, which saves memory on
-    /// idle connections and costs an allocation for each message.
+    /// Without context takeover: whether the compressor is freed after each message, which saves memory
+    /// on idle connections and costs an allocation for each message.
     public var freesIdleStreams = false
 
-    /// How many threads may compress what one connection sends, 1 to 64. Default: 1.
+    /// How many threads may compress the messages of one connection, 1 to 64. Default: 1.
     ///
-    /// More than one count where ``DeflateOffer/clientNoContextTakeover`` was agreed, as each message
-    /// is compressed by itself then: the messages of a batch are compressed side by side and leave in
-    /// their order, and threads that send at once don't wait for each other's compression. Each
-    /// thread has a compressor of the size above; they are started with the first batch that has work
-    /// for them and end with the connection. Up to 4 messages a thread, and 16 MiB, wait to be sent;
-    /// of the memory of each, 1 MiB at most is kept for the next, and as much for what it compressed to.
+    /// More than one is used only if ``DeflateOffer/clientNoContextTakeover`` was agreed, so that each
+    /// message is compressed by itself: the messages of a batch are compressed side by side and leave
+    /// in order, and threads that send at the same time don't wait for each other's compression. Each
+    /// thread has a compressor of the size above; the threads are started with the first batch that has
+    /// work for them and end with the connection. Up to 4 messages a thread, and 16 MiB, wait to be
+    /// sent; up to 1 MiB of each message's memory, and as much of its compressed form's, is kept for
+    /// the next one.
     public var threads = 1
 
     /// Makes the default options.
     public init() {}
 
-    /// The level and the other figures that zlib takes, or the name of what is out of range.
+    /// The level and the other numbers for zlib, or the name of the option that is out of range.
     package func validate() throws(InvalidHandshakeRequest) {
         guard (-1...9).contains(level) else { throw .deflateOption("level") }
         guard (1...9).contains(memoryLevel) else { throw .deflateOption("memoryLevel") }
@@ -79,22 +80,22 @@ public struct DeflateOptions: Sendable, Hashable {
 
 /// One offer of permessage-deflate with its parameters, RFC 7692 §7.1.
 public struct DeflateOffer: Sendable, Hashable {
-    /// Asks the server to compress each message by itself, which spares this side's memory.
+    /// Asks the server to compress each message by itself, which saves memory at this end.
     public var serverNoContextTakeover = false
 
     /// Compresses each message by itself, whatever the server answers.
     public var clientNoContextTakeover = false
 
-    /// Asks the server to look back 2^n bytes at most, 8 to 15; nil leaves it to the server.
+    /// Asks the server to look back at most 2^n bytes, 8 to 15; nil leaves it to the server.
     public var serverMaxWindowBits: Int?
 
-    /// Looks back 2^n bytes at most, 8 to 15, and lets the server ask for less; nil doesn't let it,
-    /// and then the window is 2^15.
+    /// Looks back at most 2^n bytes, 8 to 15, and lets the server ask for less; with nil, the server
+    /// can't ask, and the window is 2^15.
     ///
-    /// zlib has no compressor for 8 bits: 9 are used then, whose matches reach back 250 bytes only.
+    /// zlib has no compressor for 8 bits, so 9 are used, with matches that reach back only 250 bytes.
     public var clientMaxWindowBits: Int? = 15
 
-    /// Makes the offer that every server can take: context takeover and full windows.
+    /// Makes the offer that every server can accept: context takeover and full windows.
     public init() {}
 
     var element: ExtensionElement {
@@ -105,7 +106,7 @@ public struct DeflateOffer: Sendable, Hashable {
             parameters.append(.init(name: .serverMaxWindowBits, value: "\(bits)"))
         }
         if let bits = clientMaxWindowBits {
-            // RFC 7692 §7.1.2.2: without a value it only says that the client can obey one.
+            // RFC 7692 §7.1.2.2: without a value it means only that the client can obey one.
             let value = bits == 15 ? nil : "\(bits)"
             parameters.append(.init(name: .clientMaxWindowBits, value: value))
         }

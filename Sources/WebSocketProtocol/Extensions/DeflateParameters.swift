@@ -1,4 +1,4 @@
-/// What client and server agreed on for permessage-deflate, RFC 7692 §7.1.
+/// The parameters of permessage-deflate that client and server agreed on, RFC 7692 §7.1.
 public struct DeflateParameters: Sendable, Hashable {
     /// Whether the server compresses each message by itself.
     public var serverNoContextTakeover: Bool
@@ -9,7 +9,7 @@ public struct DeflateParameters: Sendable, Hashable {
     /// How far the client's compressor looks back: 2^n bytes, 8 to 15.
     public var clientMaxWindowBits: Int
 
-    /// Makes the parameters of an answer without any: context takeover and full windows.
+    /// Makes the parameters that an answer without parameters means: context takeover and full windows.
     public init() {
         serverNoContextTakeover = false
         clientNoContextTakeover = false
@@ -18,7 +18,7 @@ public struct DeflateParameters: Sendable, Hashable {
     }
 }
 
-/// The four parameters of an offer or an answer, as they were sent; each may stand there once.
+/// The four parameters of an offer or an answer, as they were sent; each may occur once.
 private struct SentParameters {
     /// A window parameter: absent, present without a value, or present with a number.
     enum Window: Equatable {
@@ -36,8 +36,8 @@ private struct SentParameters {
     var serverMaxWindowBits = Window.absent
     var clientMaxWindowBits = Window.absent
 
-    /// Nil for an unknown or repeated parameter and for an invalid value: RFC 7692 §7 demands to
-    /// decline such an offer and to fail the connection on such an answer.
+    /// Nil for an unknown or repeated parameter, or an invalid value: RFC 7692 §7 says to decline such
+    /// an offer, and to fail the connection on such an answer.
     init?(_ element: ExtensionElement) {
         guard Set(element.parameters.map(\.name)).count == element.parameters.count else {
             return nil
@@ -69,8 +69,8 @@ private struct SentParameters {
 }
 
 extension DeflateOptions {
-    /// What a client's offers and the server's answer to them come to; nil if the answer fits none
-    /// of the offers.
+    /// The result of a client's offers and the server's answer; nil if the answer fits none of the
+    /// offers.
     func parameters(answer: ExtensionElement) -> DeflateParameters? {
         guard answer.name.hasSameBytes(as: .permessageDeflate), let answer = SentParameters(answer)
         else {
@@ -109,8 +109,8 @@ extension DeflateOffer {
         return parameters
     }
 
-    /// What a server that wants this of its own accord makes of one of a client's offers; nil if it
-    /// has to decline it.
+    /// The answer to one of a client's offers, of a server with these preferences; nil if it has to
+    /// decline the offer.
     private func accept(_ offer: ExtensionElement) -> DeflateAnswer? {
         guard offer.name.hasSameBytes(as: .permessageDeflate), let offer = SentParameters(offer)
         else {
@@ -119,7 +119,8 @@ extension DeflateOffer {
         var answer = DeflateOffer()
         answer.serverNoContextTakeover = serverNoContextTakeover || offer.serverNoContextTakeover
         answer.clientNoContextTakeover = clientNoContextTakeover || offer.clientNoContextTakeover
-        // Asked for a window, the server has to name the one it uses; else only a smaller one counts.
+        // If asked for a window, the server has to name the one it uses; otherwise only a smaller one
+        // needs naming.
         let own = min(serverMaxWindowBits ?? 15, offer.serverMaxWindowBits.bits ?? 15)
         answer.serverMaxWindowBits =
             own < 15 || offer.serverMaxWindowBits != .absent ? own : nil
@@ -136,7 +137,7 @@ extension DeflateOffer {
         return DeflateAnswer(parameters: parameters, element: answer.element)
     }
 
-    /// The server's side of the negotiation: the first of a client's offers that it can serve.
+    /// The server's side of the negotiation: the first of a client's offers that it supports.
     package func accept(_ offers: [ExtensionElement]) -> DeflateAnswer? {
         for offer in offers {
             if let answer = accept(offer) { return answer }
@@ -145,7 +146,7 @@ extension DeflateOffer {
     }
 }
 
-/// A server's acceptance: what it means, and how it is said.
+/// A server's acceptance: the agreed parameters, and the element that says so.
 package struct DeflateAnswer: Sendable, Hashable {
     package var parameters: DeflateParameters
     package var element: ExtensionElement
@@ -161,7 +162,7 @@ extension DeflateParameters {
         )
     }
 
-    /// The decompressor of that end, for what the other one compresses.
+    /// The decompressor of that end, for messages that the other end compresses.
     package func inflater(for role: Role, options: DeflateOptions, limits: Limits) -> Inflater {
         Inflater(
             windowBits: role == .client ? serverMaxWindowBits : clientMaxWindowBits,

@@ -1,17 +1,17 @@
 // The only file that knows zlib.
 import CWebSocketZlib
 
-/// A DEFLATE stream, made when it is first needed; raw (RFC 1951) but for ``Kind/gzipDecompressor``.
+/// A DEFLATE stream, made when first needed; raw (RFC 1951) except for ``Kind/gzipDecompressor``.
 ///
-/// The `z_stream` has a place of its own in memory because zlib keeps a pointer to it.
+/// The `z_stream` has its own memory because zlib keeps a pointer to it.
 struct DeflateStream: ~Copyable, @unchecked Sendable {
     // Safe to send: one owner has the stream, and zlib ties no stream to a thread.
     private var stream: UnsafeMutablePointer<z_stream>?
     private let kind: Kind
-    /// Whether a decompressor stands between two blocks and on a whole byte.
+    /// Whether a decompressor is between two blocks and at a byte boundary.
     private(set) var isBetweenBlocks = true
 
-    /// What zlib did in one call.
+    /// The result of one call of zlib.
     struct Step {
         var consumed = 0
         var produced = 0
@@ -25,11 +25,11 @@ struct DeflateStream: ~Copyable, @unchecked Sendable {
     }
 
     enum Flush {
-        /// Keep what makes better blocks together with what follows.
+        /// Keep input back if it compresses better together with what follows.
         case none
-        /// Put everything out, but for the bits of an incomplete byte.
+        /// Write everything, except for the bits of an incomplete byte.
         case block
-        /// Put everything out and end on a byte with the empty block `00 00 FF FF`.
+        /// Write everything, and end at a byte boundary with the empty block `00 00 FF FF`.
         case sync
     }
 
@@ -44,7 +44,7 @@ struct DeflateStream: ~Copyable, @unchecked Sendable {
         isBetweenBlocks = true
     }
 
-    /// Makes the stream unless it is there.
+    /// Makes the stream unless it exists.
     mutating func open() throws(DeflateFailure) {
         guard stream == nil else { return }
         let new = UnsafeMutablePointer<z_stream>.allocate(capacity: 1)
@@ -52,8 +52,8 @@ struct DeflateStream: ~Copyable, @unchecked Sendable {
         let code: Int32
         switch kind {
         case .compressor(let level, let windowBits, let memoryLevel, let strategy):
-            // zlib has no raw compressor for a window of 2^8. One of 2^9 keeps to it all the same:
-            // its matches reach back 512 - 262 = 250 bytes at most (MAX_DIST in deflate.h).
+            // zlib has no raw compressor for a window of 2^8. One of 2^9 stays within it all the same:
+            // its matches reach back at most 512 - 262 = 250 bytes (MAX_DIST in deflate.h).
             code = czlib_deflate_init(
                 new,
                 Int32(level),
@@ -74,7 +74,7 @@ struct DeflateStream: ~Copyable, @unchecked Sendable {
         stream = new
     }
 
-    /// Forgets all input so far, the context too.
+    /// Drops all input so far, and the context.
     mutating func reset() {
         guard let stream else { return }
         switch kind {
@@ -90,7 +90,7 @@ struct DeflateStream: ~Copyable, @unchecked Sendable {
         inflateResetKeep(stream)
     }
 
-    /// Compresses as much as there is input and room for.
+    /// Compresses as much as input and room allow.
     mutating func compress(
         _ input: UnsafeRawBufferPointer,
         flush: Flush,
@@ -102,7 +102,7 @@ struct DeflateStream: ~Copyable, @unchecked Sendable {
         }.step
     }
 
-    /// Inflates as much as there is input and room for; says whether the DEFLATE stream has ended.
+    /// Inflates as much as input and room allow; says whether the DEFLATE stream has ended.
     mutating func decompress(
         _ input: UnsafeRawBufferPointer,
         into output: UnsafeMutableRawBufferPointer
@@ -113,7 +113,7 @@ struct DeflateStream: ~Copyable, @unchecked Sendable {
         }
         // "inflate() sets strm->data_type to the number of unused bits …, plus 128 if inflate()
         // returned immediately after decoding an end-of-block code". A call that finds nothing to do
-        // leaves the place unchanged, and yet takes the 128 back.
+        // doesn't change the position, and yet clears the 128.
         if step.consumed > 0 || step.produced > 0, let stream {
             isBetweenBlocks = stream.pointee.data_type & 0xBF == 128
         }

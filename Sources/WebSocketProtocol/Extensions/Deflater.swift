@@ -1,7 +1,7 @@
 /// Compresses messages for permessage-deflate, RFC 7692 §7.2.1, straight into the caller's memory.
 ///
-/// Give a message in any number of pieces, and each piece again, less what was consumed, with more
-/// room until it is complete:
+/// Pass a message in any number of pieces. Pass each piece again, without the bytes consumed, and with
+/// more room, until it is complete:
 ///
 /// ```
 /// repeat {
@@ -13,28 +13,28 @@
 ///
 /// zlib's memory is allocated with the first message and kept, so that later ones allocate nothing.
 package struct Deflater: ~Copyable, Sendable {
-    /// What comes after a piece.
+    /// What follows a piece.
     package enum Ending: Sendable {
-        /// More of the message: nothing needs to be put out yet.
+        /// More of the message: output may be held back.
         case none
-        /// More of the message, but the peer shall be able to inflate all that has come so far.
+        /// More of the message, but the peer must be able to inflate everything so far.
         case fragment
         /// The message is complete.
         case message
     }
 
-    /// Messages of fewer bytes are not worth compressing.
+    /// Smaller messages are not worth compressing.
     package let threshold: Int
 
     private var stream: DeflateStream
     private let takesContextOver: Bool
     private let freesIdleStream: Bool
 
-    /// Whether the peer can inflate all input so far: nothing is held back, not a bit.
+    /// Whether the peer can inflate all input so far, because nothing is held back.
     private var isFlushed = true
-    /// Whether the context goes before the next input.
+    /// Whether to drop the context before the next input.
     private var needsReset = false
-    /// The last bytes of a flush, which go out when there is room, the next one lowest.
+    /// The last bytes of a flush, written when there is room; the next one is the lowest.
     private var staged: UInt64 = 0
     private var stagedCount = 0
 
@@ -53,7 +53,7 @@ package struct Deflater: ~Copyable, Sendable {
         freesIdleStream = options.freesIdleStreams
     }
 
-    /// Compresses a piece of a message; any room will do, of one byte too.
+    /// Compresses a piece of a message; any room will do, even one byte.
     package mutating func compress(
         _ input: UnsafeRawBufferPointer,
         ending: Ending,
@@ -62,7 +62,7 @@ package struct Deflater: ~Copyable, Sendable {
         var progress = DeflateProgress()
         if stagedCount == 0 {
             if !input.isEmpty { beginInput() }
-            // Once flushed, an empty piece adds nothing, and zlib would not flush twice.
+            // After a flush, an empty piece adds nothing, and zlib would not flush twice.
             if !isFlushed {
                 let flush = ending == .none ? DeflateStream.Flush.none : .block
                 let done = try stream.compress(input, flush: flush, into: output)
@@ -92,8 +92,8 @@ package struct Deflater: ~Copyable, Sendable {
         return output
     }
 
-    /// Compresses a whole message into the front of an array, which grows to what that may take;
-    /// returns how much it took.
+    /// Compresses a whole message into the front of an array, which grows to the largest possible
+    /// result; returns the length of the result.
     package mutating func compress(
         message: UnsafeRawBufferPointer,
         into output: inout [UInt8]
@@ -121,16 +121,16 @@ package struct Deflater: ~Copyable, Sendable {
         }
     }
 
-    /// Forgets the messages so far: later ones don't refer to them.
+    /// Drops the context: later messages don't refer to earlier ones.
     ///
-    /// For use between messages, after one that this compressor hasn't compressed: the peer's context
-    /// has it, and this one hasn't.
+    /// For use between messages, after one that this compressor hasn't compressed, which is in the
+    /// peer's context but not in its own.
     package mutating func resetContext() { needsReset = true }
 
     /// The most bytes that a message of `count` bytes compresses to, for sizing an output.
     package static func maximumCompressedBytes(_ count: Int) -> Int {
-        // deflateBound's formula for any window and memory level, and the end of a message. Beyond
-        // 2^61 bytes, which no memory holds, there is no bound.
+        // deflateBound's formula for any window and memory level, and the end of a message. Beyond 2^61
+        // bytes, which don't fit into any memory, the formula overflows.
         guard count <= 1 << 61 else { return .max }
         return count + (count + 7) >> 3 + (count + 63) >> 6 + 16
     }
@@ -142,12 +142,12 @@ package struct Deflater: ~Copyable, Sendable {
         stream.reset()
     }
 
-    /// Ends on a byte.
+    /// Ends at a byte boundary.
     ///
     /// zlib does that with an empty block without compression, whose last four bytes
     /// RFC 7692 §7.2.1 removes from the end of a message: "Remove 4 octets (that are 0x00 0x00 0xff
-    /// 0xff) from the tail end." It is written aside, so that it needn't be taken back out of an
-    /// output that may have gone already.
+    /// 0xff) from the tail end." It is written elsewhere, so that it needn't be removed from output
+    /// that may have left already.
     private mutating func stageEnd(_ ending: Ending) throws(DeflateFailure) {
         if !isFlushed {
             try stageFlush()
@@ -163,7 +163,7 @@ package struct Deflater: ~Copyable, Sendable {
     }
 
     private mutating func stageFlush() throws(DeflateFailure) {
-        // Up to ten bits of the block before and of the empty one's header, and its four bytes.
+        // Up to ten bits of the previous block and of the empty block's header, and its four bytes.
         var scratch: (UInt64, UInt64) = (0, 0)
         stagedCount = try withUnsafeMutableBytes(of: &scratch) { bytes throws(DeflateFailure) in
             let nothing = UnsafeRawBufferPointer(start: nil, count: 0)

@@ -13,7 +13,7 @@ package struct ExtensionElement: Sendable, Hashable {
         self.parameters = parameters
     }
 
-    /// The element as it stands in the field; values are tokens and need no quotes.
+    /// The element as written in the field; values are tokens and need no quotes.
     package var text: String {
         parameters.reduce(name) { text, parameter in
             text + "; " + parameter.name + (parameter.value.map { "=" + $0 } ?? "")
@@ -95,7 +95,7 @@ package struct ExtensionElement: Sendable, Hashable {
             return text.isEmpty ? nil : String(decoding: text, as: UTF8.self)
         }
 
-        /// Takes that separator with the blanks in front of it, if it comes next.
+        /// Consumes this separator and the blanks before it, if it comes next.
         private mutating func take(_ separator: Unicode.Scalar) -> Bool {
             skipBlanks()
             guard let next = rest.first, next == UInt8(ascii: separator) else { return false }

@@ -1,8 +1,8 @@
 /// Inflates the messages of permessage-deflate, RFC 7692 §7.2.2, within limits that are checked as
-/// output appears.
+/// output is produced.
 ///
-/// Give a message's payload in any number of pieces, and each piece again, less what was consumed,
-/// with more room until it is complete:
+/// Pass a message's payload in any number of pieces. Pass each piece again, without the bytes consumed,
+/// and with more room, until it is complete:
 ///
 /// ```
 /// repeat {
@@ -12,8 +12,8 @@
 /// } while !progress.isComplete
 /// ```
 ///
-/// A bomb costs no more memory than the room that is given. A sender that looks back further than it
-/// agreed to is refused where zlib no longer has those bytes, and gets the right ones elsewhere.
+/// A decompression bomb takes no more memory than the room it is given. If a sender looks back further
+/// than agreed, inflating fails where zlib no longer has those bytes, and succeeds elsewhere.
 package struct Inflater: ~Copyable, Sendable {
     private var stream: DeflateStream
     private let takesContextOver: Bool
@@ -24,14 +24,14 @@ package struct Inflater: ~Copyable, Sendable {
     /// How much of the current message came in and went out.
     private var inputCount = 0
     private var outputCount = 0
-    /// How many bytes of the end that the sender removed have been put back.
+    /// How many of the bytes that the sender removed from the end have been put back.
     private var tailCount = 0
-    /// Whether the output was full, so that more may wait in zlib.
+    /// Whether the output was full, so that zlib may hold more.
     private var mayHaveMore = false
     /// Whether a block with the final bit ended the DEFLATE stream.
     private var isAtStreamEnd = false
 
-    /// Below this size a message has any ratio.
+    /// Below this size, the ratio isn't checked.
     private static let ratioFreeBytes = 1 << 20
     private static let tail = UInt32(0x0000_FFFF).bigEndian
 
@@ -51,7 +51,7 @@ package struct Inflater: ~Copyable, Sendable {
         self.maximumRatio = max(1, maximumRatio)
     }
 
-    /// Inflates a piece of a message; any room will do, of one byte too.
+    /// Inflates a piece of a message; any room will do, even one byte.
     package mutating func inflate(
         _ input: UnsafeRawBufferPointer,
         endsMessage: Bool,
@@ -80,7 +80,8 @@ package struct Inflater: ~Copyable, Sendable {
         produced: inout Int
     ) throws(DeflateFailure) -> Bool {
         // After a final block nothing was removed, unless the sender added the beginning of an empty
-        // block as §7.2.3.4 has it; and an empty payload, though not in the RFC, has no end.
+        // block (§7.2.3.4); and nothing was removed from an empty payload, which the RFC doesn't
+        // provide for.
         while !isAtStreamEnd, inputCount > 0, tailCount < 4 || mayHaveMore {
             guard produced < output.count else { return false }
             tailCount += try withUnsafeBytes(of: Self.tail) { tail throws(DeflateFailure) in
@@ -109,7 +110,7 @@ package struct Inflater: ~Copyable, Sendable {
             isAtStreamEnd = false
             stream.restartKeepingContext()
         }
-        // One byte past the limit is all that it takes to know.
+        // One byte beyond the limit is enough to detect it.
         let room = UnsafeMutableRawBufferPointer(
             rebasing: output[produced...].prefix(maximumBytes - outputCount + 1)
         )

@@ -1,10 +1,10 @@
-/// Received bytes that wait to be decoded, in storage that its owner lends and takes back.
+/// Received bytes that wait to be decoded, in storage that the owner lends and takes back.
 ///
-/// Decoded bytes are consumed from the front; room for more is at the end. The pointer is a loan:
-/// whoever calls ``lend(_:)`` keeps the storage alive until ``takeBack()``, and whatever points into
-/// it is valid until the window next changes.
+/// Decoded bytes are consumed from the front; room for more is at the end. The storage is borrowed: the
+/// caller of ``lend(_:)`` keeps it alive until ``takeBack()``. Pointers into it are valid until the
+/// window next changes.
 package struct ByteWindow: ~Copyable, @unchecked Sendable {
-    // Safe to send: the window has one owner, and its storage belongs to it while lent.
+    // Safe to send: the window has one owner, and while the storage is lent, it belongs to the window.
     private var storage = UnsafeMutableRawBufferPointer(start: nil, count: 0)
     private var start = 0
     private var end = 0
@@ -15,7 +15,7 @@ package struct ByteWindow: ~Copyable, @unchecked Sendable {
     package var isEmpty: Bool { start == end }
     package var count: Int { end - start }
 
-    /// The bytes that wait.
+    /// The bytes to decode.
     package var bytes: UnsafeMutableRawBufferPointer {
         UnsafeMutableRawBufferPointer(rebasing: storage[start..<end])
     }
@@ -25,14 +25,14 @@ package struct ByteWindow: ~Copyable, @unchecked Sendable {
         UnsafeMutableRawBufferPointer(rebasing: storage[end...])
     }
 
-    /// Puts storage under an empty window.
+    /// Gives storage to an empty window.
     package mutating func lend(_ storage: UnsafeMutableRawBufferPointer) {
         self.storage = storage
         start = 0
         end = 0
     }
 
-    /// Takes the storage away; only an empty window may lose it.
+    /// Takes the storage back; the window must be empty.
     package mutating func takeBack() -> UnsafeMutableRawBufferPointer {
         defer { lend(UnsafeMutableRawBufferPointer(start: nil, count: 0)) }
         return storage
@@ -42,8 +42,8 @@ package struct ByteWindow: ~Copyable, @unchecked Sendable {
 
     package mutating func append(_ count: Int) { end += count }
 
-    /// Moves what waits to the front, so that all the room is at the end. What a decoder leaves is
-    /// less than a control frame, so this is cheap.
+    /// Moves the bytes to the front, so that all the room is at the end. A decoder leaves less than a
+    /// control frame, so this is cheap.
     package mutating func compact() {
         guard start > 0, let base = storage.baseAddress else { return }
         base.copyMemory(from: base + start, byteCount: count)

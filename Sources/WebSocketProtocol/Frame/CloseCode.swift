@@ -1,18 +1,18 @@
 /// The reason for closing a connection, as a number (RFC 6455 §7.4 and the IANA registry).
 ///
-/// The space is open: 3000 to 3999 are registered by libraries, 4000 to 4999 are an application's own.
+/// More codes are possible: libraries register 3000 to 3999, and applications use 4000 to 4999 freely.
 public struct CloseCode: RawRepresentable, Sendable, Hashable {
     /// The number on the wire.
     public var rawValue: UInt16
 
-    /// Makes a code of any number; ``isValidOnWire`` says whether it may be sent.
+    /// Makes a code from any number; ``isValidOnWire`` says whether it may be sent.
     ///
     /// - Parameter rawValue: The number, 0 to 65535.
     public init(rawValue: UInt16) { self.rawValue = rawValue }
 
     /// 1000: the purpose of the connection has been fulfilled.
     public static let normalClosure = CloseCode(rawValue: 1000)
-    /// 1001: the endpoint is leaving, for example a server that shuts down.
+    /// 1001: the endpoint is going away, for example a server that shuts down.
     public static let goingAway = CloseCode(rawValue: 1001)
     /// 1002: the peer broke the protocol.
     public static let protocolError = CloseCode(rawValue: 1002)
@@ -41,7 +41,7 @@ public struct CloseCode: RawRepresentable, Sendable, Hashable {
     /// 1015: the TLS handshake failed; never sent.
     public static let tlsHandshake = CloseCode(rawValue: 1015)
 
-    /// Whether this code may stand in a close frame (§7.4.1, §7.4.2).
+    /// Whether a close frame may carry this code (§7.4.1, §7.4.2).
     public var isValidOnWire: Bool {
         switch rawValue {
         case 1000...1003, 1007...1014, 3000...4999: true

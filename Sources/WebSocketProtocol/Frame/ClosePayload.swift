@@ -1,10 +1,10 @@
 import WebSocketAccel
 
-/// What a close frame carries: nothing, or a code and a reason (RFC 6455 §5.5.1).
+/// The contents of a close frame: nothing, or a code and a reason (RFC 6455 §5.5.1).
 public struct ClosePayload: Sendable, Hashable {
     /// The code, or `nil` when the frame was empty.
     public var code: CloseCode?
-    /// The reason in words; empty when there is none. At most 123 bytes of UTF-8 on the wire.
+    /// The reason in words, or an empty string. At most 123 bytes of UTF-8 on the wire.
     public var reason: String
 
     /// Makes the contents of a close frame.

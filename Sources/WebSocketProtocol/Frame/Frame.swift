@@ -1,4 +1,4 @@
-/// One frame, as it stands on the wire but unmasked (RFC 6455 §5.2).
+/// One frame, as on the wire but unmasked (RFC 6455 §5.2).
 ///
 /// Most programs send and receive messages. Frames are for those that fragment by hand, look at
 /// control frames, or override the frame-level methods of `WebSocket`.
@@ -11,17 +11,17 @@ public struct Frame: Sendable, Hashable {
     public var rsv2 = false
     /// The third reserved bit.
     public var rsv3 = false
-    /// What the frame is for.
+    /// The kind of frame.
     public var opcode: Opcode
     /// The application data, unmasked.
     public var payload: [UInt8]
-    /// What the sender of the message wishes; it doesn't stand on the wire.
+    /// The sender's choice; it isn't on the wire.
     package var compression = MessageCompression.automatic
 
     /// Makes a frame.
     ///
     /// - Parameters:
-    ///   - opcode: What the frame is for.
+    ///   - opcode: The kind of frame.
     ///   - payload: The application data; at most 125 bytes in a control frame.
     ///   - isFinal: Whether it ends its message; control frames always do.
     public init(opcode: Opcode, payload: [UInt8] = [], isFinal: Bool = true) {

@@ -41,7 +41,7 @@ package struct FramePiece {
     }
 }
 
-/// Turns bytes into pieces of frames, and holds them against the rules of framing.
+/// Turns bytes into pieces of frames, and checks them against the rules of framing.
 ///
 /// Data payloads come out as they arrive, control frames whole.
 package struct FrameDecoder: ~Copyable, Sendable {
@@ -59,7 +59,7 @@ package struct FrameDecoder: ~Copyable, Sendable {
     private var fragments = 0
     private var messageBytes = 0
     private var isCompressed = false
-    /// What has been decoded; of compressed messages, the payload that is on the wire counts nowhere else.
+    /// The sums of decoded frames; compressed messages count with their payload on the wire.
     package var tally: FrameTally {
         var tally = larger
         tally.count(small: smallMessages, wire: smallBytes)
@@ -69,10 +69,10 @@ package struct FrameDecoder: ~Copyable, Sendable {
     private var larger = FrameTally()
     private var smallMessages = 0
     private var smallBytes = 0
-    /// The most bytes that a compressed message within the limit takes on the wire, without those of
-    /// flushes at the ends of fragments.
+    /// The most bytes that a compressed message within the limit takes on the wire, without the flushes
+    /// at the ends of fragments.
     private let compressedLimit: Int
-    /// What a flush adds at most: an empty block, and the rest of the byte before it.
+    /// The most bytes that a flush adds: an empty block, and the rest of the byte before it.
     private static let flushBytes = 16
 
     package init(role: Role, limits: Limits, allowsCompression: Bool) {
@@ -94,10 +94,11 @@ package struct FrameDecoder: ~Copyable, Sendable {
     /// Whether the next byte begins a frame.
     package var isBetweenFrames: Bool { frame == nil }
 
-    /// Decodes a message that is one short frame, whole in the window; `nil` leaves it to ``next(_:atMost:)``.
+    /// Decodes a message that is one short frame, complete in the window; if `nil`, use
+    /// ``next(_:atMost:)``.
     ///
-    /// Fast because two bytes say all there is to check: final, text or binary, neither compressed nor
-    /// masked, with a length that needs no further bytes.
+    /// Fast because two bytes tell everything: final, text or binary, neither compressed nor masked,
+    /// with a length that needs no further bytes.
     @inline(__always)
     mutating func nextSmallMessage(
         _ window: inout ByteWindow
@@ -114,7 +115,7 @@ package struct FrameDecoder: ~Copyable, Sendable {
         return (first == 0x81 ? .text : .binary, payload)
     }
 
-    /// Decodes the next piece, of data at most `limit` bytes; `nil` when more bytes are needed.
+    /// Decodes the next piece, at most `limit` bytes of data; `nil` when more bytes are needed.
     package mutating func next(
         _ window: inout ByteWindow,
         atMost limit: Int = .max
@@ -137,7 +138,7 @@ package struct FrameDecoder: ~Copyable, Sendable {
         }
         try begin(header)
         window.consume(length)
-        // Without a limit on frames, the sum of header and payload may be more than an Int holds.
+        // Without a limit on frames, the sum of header and payload may overflow an Int.
         if header.payloadLength <= min(limit, bytes.count - length) {
             if header.isFinal { isInsideMessage = false }
             return takeWhole(header, from: &window)
@@ -148,7 +149,7 @@ package struct FrameDecoder: ~Copyable, Sendable {
         return takePayload(from: &window, atMost: limit, startsFrame: true)
     }
 
-    /// Whether the window holds the rest of a frame, or what can't become one.
+    /// Whether the window holds the rest of a frame, or bytes that can't be one.
     package func holdsFrame(in window: borrowing ByteWindow) -> Bool {
         if frame != nil { return window.count >= remaining }
         do throws(ProtocolViolation) {
@@ -162,7 +163,7 @@ package struct FrameDecoder: ~Copyable, Sendable {
         }
     }
 
-    /// Accounts for payload that was read straight into the message's storage, past the window.
+    /// Counts payload that was read straight into the message's storage, bypassing the window.
     package mutating func received(
         directly bytes: UnsafeMutableRawBufferPointer
     ) -> FramePiece? {
@@ -188,7 +189,7 @@ package struct FrameDecoder: ~Copyable, Sendable {
         }
     }
 
-    /// Holds a data frame against the limits of its message.
+    /// Checks a data frame against the limits of its message.
     private mutating func begin(_ header: FrameHeader) throws(ProtocolViolation) {
         if header.opcode == .continuation {
             fragments += 1

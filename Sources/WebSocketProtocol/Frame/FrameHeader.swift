@@ -70,7 +70,7 @@ package struct FrameHeader: Sendable, Hashable {
         return length
     }
 
-    /// Reads what a frame's first byte says, and throws if no frame may begin with it.
+    /// Reads a frame's first byte, and throws if no frame may begin with it.
     @inline(__always)
     static func decodeFirst(
         _ byte: UInt8
@@ -87,9 +87,9 @@ package struct FrameHeader: Sendable, Hashable {
 
     /// Reads a header from the front of `bytes`; `nil` while it isn't all there.
     ///
-    /// `role` is this end's: a client refuses masked frames, a server unmasked ones. A rule that the
-    /// first bytes break is reported without waiting for the rest. Whether the reserved bits are
-    /// allowed is for ``FrameDecoder`` to say.
+    /// `role` is this end's: a client refuses masked frames, a server unmasked ones. If the first bytes
+    /// break a rule, that is reported without waiting for the rest. ``FrameDecoder`` decides whether
+    /// the reserved bits are allowed.
     package static func decode(
         _ bytes: UnsafeRawBufferPointer,
         role: Role

@@ -1,16 +1,16 @@
-/// Counts what has gone one way: plain sums, for whoever has the turn.
+/// The traffic in one direction: plain sums, for the holder of the turn.
 package struct FrameTally: Sendable, Hashable {
     /// Whole messages, counted at their last frame.
     package var messages = 0
-    /// Frames that end no message: those of control, and all but the last of a message.
+    /// Frames that don't end a message: control frames, and all but the last of a message.
     package var otherFrames = 0
-    /// Payload of data frames as the users of both ends see it: uncompressed.
+    /// Payload of data frames as the programs see it: uncompressed.
     package var payloadBytes = 0
     /// Frames on the wire, headers included.
     package var wireBytes = 0
     package var pings = 0
     package var pongs = 0
-    /// Payload that went compressed, before and after.
+    /// Payload of compressed messages, before and after compression.
     package var uncompressedBytes = 0
     package var compressedBytes = 0
 
@@ -19,7 +19,7 @@ package struct FrameTally: Sendable, Hashable {
     /// Frames of all kinds.
     package var frames: Int { messages &+ otherFrames }
 
-    /// Counts a frame that goes as it is; `wire` is its length with its header.
+    /// Counts an uncompressed frame; `wire` is its length, header included.
     package mutating func count(_ opcode: Opcode, isFinal: Bool, payload: Int, wire: Int) {
         wireBytes &+= wire
         if !opcode.isControl { payloadBytes &+= payload }
@@ -28,7 +28,7 @@ package struct FrameTally: Sendable, Hashable {
         if opcode == .pong { pongs &+= 1 }
     }
 
-    /// Counts whole messages in frames with headers of two bytes; `wire` is the length of all.
+    /// Counts messages of one frame each, with headers of two bytes; `wire` is their total length.
     package mutating func count(small messages: Int, wire: Int) {
         self.messages &+= messages
         wireBytes &+= wire
@@ -42,7 +42,7 @@ package struct FrameTally: Sendable, Hashable {
         if isFinal { messages &-= 1 } else { otherFrames &-= 1 }
     }
 
-    /// Says that `compressed` bytes of payload that have been counted stand for `uncompressed` ones.
+    /// Notes that `compressed` bytes of the counted payload stand for `uncompressed` bytes.
     package mutating func expand(_ compressed: Int, to uncompressed: Int) {
         payloadBytes &+= uncompressed &- compressed
         compressedBytes &+= compressed

@@ -1,4 +1,4 @@
-/// What a frame is for (RFC 6455 §5.2, §11.8).
+/// The kind of a frame (RFC 6455 §5.2, §11.8).
 @frozen
 public enum Opcode: UInt8, Sendable, Hashable, CaseIterable {
     /// A further fragment of the message in progress.

@@ -1,11 +1,11 @@
-// The character classes of RFC 9110, RFC 3986 and RFC 6265 that the handshake is written in.
+// The character classes of RFC 9110, RFC 3986 and RFC 6265 that the handshake uses.
 
 extension UInt8 {
     var isDigit: Bool { self &- 0x30 < 10 }
 
     var isLetter: Bool { (self | 0x20) &- 0x61 < 26 }
 
-    /// C0 controls and DEL, the horizontal tab among them.
+    /// C0 controls, including the horizontal tab, and DEL.
     var isControl: Bool { self < 0x20 || self == 0x7F }
 
     var isBlank: Bool { self == 0x20 || self == 0x09 }
@@ -23,7 +23,7 @@ extension UInt8 {
         }
     }
 
-    /// A byte that a field value may have: visible, blank or beyond ASCII, RFC 9110 §5.5.
+    /// A byte that a field value may contain: visible, blank or beyond ASCII, RFC 9110 §5.5.
     var isFieldValueCharacter: Bool { !isControl || self == 0x09 }
 
     var lowercased: UInt8 { self &- 0x41 < 26 ? self | 0x20 : self }
@@ -80,7 +80,7 @@ extension BidirectionalCollection<UInt8> {
 extension String {
     /// Whether both are the same bytes.
     ///
-    /// `==` compares by canonical equivalence: to it, U+212A is a K. Names of a protocol are bytes.
+    /// `==` compares by canonical equivalence, by which U+212A equals K. A protocol's names are bytes.
     package func hasSameBytes(as other: String) -> Bool { utf8.elementsEqual(other.utf8) }
 }
 
@@ -96,7 +96,7 @@ extension StringProtocol {
 extension String {
     var asciiLowercased: String { String(decoding: utf8.map(\.lowercased), as: UTF8.self) }
 
-    /// The text of bytes off the wire: UTF-8, or ISO 8859-1 where that isn't valid.
+    /// The text of bytes from the wire: UTF-8, or ISO 8859-1 if that isn't valid.
     ///
     /// RFC 9110 §5.5 leaves bytes beyond ASCII opaque; nothing is lost or refused this way.
     init(fieldText bytes: some Collection<UInt8>) {

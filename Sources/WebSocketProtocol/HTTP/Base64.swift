@@ -36,7 +36,7 @@ package enum Base64 {
             output += [bits >> 16, bits >> 8, bits].map { UInt8(truncatingIfNeeded: $0) }
             bits = 0
         }
-        // What the padding stands for has to be zero, or two texts would mean the same bytes.
+        // The unused bits before the padding have to be zero, or two texts would mean the same bytes.
         guard output.suffix(paddingCount).allSatisfy({ $0 == 0 }) else { return nil }
         output.removeLast(paddingCount)
         return output

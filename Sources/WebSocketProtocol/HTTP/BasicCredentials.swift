@@ -1,21 +1,21 @@
-/// A user name and a password for HTTP's Basic scheme, RFC 7617: a server's, from the URL, or a
-/// proxy's.
+/// A user name and a password for HTTP's Basic scheme, RFC 7617: for a server, from the URL, or for a
+/// proxy.
 ///
-/// Neither shows in `description`, in an error or in a reflection.
+/// Neither is shown in `description`, in an error or by reflection.
 public struct BasicCredentials: Sendable, Hashable {
-    /// The user name; it has no colon and no control characters, or the handshake refuses it.
+    /// The user name. With a colon or a control character, the handshake refuses it.
     public var user: String
-    /// The password; it has no control characters, or the handshake refuses it.
+    /// The password. With a control character, the handshake refuses it.
     public var password: String
 
-    /// Makes credentials of a user name and a password, both as they are, not percent-encoded.
+    /// Makes credentials from a user name and a password, neither of them percent-encoded.
     public init(user: String, password: String) {
         self.user = user
         self.password = password
     }
 
-    /// Whether RFC 7617 §2 can carry them: "The user-id and password MUST NOT contain any control
-    /// characters", and a colon in the user name would move the password's beginning.
+    /// Whether the Basic scheme allows them (RFC 7617 §2): "The user-id and password MUST NOT contain
+    /// any control characters", and a colon in the user name would count as the separator.
     package var isValid: Bool {
         !user.utf8.contains { $0.isControl || $0 == UInt8(ascii: ":") }
             && !password.utf8.contains { $0.isControl }

@@ -1,15 +1,15 @@
 package import HTTPTypes
 
-/// Collects the body of a response for people to read: a part of it is better than none.
+/// Collects the body of a response, for people to read: part of it is better than nothing.
 ///
-/// Nothing here fails: a body that is malformed or longer than the limit ends where it went wrong,
-/// and says that it isn't all (RFC 9112 §6).
+/// Nothing here fails: a body that is malformed or too long ends there, and is marked as incomplete
+/// (RFC 9112 §6).
 package struct HTTPBodyDecoder: Sendable {
     /// The body so far, chunks joined.
     package private(set) var body: [UInt8] = []
     /// Whether no more of the body will be taken.
     package private(set) var hasEnded = false
-    /// Whether the body ended as its framing says.
+    /// Whether the body is complete by its framing.
     package private(set) var isComplete = false
 
     private enum Framing {
@@ -26,11 +26,11 @@ package struct HTTPBodyDecoder: Sendable {
     private var line: [UInt8] = []
     private var trailerBytes = 0
 
-    /// A chunk's size takes 16 digits at most; the rest is extensions, which no one uses.
+    /// A chunk's size takes at most 16 digits; the rest of the line is extensions, which nobody uses.
     private static let maximumLineBytes = 1024
     private static let maximumTrailerBytes = 8192
 
-    /// Makes a decoder for the body that follows that head, RFC 9112 §6.3.
+    /// Makes a decoder for the body that follows a head, RFC 9112 §6.3.
     package init(statusCode: Int, fields: HTTPFields, maximumBytes: Int) {
         self.maximumBytes = maximumBytes
         if statusCode < 200 || statusCode == 204 || statusCode == 304 {
@@ -61,13 +61,13 @@ package struct HTTPBodyDecoder: Sendable {
         bytes.withUnsafeBytes { receive($0) }
     }
 
-    /// Notes that the stream has ended, which is the end of a body without a length.
+    /// Notes that the stream has ended, which ends a body without a length.
     package mutating func finish() {
         guard !hasEnded else { return }
         if case .untilEnd = framing { end(isComplete: true) } else { end(isComplete: false) }
     }
 
-    /// The length, unless there is none or several that differ.
+    /// The body's length; nil if it isn't given, or several contradict each other.
     private static func contentLength(_ fields: HTTPFields) -> Int? {
         let lengths = fields[values: .contentLength].flatMap(tokenList).map(\.utf8.decimalValue)
         guard let first = lengths.first, lengths.allSatisfy({ $0 == first }) else { return nil }

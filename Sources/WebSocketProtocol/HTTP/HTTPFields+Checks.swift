@@ -1,20 +1,20 @@
 package import HTTPTypes
 
-// Header fields are swift-http-types' `HTTPFields`. That type silently repairs what can't be sent: a
-// line break or NUL in a value becomes a space. What callers give as text is therefore checked before
-// it becomes a field, and refused.
+// Header fields are swift-http-types' `HTTPFields`. That type silently repairs values that can't be
+// sent: a line break or NUL becomes a space. Text from callers is therefore checked before it becomes a
+// field, and refused if need be.
 
 extension HTTPFields {
-    /// The most fields that the type holds; one more would trap.
+    /// The most fields that the type can hold; one more would trap.
     package static let maximumCount = Int(UInt16.max) - 1
 
-    /// Makes fields of names and values, in their order; a name may occur more than once.
+    /// Makes fields from names and values, in order; a name may occur more than once.
     package init(checking pairs: some Sequence<(String, String)>) throws(InvalidHandshakeRequest) {
         self.init()
         for (name, value) in pairs { append(try HTTPField(checking: name, value)) }
     }
 
-    /// Makes fields of lines such as `"X-Trace: 1"`, the form that websocket-client takes.
+    /// Makes fields from lines such as `"X-Trace: 1"`, the form that websocket-client takes.
     package init(checking lines: [String]) throws(InvalidHandshakeRequest) {
         self.init()
         for line in lines {
@@ -32,7 +32,7 @@ extension HTTPFields {
         append(contentsOf: others)
     }
 
-    /// Whether the elements of a comma-separated field include that token, in any case.
+    /// Whether the elements of a comma-separated field include this token, in any case.
     package func listContains(_ token: String, in name: HTTPField.Name) -> Bool {
         self[values: name].contains { value in
             tokenList(value).contains { $0.equalsIgnoringCase(token) }
@@ -52,7 +52,7 @@ extension HTTPFields {
 }
 
 extension HTTPField {
-    /// Makes a field of text, or says what can't be sent (RFC 9110 §5.1, §5.5).
+    /// Makes a field from text; throws if the name or the value can't be sent (RFC 9110 §5.1, §5.5).
     package init(checking name: String, _ value: String) throws(InvalidHandshakeRequest) {
         guard let known = Name(name) else {
             throw .fieldName(InvalidHandshakeRequest.readable(name))
@@ -63,14 +63,14 @@ extension HTTPField {
         self.init(name: known, value: value)
     }
 
-    /// Whether the value has no control character but the tab, RFC 9110 §5.5.
+    /// Whether the value contains no control character except the tab, RFC 9110 §5.5.
     package var hasSendableValue: Bool {
         withUnsafeBytesOfValue { $0.allSatisfy(\.isFieldValueCharacter) }
     }
 }
 
 extension HTTPField.Name {
-    /// `Host`, which the package leaves out, as its requests have an authority of their own.
+    /// `Host`, which swift-http-types leaves out, as its requests have an authority.
     package static let hostField = {
         guard let name = Self("Host") else { preconditionFailure("a token") }
         return name

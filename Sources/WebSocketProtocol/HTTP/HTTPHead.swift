@@ -8,14 +8,14 @@ package struct HTTPHead<StartLine: HTTPStartLine>: Sendable {
 
 /// The first line of an HTTP/1 message.
 package protocol HTTPStartLine: Sendable {
-    /// What every such line begins with, so that a peer that speaks something else is found out by
-    /// its first bytes; empty if nothing is certain.
+    /// The prefix of all such lines, so that a peer that speaks another protocol is detected by its
+    /// first bytes; empty if there isn't one.
     static var beginning: [UInt8] { get }
 
-    /// Whether a lone LF ends a line as CR LF does (RFC 9112 §2.2: "a recipient MAY recognize").
+    /// Whether a lone LF ends a line like CR LF (RFC 9112 §2.2: "a recipient MAY recognize").
     static var acceptsBareLineFeed: Bool { get }
 
-    /// Whether a field may go on in a line that begins with a blank (RFC 9112 §5.2).
+    /// Whether a field may continue on a line that begins with a blank (RFC 9112 §5.2).
     static var acceptsFolds: Bool { get }
 
     /// Parses a line without its end.
@@ -29,12 +29,12 @@ package struct StatusLine: HTTPStartLine, Hashable {
     package var reasonPhrase: String
 
     package static let beginning = Array("HTTP/1.".utf8)
-    // Small servers send it, and no one after us could read the bytes in another way.
+    // Small servers send it, and there is no later recipient that could read it differently.
     package static let acceptsBareLineFeed = true
     package static let acceptsFolds = true
 
     package init?(_ line: ArraySlice<UInt8>) {
-        // RFC 9112 §4 wants a space before an empty reason too; many servers leave it out.
+        // RFC 9112 §4 demands a space even before an empty reason; many servers omit it.
         let parts = line.split(
             separator: UInt8(ascii: " "),
             maxSplits: 2,
@@ -58,7 +58,7 @@ package struct RequestLine: HTTPStartLine, Hashable {
     package var minorVersion: UInt8
 
     package static let beginning: [UInt8] = []
-    // Behind a proxy that reads them otherwise, two readings of one request are two requests.
+    // If a proxy in front reads the bytes differently, one request becomes two.
     package static let acceptsBareLineFeed = false
     package static let acceptsFolds = false
 

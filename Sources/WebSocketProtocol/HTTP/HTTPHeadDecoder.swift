@@ -2,8 +2,8 @@ import HTTPTypes
 
 /// Finds and parses the head of an HTTP/1 message in a stream that arrives in any pieces.
 ///
-/// Each line is parsed when its end has come, so that a byte at a time costs no more than all at
-/// once, and no more than the limits is ever kept.
+/// Each line is parsed when its end has arrived, so byte by byte costs no more than all at once, and no
+/// more than the limits allow is ever kept.
 package struct HTTPHeadDecoder<StartLine: HTTPStartLine>: Sendable {
     /// The head, once all of it is there.
     package private(set) var head: HTTPHead<StartLine>?
@@ -17,7 +17,7 @@ package struct HTTPHeadDecoder<StartLine: HTTPStartLine>: Sendable {
     private var fields = HTTPFields()
     /// The last field so far, which the next line may continue.
     private var openField: (name: HTTPField.Name, value: [UInt8])?
-    /// The number of the line that is read, from 1 for the first one after the start line.
+    /// The number of the line being read; 1 is the first one after the start line.
     private var lineNumber = 0
 
     package init(limits: HTTPLimits = HTTPLimits()) { self.limits = limits }
@@ -97,8 +97,8 @@ package struct HTTPHeadDecoder<StartLine: HTTPStartLine>: Sendable {
     /// obs-fold with one or more SP octets" (RFC 9112 §5.2), a server may refuse it.
     private mutating func foldIn(_ text: ArraySlice<UInt8>) throws(MalformedHTTP) {
         guard StartLine.acceptsFolds else { throw .foldedLine(max(1, lineNumber - 1)) }
-        // Nothing that could be continued: RFC 9112 §2.2.
-        // Only the lengths: a second reference to the value would make each append copy it.
+        // There is no field to continue: RFC 9112 §2.2. Check only the lengths: a second reference to
+        // the value would make each append copy it.
         guard let nameLength = openField?.name.rawName.utf8.count,
             let valueLength = openField?.value.count, text.allSatisfy(\.isFieldValueCharacter)
         else { throw .fieldLine(lineNumber) }
@@ -112,7 +112,7 @@ package struct HTTPHeadDecoder<StartLine: HTTPStartLine>: Sendable {
 
     private mutating func closeField() {
         guard let (name, value) = openField.take() else { return }
-        // The bytes as they are, which needn't be UTF-8.
+        // The raw bytes, which needn't be UTF-8.
         fields.append(HTTPField(name: name, value: value))
     }
 }

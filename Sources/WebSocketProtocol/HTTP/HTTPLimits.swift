@@ -1,4 +1,4 @@
-/// What an HTTP head or body may take, whatever the peer sends.
+/// The limits of an HTTP head or body.
 package struct HTTPLimits: Sendable, Hashable {
     /// All bytes of the head, interim responses included.
     package var maximumHeadBytes: Int
@@ -6,10 +6,10 @@ package struct HTTPLimits: Sendable, Hashable {
     package var maximumLineBytes: Int
     /// The number of fields.
     package var maximumFieldCount: Int
-    /// What is kept of the body of a refusal.
+    /// How much of a refusal's body is kept.
     package var maximumBodyBytes: Int
 
-    /// The handshake's part of a connection's limits, within what can be counted with.
+    /// The handshake's part of a connection's limits, clamped to a range that can't overflow.
     package init(_ limits: Limits = Limits()) {
         func usable(_ limit: Int) -> Int { min(max(limit, 0), 1 << 30) }
         maximumHeadBytes = usable(limits.maximumHandshakeBytes)

@@ -1,10 +1,12 @@
 package import HTTPTypes
 
-// What a trace shows of header fields. It hides more than it must: a trace ends up in logs and reports.
+// Header fields as a trace shows them. It hides more than it has to, as traces end up in logs and bug
+// reports.
 
 extension HTTPFields {
-    /// A line for each field, with three asterisks for what may authorise: values of fields whose names
-    /// speak of it, subprotocols that carry a token, and the query and the credentials of a `Location`.
+    /// A line for each field, with three asterisks in place of possible credentials: values of fields
+    /// whose names suggest them, subprotocols that carry a token, and the query and credentials of a
+    /// `Location`.
     package var redactedLines: String {
         map { "\($0.name): \(Self.redactedValue($0))" }.joined(separator: "\n")
     }
@@ -20,13 +22,13 @@ extension HTTPFields {
         }
     }
 
-    /// Whether a field's name speaks of something that authorises.
+    /// Whether a field's name suggests that its value is a credential.
     package static func isSecret(name: HTTPField.Name) -> Bool {
         hasSecretWord(name.canonicalName)
     }
 
-    /// Subprotocols as they are, up to the first one that announces or looks like a token: some services
-    /// take theirs there, as a browser can set nothing else.
+    /// Subprotocols up to the first one that announces or looks like a token: some services expect
+    /// tokens there, as browsers can't set other fields.
     private static func redactedSubprotocols(_ value: String) -> String {
         var shown: [String] = []
         for name in tokenList(value) {

@@ -7,21 +7,22 @@ public enum MalformedHTTP: Error, Sendable, Hashable {
     case notHTTP
     /// The first line is malformed.
     case startLine
-    /// The field line of that number, from 1, is malformed.
+    /// The field line with this number, from 1, is malformed.
     case fieldLine(Int)
-    /// The field line of that number goes on in the next line, which RFC 9112 §5.2 forbids in a request.
+    /// The field line with this number continues on the next line, which RFC 9112 §5.2 forbids in a
+    /// request.
     case foldedLine(Int)
-    /// A line ends in LF alone where CR LF is demanded.
+    /// A line ends in a lone LF where CR LF is required.
     case bareLineFeed
-    /// A line is longer than that many bytes.
+    /// A line is longer than this many bytes.
     case lineTooLong(maximum: Int)
-    /// The head is longer than that many bytes.
+    /// The head is longer than this many bytes.
     case headTooLong(maximum: Int)
-    /// There are more fields than that.
+    /// There are more than this many fields.
     case tooManyFields(maximum: Int)
-    /// There are more interim (1xx) responses than that in front of the real one.
+    /// There are more than this many interim (1xx) responses before the final one.
     case tooManyInterimResponses(maximum: Int)
-    /// The stream ended inside the head, after that many bytes of it.
+    /// The stream ended inside the head, after this many bytes.
     case incomplete(bytes: Int)
 }
 

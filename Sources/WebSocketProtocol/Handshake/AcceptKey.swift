@@ -1,4 +1,4 @@
-/// The proof that a server read the handshake as WebSocket, RFC 6455 §1.3.
+/// The proof that a server understood the handshake as WebSocket, RFC 6455 §1.3.
 package enum AcceptKey {
     /// The `Sec-WebSocket-Accept` that belongs to a `Sec-WebSocket-Key`.
     package static func expected(for key: String) -> String {

@@ -7,13 +7,13 @@
 public enum HandshakeFailure: Error, Sendable, Hashable {
     /// The answer isn't HTTP, or exceeds a limit.
     case malformedResponse(MalformedHTTP)
-    /// The status is another one than 101.
+    /// The status is not 101.
     case status(Int)
-    /// There is no `Upgrade` field, or it doesn't say `websocket`; carries what it says.
+    /// The `Upgrade` field is missing or doesn't say `websocket`; carries its value.
     case upgrade(String?)
-    /// There is no `Connection` field, or it doesn't say `Upgrade`; carries what it says.
+    /// The `Connection` field is missing or doesn't say `Upgrade`; carries its value.
     case connection(String?)
-    /// There is no `Sec-WebSocket-Accept` field.
+    /// The `Sec-WebSocket-Accept` field is missing.
     case missingAccept
     /// `Sec-WebSocket-Accept` doesn't belong to the key that was sent: an old answer, or a server
     /// that doesn't speak WebSocket.
@@ -26,15 +26,15 @@ public enum HandshakeFailure: Error, Sendable, Hashable {
     case malformedExtensions
     /// The server chose an extension that wasn't offered, or one twice.
     case unofferedExtension(String)
-    /// The server's parameters for that extension fit none of the offers (RFC 7692 §5.1, §7).
+    /// The server's parameters for this extension fit none of the offers (RFC 7692 §5.1, §7).
     case unacceptableExtension(String)
-    /// The server redirects to where this client doesn't go.
+    /// The server redirects in a way that this client doesn't follow.
     case redirect(RedirectFailure)
 
     /// The close code that stands for the failure: 1010 if it is about extensions (RFC 6455 §7.4.1),
     /// nil otherwise.
     ///
-    /// No close frame is sent: there is no connection that could carry it.
+    /// No close frame is sent, as there is no connection to carry it.
     public var closeCode: CloseCode? {
         switch self {
         case .malformedExtensions, .unofferedExtension, .unacceptableExtension: .mandatoryExtension
@@ -71,7 +71,7 @@ extension HandshakeFailure: CustomStringConvertible {
     }
 }
 
-/// What a server wrote, cut to what a sentence can hold.
+/// A server's text, shortened for a sentence.
 private func brief(_ text: String) -> String {
     let shown = text.unicodeScalars.prefix(80)
     return String(shown).escapingControls + (shown.endIndex == text.endIndex ? "" : "…")
@@ -82,13 +82,13 @@ private func brief(_ text: String) -> String {
     @nonexhaustive
 #endif
 public enum RedirectFailure: Error, Sendable, Hashable {
-    /// There have been as many as allowed.
+    /// As many redirects as allowed have been followed.
     case tooMany(maximum: Int)
-    /// There is no `Location` field, or more than one.
+    /// The `Location` field is missing, or there are several.
     case location(count: Int)
-    /// `Location` is no URL that this client can open.
+    /// `Location` isn't a URL that this client can open.
     case invalidLocation(InvalidURL)
-    /// It leads from wss to ws, which gives up the encryption.
+    /// It leads from wss to ws, and so would give up encryption.
     case downgrade
 }
 

@@ -1,6 +1,6 @@
 import HTTPTypes
 
-/// What a handshake agreed on.
+/// The result of a handshake.
 package struct HandshakeResult: Sendable, Hashable {
     package var subprotocol: String?
     package var deflate: DeflateParameters?

@@ -2,7 +2,7 @@ package import HTTPTypes
 
 /// A client's opening handshake, RFC 6455 §4.1: made, checked and encoded before anything is sent.
 package struct HandshakeRequest: Sendable {
-    /// What a field gets whose value follows from the URL.
+    /// The value of a field that is normally derived from the URL.
     package enum FieldChoice: Sendable, Hashable {
         case automatic
         case custom(String)
@@ -12,12 +12,12 @@ package struct HandshakeRequest: Sendable {
     package struct Options: Sendable {
         package var host = FieldChoice.automatic
         package var origin = FieldChoice.automatic
-        /// The value of `Connection`, or, as websocket-client takes it, the whole line.
+        /// The value of `Connection`, or the whole line, as in websocket-client.
         package var connection: String?
         package var subprotocols: [String] = []
         package var requiresSubprotocol = false
         package var deflate: DeflateOptions?
-        /// One with the name of a field that is generated takes its place.
+        /// A field with the name of a generated one replaces it.
         package var fields = HTTPFields()
         package var cookie: String?
 
@@ -45,7 +45,7 @@ package struct HandshakeRequest: Sendable {
             options.fields[.secWebSocketKey] ?? Base64.encode(key)
         self.deflate = options.deflate
         self.requiresSubprotocol = options.requiresSubprotocol
-        // People who come from other clients set the field by hand: it is an offer all the same.
+        // Users of other clients may set the field by hand: it is an offer all the same.
         self.subprotocols =
             options.fields.contains(.secWebSocketProtocol)
             ? options.fields[values: .secWebSocketProtocol].flatMap(tokenList)
@@ -121,7 +121,7 @@ extension HandshakeRequest.FieldChoice {
 }
 
 extension HandshakeRequest {
-    /// Refuses what could end a line early or mean something else than it says.
+    /// Refuses values that could end a line early or be read differently.
     private static func validate(_ options: Options) throws(InvalidHandshakeRequest) {
         if case .custom(let host) = options.host { try validate(host: host) }
         if case .custom(let origin) = options.origin {
@@ -150,7 +150,7 @@ extension HandshakeRequest {
         try validateGeneratedFields(options.fields)
     }
 
-    /// Refuses the caller's fields that contradict the handshake they would be part of.
+    /// Refuses the caller's fields that contradict the handshake.
     private static func validateGeneratedFields(
         _ fields: HTTPFields
     ) throws(InvalidHandshakeRequest) {
@@ -176,7 +176,7 @@ extension HandshakeRequest {
 
     private static func isUpgrade(_ token: String) -> Bool { token.equalsIgnoringCase("upgrade") }
 
-    /// Fields of which a request has one.
+    /// Fields that a request may have only once.
     private static let singleNames: [HTTPField.Name] = [
         .hostField, .origin, .upgrade, .secWebSocketKey, .secWebSocketVersion, .authorization,
     ]
@@ -197,8 +197,8 @@ extension HandshakeRequest {
 
     private static let hostPunctuation = Array("-._~%:[]".utf8)
 
-    /// Extensions are offered by their options, or the connection couldn't read the frames; and a
-    /// body would be read as frames.
+    /// Extensions have to be offered through the options, or the connection couldn't read the frames;
+    /// and the server would read a body as frames.
     private static let reservedNames: [HTTPField.Name] = [
         .secWebSocketExtensions, .secWebSocketAccept, .contentLength, .transferEncoding,
     ]

@@ -1,19 +1,19 @@
 public import HTTPTypes
 
-/// What a server answered to the opening handshake.
+/// A server's answer to the opening handshake.
 public struct HandshakeResponse: Sendable, Hashable {
-    /// The status; 101 is the one that opens a connection.
+    /// The status; 101 opens a connection.
     public var statusCode: Int
-    /// The words after the status, for people; may be empty.
+    /// The text after the status, for people; may be empty.
     public var reasonPhrase: String
     /// The header fields in their order.
     public var headers: HTTPFields
-    /// The body of a refusal, as far as it arrived and the limit allowed; chunks are joined.
+    /// The body of a refusal, as much as arrived and the limit allowed; chunks are joined.
     public var body: [UInt8]
-    /// Whether all of the body is there.
+    /// Whether the body is complete.
     public var isBodyComplete: Bool
 
-    /// Makes a response of its parts.
+    /// Makes a response from its parts.
     public init(
         statusCode: Int,
         reasonPhrase: String = "",
@@ -30,14 +30,14 @@ public struct HandshakeResponse: Sendable, Hashable {
 }
 
 extension HandshakeResponse {
-    /// The beginning of the body, quoted and escaped, if it is text that says something.
+    /// The beginning of the body, quoted and escaped, if it is text and not blank.
     package var excerpt: String? {
         let type = headers[.contentType]?.asciiLowercased ?? "text/plain"
         guard Self.textTypes.contains(where: { type.utf8.starts(with: $0.utf8) }) else {
             return nil
         }
         let beginning = body.prefix(Self.excerptBytes)
-        // A character that the cut has split is left out.
+        // A character split by the cut is left out.
         let text = (0..<4).lazy.filter { $0 <= beginning.count }
             .compactMap { String(validating: beginning.dropLast($0), as: UTF8.self) }.first
         guard let text, !text.utf8.allSatisfy({ $0 <= 0x20 }) else { return nil }
@@ -59,11 +59,11 @@ extension HandshakeResponse: CustomStringConvertible {
 }
 
 extension HandshakeResponse {
-    /// The name that ``headers`` had.
+    /// The former name of ``headers``.
     @available(*, unavailable, renamed: "headers")
     public var fields: HTTPFields { headers }
 
-    /// The initializer whose `headers:` was called `fields:`.
+    /// The former initializer, with `fields:` in place of `headers:`.
     @available(
         *,
         unavailable,

@@ -3,7 +3,7 @@
 /// Interim responses are skipped. After a 101 the decoder takes nothing more: frames follow.
 /// The body of any other status is collected.
 package struct HandshakeResponseDecoder: Sendable {
-    /// Whether the answer is all there, or all of it that will be taken.
+    /// Whether the answer is complete, or no more of it will be taken.
     package private(set) var isComplete = false
 
     private let limits: HTTPLimits
@@ -50,7 +50,7 @@ package struct HandshakeResponseDecoder: Sendable {
 
     /// Notes that the stream has ended.
     ///
-    /// Throws if that was inside the head; a body may end so.
+    /// Throws if that was inside the head; a body may end in this way.
     package mutating func finish() throws(MalformedHTTP) {
         guard head.head != nil else { throw .incomplete(bytes: head.byteCount) }
         body?.finish()

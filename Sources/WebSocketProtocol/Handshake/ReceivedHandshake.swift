@@ -5,12 +5,12 @@ package struct ReceivedHandshake: Sendable {
     package let target: String
     package let fields: HTTPFields
     package let key: String
-    /// What the client offers, the most wanted first.
+    /// The client's offers, the preferred one first.
     package let subprotocols: [String]
-    /// What the client offers, the most wanted first.
+    /// The client's offers, the preferred one first.
     package let extensions: [ExtensionElement]
 
-    /// Checks a request; throws the response that says what is wrong with it.
+    /// Checks a request; throws a response that says what is wrong with it.
     package init(_ head: HTTPHead<RequestLine>) throws(HandshakeRejection) {
         let fields = head.fields
         guard head.startLine.method.hasSameBytes(as: "GET") else {
@@ -31,7 +31,7 @@ package struct ReceivedHandshake: Sendable {
                 [.upgrade: "websocket", .connection: "Upgrade"]
             )
         }
-        // RFC 6455 §4.4: the answer names the version that the server speaks.
+        // RFC 6455 §4.4: the answer names the version that the server supports.
         guard fields[.secWebSocketVersion]?.hasSameBytes(as: "13") == true else {
             throw HandshakeRejection(426, "Upgrade Required", [.secWebSocketVersion: "13"])
         }

@@ -1,18 +1,18 @@
 package import HTTPTypes
 
-/// Where a client goes next.
+/// A redirect to follow.
 package struct Redirect: Sendable, Hashable {
     package var url: WebSocketURL
-    /// Whether it is another origin: then whatever is bound to the first one must be dropped. The
-    /// credentials of the URL are gone already.
+    /// Whether it leads to another origin: then everything bound to the first one must be dropped. The
+    /// URL's credentials have been removed already.
     package var crossesOrigin: Bool
 }
 
 /// Which redirects are followed.
 package struct RedirectPolicy: Sendable, Hashable {
-    /// How many in a row; zero leaves every redirect to the caller as the response it is.
+    /// How many in a row; with zero, the caller gets the redirecting response.
     package var limit: Int
-    /// Whether one may lead from wss to ws.
+    /// Whether a redirect may lead from wss to ws.
     package var allowsDowngrade: Bool
 
     package init(limit: Int = 3, allowsDowngrade: Bool = false) {
@@ -20,8 +20,8 @@ package struct RedirectPolicy: Sendable, Hashable {
         self.allowsDowngrade = allowsDowngrade
     }
 
-    /// Where a response to the handshake at `url` leads, after `followed` redirects so far; nil if
-    /// it isn't a redirect, or redirects aren't followed.
+    /// The redirect in a response to the handshake at `url`, after `followed` redirects; nil if it
+    /// isn't a redirect, or redirects aren't followed.
     package func redirect(
         from url: WebSocketURL,
         by response: HandshakeResponse,
@@ -49,16 +49,16 @@ package struct RedirectPolicy: Sendable, Hashable {
 }
 
 extension HTTPFields {
-    /// The fields that another origin may see as well: those that are known to be harmless, and those
-    /// that the caller has marked.
+    /// The fields that another origin may also see: those known to be harmless, and those that the
+    /// caller has listed.
     ///
-    /// Unlisted fields stay behind: a field's name doesn't say whether its value is a secret.
+    /// All others are dropped: a field's name doesn't show whether its value is secret.
     package func forOtherOrigin(marked: Set<HTTPField.Name>) -> HTTPFields {
         HTTPFields(filter { marked.contains($0.name) || Self.harmlessNames.contains($0.name) })
     }
 
-    /// Preferences of a user agent, and what the handshake itself says. `Origin` names where the request
-    /// comes from, which is the same wherever it goes.
+    /// A user agent's preferences, and the handshake's own fields. `Origin` says where the request
+    /// comes from, which doesn't depend on its target.
     private static let harmlessNames: Set<HTTPField.Name> = [
         .accept, .acceptEncoding, .acceptLanguage, .cacheControl, .userAgent, .origin, .upgrade,
         .connection, .secWebSocketVersion, .priority,

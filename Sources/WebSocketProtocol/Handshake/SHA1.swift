@@ -1,7 +1,7 @@
 /// SHA-1 (FIPS 180-4 §6.1), which the opening handshake asks for (RFC 6455 §4.2.2).
 ///
-/// It proves that the server has read the handshake, and secures nothing. It stands here so that no
-/// policy of a cryptographic library can refuse it, and so that it can't fail.
+/// It only proves that the server has read the handshake; it protects nothing. It is implemented here
+/// so that a cryptographic library's policy can't refuse it, and so that it can't fail.
 package enum SHA1 {
     /// The 20 bytes of the digest.
     package static func digest(_ message: [UInt8]) -> [UInt8] {

@@ -3,31 +3,31 @@ import WebSocketAccel
 /// Joins the pieces of a message, inflates it, and checks text as it arrives (RFC 6455 §5.4, §8.1).
 package struct MessageAssembler: ~Copyable, Sendable {
     private let validatesUTF8: Bool
-    /// The message limit, which storage never outgrows by more than the byte that shows a breach.
+    /// The message limit. Storage never exceeds it by more than the one byte that shows a breach.
     private let maximumBytes: Int
 
     private var storage: [UInt8] = []
-    /// Lent storage for text: a String is a copy, and what it was copied from can serve again.
+    /// Borrowed storage for text: a String is a copy, so the storage can be reused.
     private var spare: [UInt8] = []
     private var opcode = Opcode.binary
     private var isCompressed = false
     private var utf8 = UTF8State()
     private var inflater: Inflater?
-    /// How many bytes of the message have been delivered, in fragments or parts, and have left the
-    /// storage: the offset of its first byte.
+    /// How many bytes of the message have been delivered, as fragments or parts, and removed from the
+    /// storage: the offset of the storage's first byte.
     private var delivered = 0
-    /// Where in the storage the next part begins, while a joined message is handed out in parts.
+    /// Where the next part begins in the storage, while a joined message is handed out in parts.
     private var nextPart: Int?
     /// How many bytes have been inflated, in all messages.
     package private(set) var inflatedBytes = 0
 
-    /// Storage that is kept for the next message; more is given back.
+    /// How much storage is kept for the next message; more is freed.
     private static let keptCapacity = 4 << 10
-    /// The largest storage that is lent out again.
+    /// The largest storage that is given back to the lender.
     private static let maximumSpareCapacity = 2 << 20
     /// The most that is allocated for a frame before any of its payload has arrived.
     private static let trustedCapacity = 1 << 20
-    /// The most that is inflated at once, so that it is still in cache when it is checked.
+    /// The most bytes inflated at once, so that they are still in cache when they are checked.
     private static let inflationStride = 64 << 10
 
     package init(
@@ -46,7 +46,7 @@ package struct MessageAssembler: ~Copyable, Sendable {
     /// How many bytes have been joined so far.
     package var count: Int { storage.count }
 
-    /// Whether payload may be read straight into the storage: it is stored as it comes.
+    /// Whether payload may be read straight into the storage, because it is stored unchanged.
     package var takesPayloadDirectly: Bool { !isCompressed }
 
     /// Adds a piece of a data frame, of which `expected` bytes are still to come; true when it
@@ -88,12 +88,12 @@ package struct MessageAssembler: ~Copyable, Sendable {
         return count
     }
 
-    /// Makes room for `needed` bytes, and in advance for more of those that have been announced.
+    /// Makes room for `needed` bytes, and for some more of the announced ones in advance.
     private mutating func reserve(_ needed: Int, of announced: Int) {
         guard storage.capacity - storage.count < needed else { return }
         let growth = max(Self.trustedCapacity, storage.count, needed)
         let exact = storage.count + min(announced, growth)
-        // Twice as much each time, or many fragments would be copied as many times.
+        // Double it each time, or many fragments would cause as many copies.
         storage.reserveCapacity(
             storage.isEmpty ? exact : max(exact, grown(to: 2 * storage.capacity))
         )
@@ -101,13 +101,14 @@ package struct MessageAssembler: ~Copyable, Sendable {
 
     /// A capacity that storage may grow to: beyond half the limit, the limit at once.
     ///
-    /// For as long as storage is copied there are two; a copy from beyond half the limit would take
-    /// more than the limit.
+    /// While storage is being copied, both copies exist; copying more than half the limit would take
+    /// more memory than the limit.
     private func grown(to capacity: Int) -> Int {
         capacity > maximumBytes / 2 ? maximumBytes + 1 : capacity
     }
 
-    /// Completes ``appendDirectly(upTo:expecting:read:)``: accounts for the `count` bytes that it stored.
+    /// Completes ``appendDirectly(upTo:expecting:read:)``: counts and checks the `count` bytes that it
+    /// stored.
     package mutating func received(
         directly count: Int,
         with decoder: inout FrameDecoder
@@ -121,7 +122,7 @@ package struct MessageAssembler: ~Copyable, Sendable {
         return try finish(piece)
     }
 
-    /// Checks text that is whole in one piece, where it stands.
+    /// Checks text that arrived in one piece, in place.
     func check(wholeText bytes: UnsafeRawBufferPointer) throws(ProtocolViolation) {
         guard validatesUTF8 else { return }
         var state = UTF8State()
@@ -143,15 +144,15 @@ package struct MessageAssembler: ~Copyable, Sendable {
         return storage.withUnsafeBytes { makeText($0) }
     }
 
-    /// Takes back the storage of ``takeBytes()``, so that the next message can use it.
+    /// Takes back the storage that ``takeBytes()`` returned, so that the next message can use it.
     package mutating func recycle(_ bytes: inout [UInt8]) {
         swap(&storage, &bytes)
         reset()
     }
 
-    /// What has been joined since the last fragment was taken.
+    /// The bytes joined since the last fragment was taken.
     ///
-    /// Text is taken in whole characters: the bytes of one that is cut at the end stay for the next
+    /// Text is taken in whole characters: the bytes of an incomplete one at the end stay for the next
     /// fragment, so a fragment may be empty.
     mutating func takeFragment(isLast: Bool) -> [UInt8] {
         var fragment: [UInt8] = []
@@ -205,7 +206,7 @@ package struct MessageAssembler: ~Copyable, Sendable {
         return .part(opcode, count: count, isLast: isLast)
     }
 
-    /// Text of bytes that have been checked is made without a second check.
+    /// Makes text from bytes that have been checked, without a second check.
     package func makeText(_ bytes: UnsafeRawBufferPointer) -> String {
         guard validatesUTF8 else { return String(decoding: bytes, as: UTF8.self) }
         let checked = bytes.assumingMemoryBound(to: UInt8.self)
@@ -239,7 +240,7 @@ package struct MessageAssembler: ~Copyable, Sendable {
         return true
     }
 
-    /// Inflates a piece stride by stride, so that limits and text are checked as output appears.
+    /// Inflates a piece stride by stride, so that limits and text are checked as output is produced.
     private mutating func inflate(_ piece: FramePiece) throws(ProtocolViolation) {
         let endsMessage = piece.endsFrame && piece.isFinal
         var input = UnsafeRawBufferPointer(piece.bytes)
@@ -267,7 +268,8 @@ package struct MessageAssembler: ~Copyable, Sendable {
         endsMessage: Bool,
         room: Int
     ) throws(DeflateFailure) -> DeflateProgress {
-        // The array leaves the variable while its storage is written to: the closure needs `self`.
+        // The array is moved out of the property while its storage is written to, as the closure needs
+        // `self`.
         var bytes: [UInt8] = []
         swap(&bytes, &storage)
         defer { swap(&bytes, &storage) }
@@ -306,10 +308,10 @@ package struct MessageAssembler: ~Copyable, Sendable {
     /// Whether there is storage to give back.
     package var hasSpare: Bool { spare.capacity > 0 }
 
-    /// Takes storage on loan.
+    /// Borrows storage.
     package mutating func borrowSpare(from lender: inout [UInt8]) { swap(&spare, &lender) }
 
-    /// Gives it back, or what was made meanwhile; the lender keeps the larger.
+    /// Gives the storage back, or a larger one made meanwhile.
     package mutating func returnSpare(to lender: inout [UInt8]) {
         if spare.capacity > lender.capacity { swap(&spare, &lender) }
         spare = []
@@ -317,7 +319,7 @@ package struct MessageAssembler: ~Copyable, Sendable {
 }
 
 extension [UInt8] {
-    /// How many bytes at the end begin a UTF-8 character that isn't whole.
+    /// How many bytes at the end belong to an incomplete UTF-8 character.
     fileprivate var cutCharacterLength: Int {
         for length in 1..<4 where length <= count {
             let byte = self[count - length]

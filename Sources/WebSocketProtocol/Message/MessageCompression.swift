@@ -1,4 +1,4 @@
-/// Whether one message is compressed, where permessage-deflate was agreed; elsewhere none is.
+/// Whether to compress a message, if permessage-deflate was agreed; otherwise none is compressed.
 ///
 /// RFC 7692 §6 leaves that to the sender of each message.
 public enum MessageCompression: Sendable, Hashable, CaseIterable {
@@ -6,6 +6,6 @@ public enum MessageCompression: Sendable, Hashable, CaseIterable {
     case automatic
     /// Whatever its size.
     case always
-    /// Not at all: for what is compressed already, or holds a secret beside an attacker's text.
+    /// Never: for data that is compressed already, or that contains a secret beside an attacker's text.
     case never
 }

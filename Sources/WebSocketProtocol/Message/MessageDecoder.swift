@@ -1,4 +1,4 @@
-/// What a receiver does next.
+/// The next event for a receiver of messages.
 package enum DecodedEvent {
     /// Nothing more until bytes arrive.
     case needsMoreBytes
@@ -10,7 +10,7 @@ package enum DecodedEvent {
     case control(Opcode, UnsafeRawBufferPointer)
 }
 
-/// What a receiver of parts does next.
+/// The next event for a receiver of parts.
 package enum DecodedPart {
     /// Nothing more until bytes arrive.
     case needsMoreBytes
@@ -22,13 +22,13 @@ package enum DecodedPart {
 
 /// The receiving half of a connection, without I/O: bytes in, messages out.
 ///
-/// One owner feeds the window and asks for events. A violation is final: what the rest of the stream
-/// means is unknown.
+/// One owner feeds the window and asks for events. A violation is final, as the rest of the stream
+/// can't be interpreted.
 package struct MessageDecoder: ~Copyable, Sendable {
     package var window = ByteWindow()
     package private(set) var frames: FrameDecoder
     package var assembler: MessageAssembler
-    /// Called with the first piece of each frame that isn't a message by itself, and its length.
+    /// Called with the first piece of each frame that isn't a whole message, and its length.
     package var onFragment: (@Sendable (FramePiece, _ length: Int) -> Void)?
 
     package init(
@@ -45,7 +45,7 @@ package struct MessageDecoder: ~Copyable, Sendable {
         )
     }
 
-    /// What has been decoded so far.
+    /// The sums of decoded frames.
     package var tally: FrameTally {
         var tally = frames.tally
         tally.payloadBytes &+= assembler.inflatedBytes
@@ -55,8 +55,8 @@ package struct MessageDecoder: ~Copyable, Sendable {
 
     /// Decodes up to the next message or control frame.
     ///
-    /// The fast path hands out a message that lies whole in the window where it lies: nothing is
-    /// copied, and text is checked in place.
+    /// The fast path hands out a message that is complete in the window in place: nothing is copied,
+    /// and text is checked there.
     package mutating func next() throws(ProtocolViolation) -> DecodedEvent {
         if let (opcode, bytes) = try nextSmallMessage() { return .message(opcode, bytes) }
         while let piece = try frames.next(&window) {
@@ -78,7 +78,7 @@ package struct MessageDecoder: ~Copyable, Sendable {
         return .needsMoreBytes
     }
 
-    /// Decodes the next message if it is small and lies whole in the window; otherwise nothing happens.
+    /// Decodes the next message if it is small and complete in the window; otherwise does nothing.
     @inline(__always)
     package mutating func nextSmallMessage() throws(ProtocolViolation) -> (
         Opcode, UnsafeRawBufferPointer
@@ -88,9 +88,10 @@ package struct MessageDecoder: ~Copyable, Sendable {
         return (opcode, bytes)
     }
 
-    /// Decodes one frame, unjoined; `nil` when more bytes are needed. Compressed payloads stay so.
+    /// Decodes one frame, without joining it; `nil` when more bytes are needed. Payloads stay
+    /// compressed.
     ///
-    /// Only between frames: a frame that ``next()`` took in part belongs to its message.
+    /// Only between frames: a frame of which ``next()`` has taken part belongs to its message.
     package mutating func nextFrame(
         partial: inout Frame?
     ) throws(ProtocolViolation) -> Frame? {
@@ -109,7 +110,7 @@ package struct MessageDecoder: ~Copyable, Sendable {
         return nil
     }
 
-    /// Joins a frame of ``nextFrame(partial:)`` to its message; true when that completes it.
+    /// Joins a frame from ``nextFrame(partial:)`` to its message; true if that completes the message.
     package mutating func join(_ frame: Frame) throws(ProtocolViolation) -> Bool {
         var payload = frame.payload
         let result = payload.withUnsafeMutableBytes { bytes in
@@ -126,7 +127,7 @@ package struct MessageDecoder: ~Copyable, Sendable {
         return try result.get()
     }
 
-    /// Joins a frame of ``nextFrame(partial:)`` to its message and delivers it by itself, inflated.
+    /// Joins a frame from ``nextFrame(partial:)`` to its message and delivers it by itself, inflated.
     ///
     /// Fragments of text are cut between characters, which may leave one of them empty.
     package mutating func fragment(_ frame: Frame) throws(ProtocolViolation) -> Frame {
@@ -135,9 +136,9 @@ package struct MessageDecoder: ~Copyable, Sendable {
         return Frame(opcode: frame.opcode, payload: payload, isFinal: frame.isFinal)
     }
 
-    /// Decodes up to the next control frame, and drops messages: for an end that wants no more of them.
+    /// Decodes up to the next control frame and drops messages: for an end that wants no more of them.
     ///
-    /// The message under way can't be received any more afterwards.
+    /// Afterwards, the message under way can no longer be received.
     package mutating func nextControl() throws(ProtocolViolation) -> DecodedEvent {
         while let piece = try frames.next(&window) {
             if piece.opcode.isControl {
@@ -149,7 +150,7 @@ package struct MessageDecoder: ~Copyable, Sendable {
 
     /// Decodes the next part of a message into `room`, which isn't empty.
     ///
-    /// Compressed messages are inflated whole before they are handed out.
+    /// Compressed messages are inflated completely before they are handed out.
     package mutating func nextPart(
         into room: UnsafeMutableRawBufferPointer
     ) throws(ProtocolViolation) -> DecodedPart {
@@ -172,7 +173,7 @@ package struct MessageDecoder: ~Copyable, Sendable {
         return .needsMoreBytes
     }
 
-    /// Accounts for payload that was read straight into the caller's buffer.
+    /// Counts payload that was read straight into the caller's buffer.
     package mutating func receivedPart(
         directly bytes: UnsafeMutableRawBufferPointer
     ) throws(ProtocolViolation) -> DecodedPart {
@@ -180,19 +181,20 @@ package struct MessageDecoder: ~Copyable, Sendable {
         return try assembler.check(part: piece)
     }
 
-    /// Whether the window holds the rest of a frame, so that decoding gets on without another byte.
+    /// Whether the window holds the rest of a frame, so that decoding can go on without another byte.
     package var holdsFrame: Bool {
         assembler.hasRemainder || frames.holdsFrame(in: window)
     }
 
-    /// How many bytes of payload may be read straight into the message's storage, past the window.
+    /// How many bytes of payload may be read straight into the message's storage, bypassing the window.
     package var directlyReadable: Int {
         window.isEmpty && assembler.takesPayloadDirectly ? frames.remainingPayload : 0
     }
 
-    /// Reads payload straight into the message's storage, in strides that the check finds in cache.
+    /// Reads payload straight into the message's storage, in strides that are still in cache when they
+    /// are checked.
     ///
-    /// Large messages are copied once that way: by the kernel.
+    /// In this way, large messages are copied only once: by the kernel.
     package mutating func readDirectly<Failure: Error>(
         upTo limit: Int,
         _ read: (UnsafeMutableRawBufferPointer) throws(Failure) -> Int
@@ -200,7 +202,7 @@ package struct MessageDecoder: ~Copyable, Sendable {
         try assembler.appendDirectly(upTo: limit, expecting: frames.remainingPayload, read: read)
     }
 
-    /// Accounts for what ``readDirectly(upTo:_:)`` stored.
+    /// Counts and checks the bytes that ``readDirectly(upTo:_:)`` stored.
     package mutating func received(directly count: Int) throws(ProtocolViolation) -> DecodedEvent {
         try assembler.received(directly: count, with: &frames)
             ? .assembledMessage(assembler.messageOpcode) : .needsMoreBytes
@@ -220,7 +222,7 @@ extension MessageDecoder {
         }
     }
 
-    /// What ``takeMessage(_:)`` returns, as one frame.
+    /// As ``takeMessage(_:)``, as one frame.
     package mutating func takeFrame(_ event: DecodedEvent) -> Frame? {
         switch event {
         case .message(let opcode, let bytes): Frame(opcode: opcode, payload: Array(bytes))

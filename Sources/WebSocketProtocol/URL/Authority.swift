@@ -5,8 +5,8 @@ package struct Authority {
     package var port: UInt16?
 
     package init(_ bytes: [UInt8]) throws(InvalidURL) {
-        // RFC 3986 allows one `@`: taking the first or the last of several for the separator is how
-        // two programs come to disagree about the host.
+        // RFC 3986 allows one `@`. With several, one program may take the first for the separator and
+        // another the last, and they disagree about the host.
         let parts = bytes.split(
             separator: UInt8(ascii: "@"),
             omittingEmptySubsequences: false
@@ -39,7 +39,7 @@ package struct Authority {
         }
         let credentials = BasicCredentials(user: user, password: password)
         guard credentials.isValid else { throw InvalidURL(.invalidUserInfo) }
-        // `ws://@host/` and `ws://:@host/` name nobody.
+        // `ws://@host/` and `ws://:@host/` contain no credentials.
         return user.isEmpty && password.isEmpty ? nil : credentials
     }
 
@@ -71,8 +71,8 @@ package struct Authority {
         return port
     }
 
-    /// `userinfo`, RFC 3986 §3.2.1, and bytes beyond ASCII. A backslash, a bracket or a blank here is
-    /// how two programs come to disagree about where the host begins.
+    /// `userinfo`, RFC 3986 §3.2.1, and bytes beyond ASCII. With a backslash, a bracket or a blank
+    /// here, two programs may disagree about where the host begins.
     private static func isUserInfoCharacter(_ byte: UInt8) -> Bool {
         byte.isLetter || byte.isDigit || byte >= 0x80 || userInfoCharacters.contains(byte)
     }

@@ -1,15 +1,15 @@
 /// Where a connection leads: a name, or an Internet address.
 ///
 /// The rules:
-/// * A host is parsed here and nowhere else. Each consumer asks for the form that it needs: the system's
+/// * A host is parsed here and nowhere else. Each consumer uses the form that it needs: the system's
 ///   resolver ``text``, the `Host` field ``hostField``, TLS ``tlsName``, and so on.
 /// * A name whose last label is a number is an IPv4 address of four decimal numbers, or it is refused.
-///   getaddrinfo(3) reads `127.1`, `0x7f000001` and `017700000001` as addresses too; a filter or a
-///   certificate check that takes them for names would look at another host than the one connected to.
-/// * A name has no empty label, but for the one after a final dot: OpenSSL takes a leading dot for
-///   "every host below".
+///   getaddrinfo(3) also reads `127.1`, `0x7f000001` and `017700000001` as addresses; a filter or a
+///   certificate check that takes them for names would check another host than the one connected to.
+/// * A name has no empty label, except after a final dot: to OpenSSL, a leading dot means every host
+///   below the name.
 package struct Host: Sendable, Hashable {
-    /// What kind of host it is.
+    /// The kind of host.
     package enum Kind: Sendable, Hashable {
         /// A name in ASCII and lower case; it may end in a dot.
         case name(String)
@@ -51,7 +51,7 @@ package struct Host: Sendable, Hashable {
 // MARK: Forms
 
 extension Host {
-    /// For people and for getaddrinfo(3): no brackets, the zone after a `%`.
+    /// For people and for getaddrinfo(3): without brackets, the zone after a `%`.
     package var text: String {
         switch kind {
         case .name(let name): name
@@ -95,8 +95,8 @@ extension Host {
 
     package var isAddress: Bool { addressBytes != nil }
 
-    /// Whether this is the host of that name or one below it; a final dot of either doesn't count. An
-    /// address is not below anything.
+    /// Whether this is the host with this name or one below it; a final dot of either is ignored. An
+    /// address is never below a name.
     package func isAtOrBelow(_ domain: Host) -> Bool {
         guard case .name(let own) = kind, case .name(let other) = domain.kind else { return false }
         let (name, suffix) = (Self.withoutFinalDot(own).utf8, Self.withoutFinalDot(other).utf8)
@@ -113,7 +113,7 @@ extension Host {
         bytes.map { "\($0)" }.joined(separator: ".")
     }
 
-    /// The form of RFC 5952, so that one address has one text.
+    /// The form of RFC 5952, so that each address has a single text.
     private static func colons(_ bytes: [UInt8]) -> String {
         let groups = stride(from: 0, to: 16, by: 2).map {
             UInt16(bytes[$0]) << 8 | UInt16(bytes[$0 + 1])
@@ -124,7 +124,7 @@ extension Host {
         func text(_ range: Range<Int>) -> String {
             groups[range].map { String($0, radix: 16) }.joined(separator: ":")
         }
-        // The longest run of zeros, the first of several, but no single group.
+        // The longest run of zeros, the first of several, but not a single group.
         var gap = 0..<0
         var start = 0
         while start < 8 {
@@ -163,7 +163,7 @@ extension Host {
         return .version4(bytes)
     }
 
-    /// Whether inet_aton(3), and with it getaddrinfo(3), takes a label for a number.
+    /// Whether inet_aton(3), and so getaddrinfo(3), takes a label for a number.
     private static func isNumber(_ label: ArraySlice<UInt8>) -> Bool {
         if label.allSatisfy(\.isDigit) { return true }
         let prefix = label.prefix(2).map(\.lowercased)
@@ -203,7 +203,7 @@ extension Host {
         let colon = UInt8(ascii: ":")
         var groups = text.split(separator: colon, omittingEmptySubsequences: false)
         guard groups.count >= 3 else { return nil }
-        // A `::` at either end leaves two empty groups there; one of them is the gap itself.
+        // A `::` at either end produces two empty groups there; one of them is the gap itself.
         if groups[0].isEmpty {
             guard groups[1].isEmpty else { return nil }
             groups.removeFirst()
@@ -236,7 +236,7 @@ extension Host {
         return bytes
     }
 
-    /// What names and zones are made of: `unreserved` of RFC 3986 §2.3.
+    /// The characters of names and zones: `unreserved` of RFC 3986 §2.3.
     private static func isNameCharacter(_ byte: UInt8) -> Bool {
         byte.isLetter || byte.isDigit || nameCharacters.contains(byte)
     }

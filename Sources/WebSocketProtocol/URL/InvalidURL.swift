@@ -1,36 +1,36 @@
-/// Why a text isn't a valid WebSocket URL.
+/// Why a string isn't a valid WebSocket URL.
 ///
-/// The text itself is not repeated: it may hold a password.
+/// The string itself is not repeated, as it may contain a password.
 public struct InvalidURL: Error, Sendable, Hashable {
-    /// The rule that the text breaks.
+    /// The rule that the string breaks.
     public enum Reason: Sendable, Hashable {
-        /// There is no `ws://` or `wss://` in front.
+        /// The string doesn't begin with `ws://` or `wss://`.
         case missingScheme
-        /// The scheme is another one.
+        /// The scheme isn't ws or wss.
         case unsupportedScheme(String)
-        /// There is no host.
+        /// The host is missing.
         case missingHost
-        /// The host has a character that hosts don't have, an empty label or more than 255 bytes, or
-        /// there isn't an IPv6 address in its brackets.
+        /// The host contains an invalid character or an empty label, has more than 255 bytes, or has
+        /// something other than an IPv6 address in brackets.
         case invalidHost
         /// The host's last label is a number, but the host isn't an IPv4 address of four decimal numbers
         /// from 0 to 255, such as 127.0.0.1.
         case numericHost
-        /// The host has characters beyond ASCII; it must be written with `xn--` labels (RFC 5891).
+        /// The host contains characters beyond ASCII; it must be written with `xn--` labels (RFC 5891).
         case internationalHost
         /// The port isn't a number from 1 to 65535.
         case invalidPort
         /// The user name or password is malformed: a second `@`, a backslash, a bracket, a blank, a bad
         /// percent-encoding, a control character, or a colon in the name.
         case invalidUserInfo
-        /// The path or the query has a blank or a control character.
+        /// The path or the query contains a blank or a control character.
         case invalidResource
     }
 
-    /// The rule that the text breaks.
+    /// The rule that the string breaks.
     public var reason: Reason
 
-    /// Makes the error of its reason.
+    /// Makes the error for a reason.
     public init(_ reason: Reason) { self.reason = reason }
 }
 

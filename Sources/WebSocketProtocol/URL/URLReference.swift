@@ -22,7 +22,8 @@ struct URLReference {
         query = rest.isEmpty ? nil : Array(rest.dropFirst())
     }
 
-    /// The URL that this is by itself; `schemes` says which are known and whether they are secure.
+    /// The URL, if this is an absolute one; `schemes` maps the known schemes to whether they are
+    /// secure.
     func absoluteURL(schemes: [(name: String, isSecure: Bool)]) throws(InvalidURL) -> WebSocketURL {
         guard let scheme else { throw InvalidURL(.missingScheme) }
         guard let isSecure = schemes.first(where: { $0.name == scheme })?.isSecure else {
@@ -36,7 +37,7 @@ struct URLReference {
         )
     }
 
-    /// What this refers to on a page at `base`, RFC 3986 §5.2.2.
+    /// The URL that this refers to, relative to `base`, RFC 3986 §5.2.2.
     func resolved(against base: WebSocketURL) throws(InvalidURL) -> WebSocketURL {
         var target = self
         if scheme != nil || authority != nil {
@@ -52,7 +53,7 @@ struct URLReference {
         } else if path.first == Self.slash {
             target.path = Self.removingDotSegments(path)
         } else {
-            // RFC 3986 §5.2.3: the reference takes the place of what follows the last slash.
+            // RFC 3986 §5.2.3: the reference replaces everything after the last slash.
             let folder = Array(base.path.utf8.reversed().drop { $0 != Self.slash }.reversed())
             target.path = Self.removingDotSegments(folder + path)
         }
@@ -113,8 +114,8 @@ struct URLReference {
 }
 
 extension WebSocketURL {
-    /// The URL that a `Location` value means here: relative to this one or absolute, with `http` and
-    /// `https` taken for `ws` and `wss`.
+    /// The URL that a `Location` value refers to: relative to this one or absolute, with `http` and
+    /// `https` treated as `ws` and `wss`.
     ///
     /// A relative reference keeps the credentials; any other has only its own.
     package func resolved(_ location: String) throws(InvalidURL) -> WebSocketURL {

@@ -1,4 +1,4 @@
-/// A `ws` or `wss` URL, taken apart and checked, RFC 6455 §3.
+/// A `ws` or `wss` URL, parsed and checked, RFC 6455 §3.
 ///
 /// ```swift
 /// let url = try WebSocketURL("wss://user:secret@[::1]:8443/chat?room=1")
@@ -13,23 +13,23 @@ public struct WebSocketURL: Sendable, Hashable {
     /// The host in lower case, an IPv6 address without its brackets and in the form of RFC 5952, its
     /// zone after a `%`.
     public var host: String { place.text }
-    /// The host as what it is: a name or an address.
+    /// The host: a name or an address.
     package let place: Host
     /// The port; the scheme's default, 80 or 443, if the URL has none.
     public let port: UInt16
-    /// What the request asks for: the path, `/` at least, and the query.
+    /// The resource that is requested: the path, at least `/`, and the query.
     ///
-    /// Characters beyond ASCII are percent-encoded as UTF-8, everything else stands as it was
-    /// written; the fragment is dropped.
+    /// Characters beyond ASCII are percent-encoded as UTF-8, everything else is unchanged; the fragment
+    /// is dropped.
     public let resource: String
-    /// The user name and password in front of the host, percent-decoded.
+    /// The user name and password before the host, percent-decoded.
     ///
     /// The handshake sends them as Basic authorization unless the caller sets that field.
     public let credentials: BasicCredentials?
 
-    /// Takes a URL apart; the scheme may be in any case.
+    /// Parses a URL; the scheme may be in any case.
     ///
-    /// - Throws: `InvalidURL` with the rule that the text breaks.
+    /// - Throws: `InvalidURL` with the rule that the string breaks.
     public init(_ text: String) throws {
         try self.init(parsing: text)
     }
@@ -73,12 +73,12 @@ public struct WebSocketURL: Sendable, Hashable {
     /// IPv6 address stands in brackets and without its zone (RFC 6874 §4).
     public var hostHeader: String { withPort(place.hostField) }
 
-    /// The origin that websocket-client claims to come from: the server's own, `http://` for ws and
-    /// `https://` for wss.
+    /// The default `Origin`, as in websocket-client: the server's own, `http://` for ws and `https://`
+    /// for wss.
     public var origin: String { (isSecure ? "https://" : "http://") + hostHeader }
 
-    /// Whether scheme, host and port are the same (RFC 6454 §5): only then are credentials and
-    /// cookies of the one meant for the other.
+    /// Whether scheme, host and port are the same (RFC 6454 §5): only then are the credentials and
+    /// cookies of one meant for the other.
     package func isSameOrigin(as other: WebSocketURL) -> Bool {
         isSecure == other.isSecure && place == other.place && port == other.port
     }
@@ -91,7 +91,7 @@ public struct WebSocketURL: Sendable, Hashable {
 }
 
 extension WebSocketURL: CustomStringConvertible {
-    /// The URL; three asterisks stand for the user name and password.
+    /// The URL, with three asterisks in place of the user name and password.
     public var description: String {
         let credentials = credentials == nil ? "" : "***@"
         return "\(isSecure ? "wss" : "ws")://\(credentials)\(withPort(place.inURL))\(resource)"

@@ -1,7 +1,8 @@
 import WebSocketClient
 
-// autobahn-client WS-BASE-URL AGENT: runs each case of an Autobahn fuzzing server, echoes what comes, and has
-// the report written. An agent whose name ends in "async" makes async calls, any other blocking ones.
+// autobahn-client WS-BASE-URL AGENT: runs each case of an Autobahn fuzzing server, echoes messages, and
+// has the report written. An agent whose name ends in "async" makes async calls, any other makes
+// blocking ones.
 
 guard CommandLine.arguments.count >= 3 else {
     print("usage: autobahn-client <ws-base-url> <agent>")
@@ -35,7 +36,7 @@ func runBlocking(base: String, agent: String, options: ConnectOptions) throws ->
         } catch WebSocketError.connectionClosed, WebSocketError.protocolViolation,
             WebSocketError.invalidPayload
         {
-            // The end of a case, by the server's will or for its fault: the report judges it.
+            // The end of a case, as the server intended or not: the report judges it.
         }
         try socket.close()
     }

@@ -13,8 +13,8 @@ enum End: CaseIterable { case close, abort, drop, reconnect, abortWhileConnectin
 
 func connect(_ socket: WebSocket, to url: String, _ end: End) throws {
     if end == .abortWhileConnecting {
-        // At any moment: while it connects, while it receives. Before it connects there is nothing
-        // to abort, so once more until it has ended.
+        // At any moment: while it connects, while it receives. Before it connects there is nothing to
+        // abort, so repeat until it has ended.
         let isOver = Atomic<Bool>(false)
         let other = Background {
             while !isOver.load(ordering: .relaxed) {
@@ -107,15 +107,15 @@ func churn(_ count: Int) throws {
 }
 
 let count = CommandLine.arguments.dropFirst().first.flatMap { Int($0) } ?? 10_000
-// What is made once for the process is made now: certificates, by a program whose end Foundation waits
-// for in threads that stay, and the blocks and caches of the first connections.
+// Everything that is made once for the process is made now: certificates, made by a program that
+// Foundation waits for with threads that stay, and the buffers and caches of the first connections.
 _ = try Certificates.shared.get()
 let idleThreads = Descriptors.threads
 try churn(100)
 func figures() -> (descriptors: Int, threads: Int) {
     (Descriptors.open.count, Descriptors.threads)
 }
-/// The server's threads take a moment to end.
+/// Waits for the server's threads, which take a moment to end.
 func settled(_ isSettled: () -> Bool) -> Bool { eventually(isSettled) }
 
 guard settled({ figures().threads <= idleThreads }) else {

@@ -1,8 +1,8 @@
-// crowd URL COUNT: what an idle connection of a WebSocketApp costs this process.
+// crowd URL COUNT: measures the memory of idle connections of a WebSocketApp.
 //
-// Runs COUNT apps on one dispatcher, each of which gets an echo, and prints one line when all are
-// idle: connections, threads, and resident bytes a connection beyond the sockets, which are the
-// system's. CrowdTests runs it against a server in another process.
+// Runs COUNT apps on one dispatcher, each of which gets an echo, and prints one line when all are idle:
+// connections, threads, and resident bytes for each connection, without the kernel's sockets.
+// CrowdTests runs it against a server in another process.
 import Synchronization
 import WebSocketClient
 
@@ -45,7 +45,7 @@ guard arguments.count == 3, let count = Int(arguments[2]), count > 0 else {
 let url = arguments[1]
 let dispatcher = try Dispatcher()
 
-/// Runs `count` apps, and calls `whenIdle` on the running thread once all of them have had their echo.
+/// Runs `count` apps, and calls `whenIdle` on their thread once all of them have had an echo.
 func run(_ count: Int, whenIdle: @escaping @Sendable () -> Void) throws {
     let echoed = Atomic<Int>(0)
     for _ in 0..<count {
@@ -54,7 +54,7 @@ func run(_ count: Int, whenIdle: @escaping @Sendable () -> Void) throws {
             onOpen: { try $0.send("hello") },
             onMessage: { _, _ in
                 guard echoed.add(1, ordering: .relaxed).newValue == count else { return }
-                // Time for the threads that connected to go.
+                // Time for the connecting threads to end.
                 dispatcher.schedule(after: .milliseconds(500), whenIdle)
             },
             onError: { _, error in
@@ -67,7 +67,7 @@ func run(_ count: Int, whenIdle: @escaping @Sendable () -> Void) throws {
     try dispatcher.dispatch()
 }
 
-// What the first connections of a process cost once, such as the pool's blocks, is none's own.
+// One-time costs of the first connections, such as the pool's buffers, don't count.
 try run(8) { dispatcher.stop() }
 let before = status("VmRSS")
 try run(count) {

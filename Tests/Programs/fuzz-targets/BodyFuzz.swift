@@ -1,7 +1,7 @@
 import HTTPTypes
 import WebSocketProtocol
 
-/// Bodies of refusals: the same in any pieces, never more than the limit.
+/// Bodies of refusals: the same in pieces of any size, and never longer than the limit.
 enum BodyFuzz {
     private static let maximumBytes = 512
 
@@ -53,7 +53,7 @@ enum BodyFuzz {
         return (decoder, taken)
     }
 
-    /// What is sent in chunks arrives as it was.
+    /// A chunked body arrives unchanged.
     private static func chunked(
         _ body: [UInt8],
         chunkSize: Int,

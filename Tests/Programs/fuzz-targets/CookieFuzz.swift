@@ -37,7 +37,7 @@ enum CookieFuzz {
         try require(store.count == 0, "cookies are left")
     }
 
-    /// What goes over an open connection would go over a secure one as well.
+    /// Cookies for an unencrypted connection are also sent over a secure one.
     private static func keepSecrets(_ store: inout CookieStore) throws(Finding) {
         for place in ["a.example.com/x/y", "b.example.com/x", "127.0.0.1/"] {
             let open = store.cookieHeader(for: try Sample.url("ws://" + place), now: now)
@@ -47,7 +47,7 @@ enum CookieFuzz {
         }
     }
 
-    /// Taken apart byte by byte: a mark that combines with a blank must not hide it.
+    /// Split byte by byte: a combining mark after a blank must not hide it.
     private static func pairs(of header: String?) -> Set<[UInt8]> {
         let pairs = Array((header ?? "").utf8).split(separator: UInt8(ascii: ";"))
         return Set(pairs.map { Array($0.drop { $0 == UInt8(ascii: " ") }) })

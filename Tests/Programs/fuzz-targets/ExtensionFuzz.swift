@@ -20,7 +20,7 @@ enum ExtensionFuzz {
         if let answer = wish.accept(offers) { try check(answer.parameters) }
     }
 
-    /// What can be parsed is written in a form that says the same.
+    /// A parsed field is written in an equivalent form.
     private static func parse(_ values: [String]) throws(Finding) {
         guard let elements = ExtensionElement.parse(values) else { return }
         let text = elements.map(\.text).joined(separator: ", ")
@@ -28,7 +28,7 @@ enum ExtensionFuzz {
         try requireEscaped(text)
     }
 
-    /// Any answer is agreed to within its rules, or refused.
+    /// Any answer is accepted within the rules, or refused.
     private static func answer(
         _ values: [String],
         to request: HandshakeRequest
@@ -39,7 +39,7 @@ enum ExtensionFuzz {
         if let parameters = negotiated?.deflate { try check(parameters) }
     }
 
-    /// What a server makes of an offer, the client accepts, and both mean the same.
+    /// The client accepts a server's answer to its offer, and both understand the same.
     private static func agree(
         _ request: HandshakeRequest,
         _ wish: DeflateOffer
@@ -54,7 +54,7 @@ enum ExtensionFuzz {
         guard let parameters = negotiated?.deflate else {
             throw Finding(description: "the client refuses \(text)")
         }
-        // The client may have promised less than the server had to ask for.
+        // The client may have promised less than the server asked for.
         try require(
             parameters.serverNoContextTakeover == answer.parameters.serverNoContextTakeover
                 && parameters.serverMaxWindowBits == answer.parameters.serverMaxWindowBits

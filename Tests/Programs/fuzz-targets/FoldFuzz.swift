@@ -1,7 +1,7 @@
 import WebSocketProtocol
 
-/// Folded header fields: a response with folds means what it means with spaces in their place, in any
-/// pieces; a request with folds is refused.
+/// Folded header fields: a response with folds means the same as with spaces in their place, in pieces
+/// of any size; a request with folds is refused.
 enum FoldFuzz {
     private static let limits = {
         var limits = HTTPLimits()
@@ -23,7 +23,8 @@ enum FoldFuzz {
         for field in whole.fields {
             try require(field.hasSendableValue, "a value that ends its line")
         }
-        // A fold is shorter than the line that it stands for: only the defaults surely hold that.
+        // A fold is shorter than the spaces that replace it: only the default limits are sure to allow
+        // those.
         let unfolded = try decode(encode(whole), .whole, HTTPLimits(), as: StatusLine.self)
         try require(unfolded?.fields == whole.fields, "another meaning without folds")
         let request = try decode(
@@ -36,7 +37,7 @@ enum FoldFuzz {
 
     /// Whether the first fold stands before the end of the head.
     private static func isInside(_ bytes: [UInt8]) -> Bool {
-        // With the end of the start line, which may be the first half of the head's end.
+        // Including the end of the start line, which may be the first half of the head's end.
         let lines = Array("\r\n".utf8) + bytes
         let end = lines.indices.first { lines[$0...].starts(with: Array("\r\n\r\n".utf8)) }
         let head = lines.prefix(end ?? lines.count)

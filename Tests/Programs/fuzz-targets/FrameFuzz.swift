@@ -1,6 +1,6 @@
 import WebSocketProtocol
 
-/// Frames: every way of receiving, in any pieces, makes the same of a stream.
+/// Frames: every way of receiving gets the same from a stream, in pieces of any size.
 enum FrameFuzz {
     static func run(_ input: inout Input) throws(Finding) {
         let setup = FrameSetup(choices: input.byte())
@@ -40,7 +40,8 @@ enum FrameFuzz {
         }
     }
 
-    /// Whether two ways came to the same; one that looks at whole frames only may find out later.
+    /// Whether two ways have the same result; one that looks only at whole frames may find a violation
+    /// later.
     private static func agree(
         _ first: [FrameEvent],
         _ second: [FrameEvent],
@@ -53,13 +54,13 @@ enum FrameFuzz {
         guard case .violation(let other) = second.last else {
             return isLate && before == second[...]
         }
-        // What is wrong first with compressed data depends on how much was inflated at once.
+        // Which fault of compressed data is found first depends on how much was inflated at once.
         return setup.inflates && before == second.dropLast()
             && violation.isAboutContents && other.isAboutContents
     }
 }
 
-/// What a connection is like.
+/// The settings of a connection.
 struct FrameSetup {
     var role: Role
     var inflates: Bool

@@ -1,6 +1,6 @@
 import WebSocketProtocol
 
-/// The ways in which the client receives, over bytes that are all there.
+/// The client's ways of receiving, over bytes that are all in memory.
 struct FrameReader: ~Copyable {
     private var decoder: MessageDecoder
     private let storage: UnsafeMutableRawBufferPointer
@@ -71,7 +71,7 @@ struct FrameReader: ~Copyable {
         return reader.events
     }
 
-    /// Whole frames, which are joined afterwards; with the bytes that they are encoded to.
+    /// Whole frames, which are joined afterwards, and their encoded bytes.
     static func frames(
         of bytes: [UInt8],
         _ sizes: PieceSizes,

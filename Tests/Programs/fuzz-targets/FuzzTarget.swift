@@ -1,7 +1,7 @@
-/// What is fuzzed: all that reads what a server, a proxy or a URL says.
+/// The fuzz targets: everything that reads data from a server, a proxy or a URL.
 ///
-/// A target takes any bytes. What it tries ends in "accepted" or in a documented error; it throws a
-/// ``Finding`` when the results contradict each other, and anything that traps is a finding too.
+/// A target takes any bytes. Each try is accepted or ends in a documented error; the target throws a
+/// ``Finding`` when results contradict each other, and a trap is a finding too.
 public enum FuzzTarget: String, CaseIterable, Sendable {
     case body, close, cookies, deflate, extensions, folds, frames, handshake, hosts, inflate,
         kernels
@@ -40,7 +40,7 @@ func require(_ condition: Bool, _ message: @autoclosure () -> String) throws(Fin
     guard condition else { throw Finding(description: message()) }
 }
 
-/// What `body` makes; nil if that is a documented error, whose words are checked.
+/// The result of `body`; nil if it throws a documented error, whose text is checked.
 func accepted<Value, Failure: Error & CustomStringConvertible>(
     _ body: () throws(Failure) -> Value
 ) throws(Finding) -> Value? {
@@ -54,7 +54,7 @@ func accepted<Value, Failure: Error & CustomStringConvertible>(
     return nil
 }
 
-/// Requires that a text made of a peer's words can go into a log: one line, nothing that a terminal
+/// Requires that text with a peer's words is safe in a log: one line, without anything that a terminal
 /// obeys.
 func requireEscaped(_ text: String) throws(Finding) {
     let isEscaped = text.unicodeScalars.allSatisfy { scalar in

@@ -2,7 +2,8 @@ import HTTPTypes
 import WebSocketClient
 import WebSocketProtocol
 
-/// Answers to the opening handshake: read in any pieces, checked, and followed where they redirect.
+/// Answers to the opening handshake: read in pieces of any size, checked, and followed if they
+/// redirect.
 enum HandshakeFuzz {
     /// Small ones, so that inputs reach them.
     private static let limits = {
@@ -27,7 +28,7 @@ enum HandshakeFuzz {
         let split = try answer(bytes, sizes)
         try require(whole?.response == split?.response, "another answer in pieces")
         guard let whole, let split else { return }
-        // A body that breaks off says nothing about the bytes after it.
+        // After an incomplete body, nothing is known about the bytes that follow.
         if whole.response.isBodyComplete {
             try require(whole == split, "another end in pieces")
         }
@@ -78,7 +79,7 @@ enum HandshakeFuzz {
         try writtenAgain(response)
     }
 
-    /// What was accepted means the same when it is sent again.
+    /// An accepted response means the same when it is encoded and read again.
     private static func writtenAgain(_ response: HandshakeResponse) throws(Finding) {
         var decoder = HandshakeResponseDecoder()
         let taken = try? decoder.receive(response.encode())

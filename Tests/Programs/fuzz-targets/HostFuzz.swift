@@ -9,7 +9,7 @@ enum HostFuzz {
         guard let host = try host(parts.first ?? "") else { return }
         try check(host)
         guard isSecond, parts.count == 2, let other = try self.host(parts[1]) else { return }
-        // A domain covers itself and what ends in it at a dot, and nothing else.
+        // A domain covers itself and names that end in it at a dot, and nothing else.
         if host.isAtOrBelow(other) {
             try require(host.tlsName.hasSuffix(other.tlsName), "\(host) isn't below \(other)")
             try require(!host.isAddress && !other.isAddress, "an address below something")
@@ -32,7 +32,7 @@ enum HostFuzz {
         }
         let url = try Sample.url("ws://\(host.inURL):8/")
         try require(url.place == host, "\(url) is another host")
-        // What getaddrinfo(3) reads as a number is an address here too.
+        // Labels that getaddrinfo(3) reads as numbers make an address here too.
         let last = host.tlsName.split(separator: ".").last ?? ""
         let isNumber =
             last.utf8.allSatisfy { (0x30...0x39).contains($0) }

@@ -1,7 +1,7 @@
 import CWebSocketZlib
 import WebSocketProtocol
 
-/// Inflating: in any pieces and any room the same as zlib makes of it at once, and never more than
+/// Inflating: in pieces and rooms of any size, the same result as zlib's at once, and never more than
 /// the limit.
 enum InflateFuzz {
     private struct Setup {
@@ -35,8 +35,8 @@ enum InflateFuzz {
         let whole = try inflate(messages, setup, .whole, roomSize: 64 << 10)
         let split = try inflate(messages, setup, sizes, roomSize: roomSize)
         if whole != split {
-            // zlib finds out who looks back further than was agreed only where it has forgotten so
-            // far: whether that is refused depends on the room, but what comes of it doesn't.
+            // zlib notices a sender that looks back further than agreed only if it has dropped those
+            // bytes: whether it fails depends on the room, but its output doesn't.
             try require(setup.windowBits < 15, "inflated otherwise in pieces")
             var largest = setup
             largest.windowBits = 15
@@ -102,7 +102,7 @@ enum InflateFuzz {
     private enum Reference {
         case message([UInt8])
         case refused
-        /// A final block: the rest is a matter of RFC 7692 §7.2.3.4, which zlib doesn't know.
+        /// After a final block, RFC 7692 §7.2.3.4 applies, which zlib doesn't know.
         case ended
     }
 
@@ -117,7 +117,7 @@ enum InflateFuzz {
         }
     }
 
-    /// What zlib makes of a message in one call.
+    /// The result of zlib for a message in one call.
     private static func reference(_ message: [UInt8], _ setup: Setup) -> Reference {
         guard !message.isEmpty else { return .message([]) }
         var stream = z_stream()

@@ -1,4 +1,4 @@
-/// The bytes that the fuzzer gave: the first ones choose how things are set up, the rest is data.
+/// The fuzzer's bytes: the first ones choose the settings, the rest is data.
 struct Input {
     private var bytes: UnsafeRawBufferPointer.SubSequence
 
@@ -15,12 +15,12 @@ struct Input {
 
     var isEmpty: Bool { bytes.isEmpty }
 
-    /// What is left.
+    /// The remaining bytes.
     var rest: [UInt8] { Array(bytes) }
 
     var restAsText: String { String(decoding: bytes, as: UTF8.self) }
 
-    /// Two sizes for pieces: small ones, as that is where pieces end inside of things.
+    /// Two sizes of pieces: small ones, so that pieces end in many places.
     mutating func pieceSizes() -> PieceSizes {
         PieceSizes(first: 1 + Int(byte() & 15), second: 1 + Int(byte()))
     }

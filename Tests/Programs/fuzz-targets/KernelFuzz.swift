@@ -1,7 +1,7 @@
 import CWebSocketAccel
 import WebSocketAccelPure
 
-/// Every set of kernels against the plainest loops, on one payload in pieces.
+/// Every set of kernels against the simplest loops, on one payload in pieces.
 enum KernelFuzz {
     /// The first bytes of the input choose the masking key, the alignment and the sizes of the pieces.
     static func run(_ bytes: UnsafeRawBufferPointer) throws(Finding) {
@@ -42,13 +42,13 @@ enum KernelFuzz {
     }
 }
 
-/// How a check of a stream ended: the index of the byte that can't be right or -1, and the state.
+/// The result of a check of a stream: the index of the byte that can't be right or -1, and the state.
 private struct Verdict: Equatable {
     var failure = -1
     var state: UInt32 = 0
 }
 
-/// One set of kernels; the first is the scalar one, which the others are held against.
+/// One set of kernels; the first is the scalar one, with which the others are compared.
 private struct Kernels: @unchecked Sendable {  // It holds only functions.
     typealias Mask = (UnsafeMutableRawPointer, UnsafeRawPointer, Int, UInt32) -> UInt32
     typealias Validate = (UnsafeRawPointer, Int, inout UInt32) -> Int

@@ -2,7 +2,7 @@ import HTTPTypes
 import WebSocketClient
 import WebSocketProtocol
 
-/// `Location` fields: where a redirect leads, and what it may take along.
+/// `Location` fields: the target of a redirect, and the fields that it may get.
 enum LocationFuzz {
     private static let bases = [
         "wss://user:password@www.example.com/a/b?c", "ws://user:password@[::1]:81/",

@@ -1,7 +1,7 @@
 import WebSocketClient
 import WebSocketProtocol
 
-/// Replies of proxies: HTTP CONNECT and every SOCKS, in any pieces.
+/// Replies of proxies: HTTP CONNECT and every kind of SOCKS, in pieces of any size.
 enum ProxyFuzz {
     private static let kinds: [Proxy.Kind] = [.http, .socks4a, .socks5h, .socks4, .socks5]
 
@@ -11,7 +11,7 @@ enum ProxyFuzz {
         let kind = kinds[Int(choices & 7) % kinds.count]
         var proxy = Proxy(kind, host: "proxy.example", port: 3128)
         if choices & 8 != 0 { proxy.credentials = BasicCredentials(user: "u", password: "p") }
-        // Those that have names resolved here get an address: nothing shall be looked up.
+        // Kinds for which the client resolves names get an address, so that nothing is looked up.
         let needsAddress = kind == .socks4 || kind == .socks5
         let host = try Sample.host(
             needsAddress || choices & 16 != 0 ? "192.0.2.1" : "www.example.com"
@@ -19,7 +19,7 @@ enum ProxyFuzz {
         let bytes = input.rest
         let whole = try outcome(bytes, .whole, proxy, host)
         let split = try outcome(bytes, sizes, proxy, host)
-        // What comes behind an HTTP proxy's answer is noticed only if it comes with it.
+        // Bytes after an HTTP proxy's answer are noticed only if they come together with it.
         if kind == .http, !whole.isOpen, split.isOpen { return }
         try require(whole.isOpen == split.isOpen, "opened in one way only")
         if kind != .http {
@@ -64,7 +64,7 @@ enum ProxyFuzz {
     }
 }
 
-/// A stream that has said all it will say, and takes everything.
+/// A stream whose input has all arrived, and that takes everything.
 private final class ScriptedStream: ByteStream, @unchecked Sendable {
     // Safe to send: it is used by one thread.
     private var pieces: [ArraySlice<UInt8>]

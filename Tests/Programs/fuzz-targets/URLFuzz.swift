@@ -2,7 +2,8 @@ import HTTPTypes
 import WebSocketClient
 import WebSocketProtocol
 
-/// URLs, `Location` fields and proxies' URLs: an accepted one makes a request that says just that.
+/// URLs, `Location` fields and proxies' URLs: an accepted one makes a request that says exactly the
+/// same.
 enum URLFuzz {
     private static let bases = [
         "ws://www.example.com/a/b?c", "wss://user:password@[::1]:8443", "ws://10.0.0.1:81/%25/",
@@ -39,7 +40,7 @@ enum URLFuzz {
         try request(to: url)
     }
 
-    /// A server reads what was meant.
+    /// A server understands the request as it was meant.
     private static func request(to url: WebSocketURL) throws(Finding) {
         var decoder = HTTPHeadDecoder<RequestLine>()
         let request: HandshakeRequest

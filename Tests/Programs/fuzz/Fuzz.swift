@@ -13,7 +13,7 @@ private enum Program {
     }()
 }
 
-/// libFuzzer calls this with one input after the other; to end is to have found something.
+/// libFuzzer calls this with one input after the other; if the process ends, it has found something.
 @_cdecl("LLVMFuzzerTestOneInput")
 public func fuzzOneInput(_ input: UnsafePointer<UInt8>, _ count: Int) -> Int32 {
     do {

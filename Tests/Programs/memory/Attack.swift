@@ -1,22 +1,22 @@
 import TestSupport
 import WebSocketClient
 
-/// What a hostile server does, what a client does meanwhile, and what may come of it.
+/// An attack: the hostile server's part, the client's part, and the limits of the outcome.
 protocol Attack: Sendable {
     /// Distinguishes it from all others.
     var name: String { get }
-    /// What the server does.
+    /// The server's behaviour, in words.
     var words: String { get }
-    /// What the client's memory may grow by, in KiB.
+    /// How much the client's memory may grow, in KiB.
     var maximumGrowth: Int { get }
 
     /// The server's part, for one connection, until the client is gone.
     func serve(_ stream: any ByteStream) throws
 
-    /// Makes a calm connection of the same kind, for what that needs is no growth.
+    /// Makes a peaceful connection of the same kind, whose memory doesn't count as growth.
     func warmUp(_ calm: CalmServers) throws
 
-    /// The client's part: what the call that the attack is for returned or threw.
+    /// The client's part: makes the attacked call and returns its result or error.
     func outcome(port: UInt16, calm: CalmServers) -> String
 
     /// Whether that is how it should end.
@@ -24,7 +24,7 @@ protocol Attack: Sendable {
 }
 
 extension Attack {
-    /// Time-outs of a second: what takes much longer has no end.
+    /// Time-outs of a second: a call that takes much longer is endless.
     static var calmOptions: ConnectOptions {
         var options = ConnectOptions(timeout: .seconds(1))
         options.timeouts.close = .seconds(1)
@@ -34,7 +34,7 @@ extension Attack {
         return options
     }
 
-    /// What `body` returned or threw.
+    /// The result or error of `body`.
     func result(_ body: () throws -> String) -> String {
         do {
             return try body()

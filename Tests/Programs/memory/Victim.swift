@@ -10,7 +10,7 @@ struct Victim {
     /// How long a call with a time-out of a second may take on a busy machine.
     private static let maximumDuration = Duration.seconds(20)
 
-    /// Makes the call that the attack is for, and prints what it cost; false if that is too much.
+    /// Makes the attacked call and prints its cost; false if that is too much.
     func run() throws -> Bool {
         try attack.warmUp(calm)
         let before = try Self.peakMemory()

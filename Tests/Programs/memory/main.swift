@@ -3,9 +3,9 @@ import LoopbackServer
 import TestSupport
 import WebSocketClient
 
-// attack-memory: hostile servers against a client in a process of its own, one after the other.
-// Fails if the client's memory grows beyond the limit, the call takes too long, or its error is not
-// the right one. With a name, only the attacks whose names begin so.
+// attack-memory: runs hostile servers, one after the other, against a client in a process of its own.
+// Fails if the client's memory grows beyond the limit, the call takes too long, or its error is not the
+// right one. With an argument, runs only the attacks whose names begin with it.
 
 let attacks: [any Attack] = MessageAttack.allCases + RecordAttack.all
 

@@ -34,7 +34,7 @@ struct Payload {
     }
 }
 
-/// What messages are filled with: as compressible as text, and nothing but ASCII.
+/// The contents of messages: as compressible as text, and only ASCII.
 enum Contents {
     private static let bytes: [UInt8] = {
         var generator = SystemRandomNumberGenerator()

@@ -6,7 +6,7 @@ import WebSocketAccel
 import WebSocketClient
 import WebSocketProtocol
 
-/// Runs workers for a time, and says what they survived.
+/// Runs workers for a time, and reports the results.
 @main
 enum Soak {
     static func main() throws {

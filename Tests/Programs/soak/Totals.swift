@@ -1,7 +1,7 @@
 import TestSupport
 import WebSocketClient
 
-/// What has happened so far.
+/// The results so far.
 struct Totals {
     var messages = 0
     var bytes = 0
@@ -9,9 +9,9 @@ struct Totals {
     var cleanEnds = 0
     var faults: [RelayPlan.Fault: Int] = [:]
     var errors: [String: Int] = [:]
-    /// The longest that a connection lived on after its fault had struck.
+    /// The longest time that a connection lived after its fault had struck.
     var slowestEnd = Duration.zero
-    /// What should not have happened.
+    /// The failures.
     var failures: [String] = []
 
     var summary: String {
@@ -22,7 +22,7 @@ struct Totals {
         return """
             messages        \(messages) sent, returned and checked
             bytes           \(bytes) each way, every one hashed
-            connections     \(connections), \(cleanEnds) of them closed in good order
+            connections     \(connections), \(cleanEnds) of them closed cleanly
             faults          \(faults)
             errors          \(errors)
             slowest end     \(slowestEnd) after a fault

@@ -58,7 +58,7 @@ final class Worker: Sendable {
     }
 }
 
-/// One connection: messages go out, and the same ones have to come back.
+/// One connection: sends messages, which have to come back unchanged.
 private final class Session: Sendable {
     private let count: Int
     let received = Locked((messages: 0, bytes: 0))
@@ -74,7 +74,7 @@ private final class Session: Sendable {
         return ended - struck
     }
 
-    /// Returns what ended it too early.
+    /// Returns the reason if it ended too early.
     func run(_ url: String, _ options: ConnectOptions, _ plan: RelayPlan) -> SoakError? {
         let isOver = Promise<Void>()
         let watching = Background { [self] in
@@ -102,7 +102,7 @@ private final class Session: Sendable {
         defer { socket.abort() }
         let sending = Background { [self] in send(over: socket) }
         let receivingError = receive(from: socket)
-        // The sender has nothing to wait for any more.
+        // The sender needn't wait any longer.
         if receivingError != nil { socket.abort() }
         let sendingError = (try? sending.join()) ?? nil
         if case .corruption? = receivingError { return receivingError }
@@ -176,7 +176,7 @@ private final class Session: Sendable {
     }
 }
 
-/// What ended a session.
+/// The reason for a session's end.
 enum SoakError: CustomStringConvertible {
     case client(any Error)
     /// No close frame came back.
@@ -213,7 +213,7 @@ extension RelayPlan {
             case 90..<93: .silence
             default: isSecure ? .garble : .cut
             }
-        // As many in the handshake as after a kilobyte or a megabyte.
+        // Equally many in the handshake, after a kilobyte, and after a megabyte.
         let magnitude = 1 << Int.random(in: 0...26)
         return RelayPlan(
             fault,

@@ -3,16 +3,16 @@ import LoopbackServer
 import TestSupport
 import WebSocketClient
 
-/// Opens `count` connections to another process, lets a task wait for a message of each, and says what that
-/// takes; then a message comes for each.
+/// Opens `count` connections to another process, lets a task wait for a message on each, and reports
+/// the cost; then a message comes for each.
 func keepIdle(_ count: Int) async throws {
-    // A socket and a wake-up each.
+    // Each needs a socket and a wake-up.
     try raiseDescriptorLimit(to: 2 * (count + warmUp) + 64)
     let program = try RunningProgram("/proc/self/exe", ["serve", "\(count + warmUp)"], on: .pipes)
     try program.output.expect("listening on ")
     let url = String(try program.output.take(through: "\n").dropLast())
 
-    // What the first connections of a process cost once is no connection's own.
+    // One-time costs of the first connections don't count.
     let first = try await open(warmUp, to: url)
     try await Task.sleep(for: .milliseconds(200))
     let before = ProcessStatus.figure("VmRSS")
@@ -49,7 +49,7 @@ func keepIdle(_ count: Int) async throws {
 
 private let warmUp = 32
 
-/// Opens connections, a few at a time, each of which has had an echo.
+/// Opens connections, a few at a time; each has had an echo when this returns.
 private func open(_ count: Int, to url: String) async throws -> [WebSocket] {
     try await withThrowingTaskGroup(of: WebSocket.self) { group in
         var sockets: [WebSocket] = []

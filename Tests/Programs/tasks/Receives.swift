@@ -3,7 +3,8 @@ import TestSupport
 import WebSocketClient
 import WebSocketProtocol
 
-/// Cancels `count` receives of one connection, at any moment; every message has to come once and in order.
+/// Cancels `count` receives on one connection at random moments; every message has to come once and in
+/// order.
 func cancelReceives(_ count: Int) async throws {
     // For each text a numbered message, every third of them in two pieces.
     let server = try LoopbackServer { connection in
@@ -30,7 +31,7 @@ func cancelReceives(_ count: Int) async throws {
     }
     while cancelled < count {
         round += 1
-        // What is asked for and not received yet stays within a socket's buffer.
+        // Requested messages that haven't been received fit into a socket's buffer.
         if round.isMultiple(of: 2), asked - received < 100 {
             try await socket.send("next")
             asked += 1

@@ -3,7 +3,7 @@ import Synchronization
 import TestSupport
 import WebSocketClient
 
-/// What the peer has got.
+/// The messages that the peer has received.
 private final class Arrivals: Sendable {
     private let numbers = Mutex<[Int]>([])
     private let damaged = Atomic<Int>(0)
@@ -21,8 +21,8 @@ private final class Arrivals: Sendable {
     }
 }
 
-/// Cancels `count` sends of one connection, at any moment: what was reported unsent never arrives, what was
-/// accepted or sent arrives once, whole and in order.
+/// Cancels `count` sends on one connection at random moments: a message reported as unsent never
+/// arrives; one that was accepted or sent arrives once, whole and in order.
 func cancelSends(_ count: Int) async throws {
     let arrivals = Arrivals()
     let server = try LoopbackServer { connection in
@@ -43,7 +43,7 @@ func cancelSends(_ count: Int) async throws {
     while unsent.count + accepted < count {
         let number = next
         next += 1
-        // Some in a row, which fill what the system holds.
+        // Several in a row, to fill the system's buffers.
         let isLarge = number % 1_000 < 12
         let message = numbered(number, size: isLarge ? 1_500_000 : 2_000)
         let sending = Task {
@@ -73,8 +73,8 @@ func cancelSends(_ count: Int) async throws {
     try await arrivals.isOver.awaited()
     let arrived = arrivals.all
     try require(arrivals.damagedCount == 0, "\(arrivals.damagedCount) messages were damaged")
-    try require(unsent.isDisjoint(with: arrived), "what was reported unsent has arrived")
-    try require(arrived == arriving, "what was accepted didn't arrive once and in order")
+    try require(unsent.isDisjoint(with: arrived), "messages reported as unsent have arrived")
+    try require(arrived == arriving, "accepted messages didn't arrive once and in order")
     print(
         "ok     \(unsent.count + accepted) cancelled sends: \(unsent.count) unsent, \(accepted) accepted; "
             + "\(arrived.count) messages arrived whole"

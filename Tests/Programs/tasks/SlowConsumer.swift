@@ -3,8 +3,8 @@ import Synchronization
 import TestSupport
 import WebSocketClient
 
-/// Receives from a peer that sends as fast as it can, and pauses again and again: the peer has to wait, and
-/// memory stays what it is. The peer is in this process, so its memory counts too.
+/// Receives from a peer that sends as fast as it can, and pauses again and again: the peer has to wait,
+/// and memory stays flat. The peer is in this process, so its memory counts too.
 func consumeSlowly(megabytes: Int) async throws {
     let size = 64 << 10
     let total = megabytes * 16

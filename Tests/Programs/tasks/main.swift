@@ -2,7 +2,8 @@ import Foundation
 import TestSupport
 import WebSocketClient
 
-// stress-tasks: what the async calls promise, at full size on request. Fails if a promise is broken.
+// stress-tasks: checks the promises of the async calls, at full size on request. Fails if one is
+// broken.
 //
 //   stress-tasks                       a few seconds of each of these
 //   stress-tasks receives [COUNT]      that many cancelled receives: each message comes once

@@ -8,7 +8,7 @@ import WebSocketProtocol
 
 @Suite("Arguments of WebSocketApp and runForever", .blocking)
 struct AppArgumentsTests {
-    /// Runs an app against a server that notes what it was asked, and returns that.
+    /// Runs an app against a server that records the request, and returns the record.
     private func asked(
         _ run: (_ url: String, WebSocketApp.Callback?) throws -> Void
     ) throws -> HTTPFields {
@@ -42,7 +42,7 @@ struct AppArgumentsTests {
         #expect(fields["Sec-WebSocket-Protocol"] == "chat")
     }
 
-    @Test("suppressOrigin and suppressHost leave their fields out")
+    @Test("suppressOrigin and suppressHost omit their fields")
     func suppressed() throws {
         let listener = try Listener()
         defer { listener.close() }
@@ -62,7 +62,7 @@ struct AppArgumentsTests {
         #expect(!lines.contains("\r\nhost:") && !lines.contains("\r\norigin:"))
     }
 
-    @Test("skipUTF8Validation lets invalid text pass, which is a violation otherwise")
+    @Test("skipUTF8Validation accepts invalid text, which is otherwise a violation")
     func validation() throws {
         try withServer { connection in
             try connection.send(.text, [0x61, 0xFF])
@@ -113,7 +113,7 @@ struct AppArgumentsTests {
             let app = WebSocketApp(
                 url: "wss://127.0.0.1:\(server.port)/",
                 onError: { _, error in
-                    // Once TLS is done, the echo is no WebSocket server.
+                    // Once TLS is done, the echo isn't a WebSocket server.
                     if case .tls = error as? WebSocketError {
                         isRefused.fulfil(true)
                     } else {
@@ -128,7 +128,9 @@ struct AppArgumentsTests {
         #expect(try !isRefused(TLSOptions(verification: .none)))
     }
 
-    @Test("The proxy's host, port, kind and credentials lead through it, and httpNoProxy past it")
+    @Test(
+        "The app connects through the proxy with its kind and credentials, and httpNoProxy bypasses it"
+    )
     func proxy() throws {
         let listener = try Listener()
         defer { listener.close() }

@@ -15,13 +15,13 @@ struct AppCloseTests {
     }
 
     @Test(
-        "close() from any callback ends the run; all come on its thread",
+        "close() from any callback ends the run; all callbacks run on its thread",
         arguments: Callback.allCases
     )
     func fromCallback(callback: Callback) throws {
         let connections = Atomic<Int>(0)
         let server = try LoopbackServer { connection in
-            // The first connection drops at once where a later callback is wanted.
+            // The first connection drops at once if a later callback is tested.
             let number = connections.add(1, ordering: .relaxed).newValue
             if number == 1, [.onReconnect, .onError, .onClose].contains(callback) {
                 return connection.stream.abort()
@@ -97,7 +97,9 @@ struct AppCloseTests {
         #expect(journal.entries == ["open", "close 1006 "])
     }
 
-    @Test("close() ends the run within its time-out though a send is stuck, which ends too")
+    @Test(
+        "close() ends the run within its time-out although a send is stuck, and the send ends too"
+    )
     func stuckSend() throws {
         let release = Promise<Void>()
         let server = try LoopbackServer { _ in try release.value() }
@@ -156,7 +158,7 @@ struct AppCloseTests {
         }
     }
 
-    @Test("close() at any moment of connecting is obeyed, and nothing is delivered after it")
+    @Test("close() at any moment of connecting takes effect, and nothing is delivered after it")
     func anyMoment() throws {
         let server = try LoopbackServer()
         defer { server.stop() }
@@ -175,14 +177,14 @@ struct AppCloseTests {
         }
     }
 
-    /// Closes the app when it goes.
+    /// Closes the app when it is released.
     private final class Closer: Sendable {
         let app: WebSocketApp
         init(_ app: WebSocketApp) { self.app = app }
         deinit { app.close() }
     }
 
-    @Test("Callbacks and options that are replaced may use the app as they go")
+    @Test("Replaced callbacks and options may use the app while they are released")
     func replaced() throws {
         let app = WebSocketApp(url: "ws://127.0.0.1:1/")
         let socket = WebSocket()
@@ -213,7 +215,7 @@ struct AppCloseTests {
         try done.value()
     }
 
-    /// Uses the socket when it goes.
+    /// Uses the socket when it is released.
     private final class SocketUser: Sendable {
         let socket: WebSocket
         init(_ socket: WebSocket) { self.socket = socket }

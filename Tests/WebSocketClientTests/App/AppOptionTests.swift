@@ -9,7 +9,7 @@ import WebSocketProtocol
 
 @Suite("Options of an app and of its runs", .blocking)
 struct AppOptionTests {
-    /// Runs `run` against a server that answers the handshake, and returns what it was asked.
+    /// Runs `run` against a server that answers the handshake, and returns the request.
     private func request(_ run: (_ url: String) throws -> Void) throws -> HTTPFields {
         let asked = Mutex<HTTPFields?>(nil)
         let server = try LoopbackServer { connection in
@@ -88,7 +88,7 @@ struct AppOptionTests {
         #expect(suppressed.contains("Host"))
     }
 
-    @Test("A run without a Host field is refused by a server that wants one")
+    @Test("A run without a Host field is refused by a server that requires one")
     func suppressedHost() throws {
         let server = try LoopbackServer()
         defer { server.stop() }
@@ -149,7 +149,7 @@ struct AppOptionTests {
         return recv(descriptor, &byte, 1, Int32(MSG_DONTWAIT)) == 0
     }
 
-    @Test("A socket that is given is closed if connecting fails, also before anything was sent")
+    @Test("The caller's socket is closed if connecting fails, even before anything is sent")
     func failedOwnSocket() throws {
         let first = try socketPair()
         #expect(throws: WebSocketError.self) {
@@ -170,7 +170,7 @@ struct AppOptionTests {
         #expect(isClosed(byPeerOf: third.peer))
     }
 
-    @Test("Socket options given as an argument are set after those of the options, in every call")
+    @Test("Socket options from an argument are set after those of the options, in every call")
     func socketOptions() throws {
         let (first, second) = (SocketOption.receiveBufferSize(4096), SocketOption.noDelay(false))
         var options = ConnectOptions()
@@ -205,7 +205,7 @@ struct AppOptionTests {
         #expect(app.lastCloseFrame == ClosePayload(code: .internalError, reason: "oops"))
     }
 
-    @Test("An app's own keepalive and reconnection hold for runs that aren't given others")
+    @Test("An app's own keepalive and reconnection apply to runs without arguments for them")
     func ownPlans() throws {
         let server = try LoopbackServer { connection in
             while try connection.nextPiece().opcode != .ping {}
@@ -223,7 +223,7 @@ struct AppOptionTests {
         #expect(opened.load(ordering: .relaxed) == 3)
     }
 
-    @Test("The default reconnection holds for apps that aren't given another")
+    @Test("The default reconnection applies to apps without one of their own")
     func defaultReconnection() async {
         // The default is the process's: one of its own doesn't disturb other tests.
         await #expect(processExitsWith: .success) {

@@ -14,7 +14,7 @@ final class Journal: Sendable {
 }
 
 extension WebSocketApp {
-    /// An app that notes every callback.
+    /// An app that records every callback.
     static func noting(
         in journal: Journal,
         url: String,
@@ -52,7 +52,7 @@ extension WebSocketApp {
     }
 }
 
-/// Runs `body` with the time it took.
+/// Runs `body`, and returns the time it took as well.
 func timed<Result>(_ body: () throws -> Result) rethrows -> (Result, Duration) {
     let clock = ContinuousClock()
     let start = clock.now

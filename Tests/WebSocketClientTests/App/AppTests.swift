@@ -25,7 +25,7 @@ struct AppTests {
         #expect(!app.hasErrored)
     }
 
-    @Test("The peer's complaint is one error and one close, with its code and reason")
+    @Test("A close with an error code is one error and one close, with code and reason")
     func peerCloses() throws {
         let server = try LoopbackServer { connection in
             try connection.sendClose(code: 4001, reason: "see ya")
@@ -141,7 +141,9 @@ struct AppTests {
         #expect(journal.entries == ["open", "ping [1, 2]", "pong [3]", "close 1000 "])
     }
 
-    @Test("onData comes before onMessage; with onContinuation, fragments come as they arrive")
+    @Test(
+        "onData is called before onMessage; with onContinuation, fragments are delivered as they arrive"
+    )
     func fragments() throws {
         let server = try LoopbackServer { connection in
             try connection.send(.text, Array("Hel".utf8), isFinal: false)
@@ -173,7 +175,7 @@ struct AppTests {
         #expect(parts.entries == ["open", "text Hel", "continuation 2 true", "close 1000 "])
     }
 
-    @Test("The header is made anew for each attempt")
+    @Test("The header fields are made anew for each attempt")
     func headerClosure() throws {
         let seen = Journal()
         let server = try LoopbackServer { connection in
@@ -193,7 +195,7 @@ struct AppTests {
         #expect(seen.entries == ["1", "2", "3"])
     }
 
-    @Test("Arguments that can't be used are refused before anything happens")
+    @Test("Invalid arguments are refused before anything happens")
     func invalidArguments() throws {
         let app = WebSocketApp(url: "ws://127.0.0.1:1/")
         #expect(throws: WebSocketError.self) {
@@ -210,13 +212,13 @@ struct AppTests {
         #expect(!app.isRunning)
     }
 
-    @Test("Without a connection, sending says so")
+    @Test("Without a connection, sending throws")
     func sendUnconnected() {
         let app = WebSocketApp(url: "ws://127.0.0.1:1/")
         #expect(throws: WebSocketError.self) { try app.send("x") }
     }
 
-    @Test("An app that runs can't be run again, and can afterwards")
+    @Test("A running app can't be run again until it has ended")
     func runTwice() throws {
         let server = try LoopbackServer()
         defer { server.stop() }

@@ -27,7 +27,7 @@ struct CrowdTests {
         #expect(opened.load(ordering: .relaxed) == 1001)
         let seen = counts.withLock { $0 }
         try #require(seen.count == 2)
-        // The server's threads end when they can: what must not be seen is growth by the hundreds.
+        // The server's threads end when they can; growth by hundreds would be a leak.
         #expect(seen[1].descriptors - seen[0].descriptors < 100)
         #expect(seen[1].threads - seen[0].threads < 100)
     }
@@ -85,8 +85,8 @@ struct CrowdTests {
         let figures = try #require(line.wholeMatch(of: pattern), "\(line)")
         let (threads, bytes) = (try #require(Int(figures.1)), try #require(Int(figures.2)))
         #expect(threads <= 4)
-        // Some 4 KiB of it are live objects; the allocator holds the rest after connecting. Sanitizers keep
-        // much beside what is theirs to watch.
+        // About 4 KiB of it are live objects; the allocator holds the rest after connecting. Sanitizers
+        // keep much more.
         let runtimes: [String] = ["__asan_init", "__tsan_init"]
         let isSanitized = runtimes.contains { dlsym(nil, $0) != nil }
         #expect(bytes < (isSanitized ? 256 : 16) << 10)

@@ -150,7 +150,7 @@ struct DispatcherTests {
         app.close()
     }
 
-    /// Options with which nothing of a test ends by a time-out.
+    /// Options with which no test ends by a time-out.
     private var patientOptions: ConnectOptions {
         var options = ConnectOptions()
         options.timeouts = Timeouts(all: .endless)

@@ -12,7 +12,7 @@ struct EventLoopTests {
         var deadline = Deadline.never
         var errors: [TransportError] = []
         var readiness: [Interest] = []
-        /// False lets the loop go on without it.
+        /// Whether the loop goes on because of it.
         var goesOn: (Member) -> Bool = { _ in true }
         let leave: () -> Void
 
@@ -41,7 +41,7 @@ struct EventLoopTests {
         #expect(member.errors == [.system(call: "epoll_ctl", ErrorNumber(rawValue: EPERM))])
     }
 
-    @Test("Jobs and nudges of other threads reach a loop that waits")
+    @Test("Jobs and nudges of other threads reach a waiting loop")
     func mail() throws {
         let loop = try EventLoop()
         let member = Member { loop.remove(1) }
@@ -62,7 +62,7 @@ struct EventLoopTests {
         #expect(member.readiness.count == 20)
     }
 
-    @Test("Deadlines come up in their order, and a moved one does no harm")
+    @Test("Deadlines come up in order, and a moved one does no harm")
     func deadlines() throws {
         let loop = try EventLoop()
         let order = Mutex<[Int]>([])

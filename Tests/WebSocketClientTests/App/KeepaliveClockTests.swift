@@ -49,7 +49,7 @@ struct KeepaliveClockTests {
         #expect(verdict == .lost)
     }
 
-    @Test("Any byte that arrives after the ping is a sign of life, of a pong or not")
+    @Test("Any byte that arrives after the ping is a sign of life, not only a pong's")
     mutating func anyByte() {
         traffic.receivedBytes = 100
         clock.pinged(traffic, now: at(30))
@@ -64,7 +64,7 @@ struct KeepaliveClockTests {
         #expect(verdict == .nothing)
     }
 
-    @Test("A peer whose system takes in what lies before the ping is not lost, until it stops")
+    @Test("A peer whose system acknowledges bytes before the ping isn't lost until that stops")
     mutating func slowDeparture() {
         traffic.sentBytes = 1_000_000
         traffic.unacknowledgedBytes = 900_000
@@ -79,7 +79,7 @@ struct KeepaliveClockTests {
         #expect(verdict == .lost)
     }
 
-    @Test("Bytes that the peer's system takes in after the ping say nothing about the ping")
+    @Test("Acknowledgements of bytes after the ping say nothing about the ping")
     mutating func behindThePing() {
         traffic.sentBytes = 1000
         clock.pinged(traffic, now: at(30))
@@ -89,7 +89,7 @@ struct KeepaliveClockTests {
         #expect(verdict == .lost)
     }
 
-    @Test("Without a time-out no silence is too long, and figures of any size don't trap")
+    @Test("Without a time-out no silence is too long, and extreme values don't trap")
     mutating func extremes() {
         var patient = KeepaliveClock(Keepalive(interval: .seconds(30)), now: start)
         patient.pinged(traffic, now: at(30))

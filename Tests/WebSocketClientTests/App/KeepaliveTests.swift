@@ -31,7 +31,7 @@ struct KeepaliveTests {
         #expect(app.lastPing != nil && app.lastPong != nil)
     }
 
-    @Test("Pings carry the payload asked for, or a number of their own")
+    @Test("Pings carry the chosen payload, or a number of their own")
     func payloads() throws {
         let server = try LoopbackServer()
         defer { server.stop() }
@@ -55,7 +55,7 @@ struct KeepaliveTests {
     @Test("A peer that is silent after a ping is lost, and that is one error")
     func silentPeer() throws {
         let server = try LoopbackServer { connection in
-            // Reads, so that the system acknowledges, and says nothing.
+            // Reads, so that the system acknowledges, but stays silent.
             while true { _ = try connection.nextPiece() }
         }
         defer { server.stop() }
@@ -73,10 +73,10 @@ struct KeepaliveTests {
         )
     }
 
-    @Test("A large message that leaves slowly isn't silence, though the ping waits behind it")
+    @Test("A large message that leaves slowly isn't silence, although the ping waits behind it")
     func slowDeparture() throws {
         let server = try LoopbackServer { connection in
-            // Takes the bytes in slowly, and only then answers what it finds: the ping comes last.
+            // Reads the bytes slowly, and only then answers: the ping comes last.
             var received = 0
             while received < 6 << 20 {
                 let piece = try connection.nextPiece()
@@ -131,7 +131,7 @@ struct KeepaliveTests {
         #expect(!errored)
     }
 
-    @Test("A peer whose system doesn't take anything in is lost, though the ping never left")
+    @Test("A peer whose system acknowledges nothing is lost, although the ping never left")
     func stuckPeer() throws {
         let release = Promise<Void>()
         let server = try LoopbackServer { _ in try release.value(within: .endless) }
@@ -177,7 +177,7 @@ struct KeepaliveTests {
     }
 
     @Test(
-        "Intervals that would do nothing but ping are refused",
+        "Intervals that are too short are refused",
         arguments: [.nanoseconds(1), .microseconds(999), .seconds(-1)] as [Duration]
     )
     func tooShort(interval: Duration) {

@@ -30,7 +30,7 @@ struct ReconnectionTests {
         )
     }
 
-    @Test("A clean close by the peer is followed by another connection, and isn't an error")
+    @Test("After a clean close by the peer the app reconnects, without an error")
     func cleanClose() throws {
         let server = try LoopbackServer { connection in
             try connection.sendClose(code: 1000, reason: "")
@@ -83,7 +83,7 @@ struct ReconnectionTests {
     }
 
     @Test(
-        "The plan's own function gets error, attempt and delay, and chooses the delay or gives up"
+        "The plan's function gets error, attempt and delay, and chooses the delay or gives up"
     )
     func chosenDelay() throws {
         let server = try LoopbackServer { connection in
@@ -124,13 +124,13 @@ struct ReconnectionTests {
         #expect(delay("Sun, 06 Nov 1994 08:49:57 GMT", status) == .seconds(20))
         #expect(delay("600", status) == .seconds(60))
         #expect(delay("99999999999999999999999", status) == .seconds(60))
-        // Longer than the backoff only, and of no other status.
+        // Only if longer than the backoff, and only with these statuses.
         #expect(delay("0", status) == .seconds(1))
         #expect(delay("30", 500) == .seconds(1))
         for value in ["", "soon", "-1", "1.5"] { #expect(delay(value, status) == .seconds(1)) }
     }
 
-    @Test("The plan's own function sees Retry-After in the proposed delay, and may ignore it")
+    @Test("The plan's function sees Retry-After in the proposed delay, and may ignore it")
     func retryAfterChoice() {
         var plan = Reconnection.every(.seconds(60))
         plan.initialDelay = .seconds(1)
@@ -154,7 +154,7 @@ struct ReconnectionTests {
         #expect(wait.map { $0 > .seconds(1 << 40) } == true)
     }
 
-    @Test("A stable connection lets the attempts be counted anew")
+    @Test("After a stable connection, attempts are counted anew")
     func stablePeriod() throws {
         let server = try LoopbackServer { connection in connection.stream.abort() }
         defer { server.stop() }
@@ -170,7 +170,7 @@ struct ReconnectionTests {
         #expect(attempts.entries == ["1", "1", "1"])
     }
 
-    @Test("Waits grow up to the cap, and jitter only shortens them")
+    @Test("Waits grow up to the maximum, and jitter only shortens them")
     func delays() {
         let plan = Reconnection.exponentialBackoff(from: .seconds(1), to: .seconds(10))
         let longest = (1...6).map { plan.delay(beforeAttempt: $0, random: 0) }
@@ -181,7 +181,7 @@ struct ReconnectionTests {
         #expect(fixed.delay(beforeAttempt: 1_000_000, random: 0.9) == .seconds(5))
     }
 
-    @Test("Odd figures don't trap", arguments: [.nan, .infinity, -1, 0, 1e300] as [Double])
+    @Test("Extreme values don't trap", arguments: [.nan, .infinity, -1, 0, 1e300] as [Double])
     func oddFigures(figure: Double) {
         var plan = Reconnection.exponentialBackoff()
         plan.multiplier = figure

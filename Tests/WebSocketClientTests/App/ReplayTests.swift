@@ -5,14 +5,14 @@ import WebSocketProtocol
 
 @testable import WebSocketClient
 
-@Suite("Replaying what was not acknowledged", .blocking)
+@Suite("Replaying unacknowledged messages", .blocking)
 struct ReplayTests {
-    /// What a server got, by connection, and when it is to answer pings.
+    /// Records a server's messages by connection, and decides when it answers pings.
     private final class Receiver: Sendable {
         private let received = Locked<[[String]]>([])
         private let answers = Locked<[Bool]>([])
 
-        /// Whether the pings of each connection are answered; those of further ones are.
+        /// Whether the pings of each connection are answered; on further connections, they are.
         init(answers: [Bool] = []) { self.answers.withLock { $0 = answers } }
 
         var connections: [[String]] { received.withLock { $0 } }
@@ -66,12 +66,12 @@ struct ReplayTests {
         return try body(app)
     }
 
-    @Test("What was not acknowledged goes out again in order, before what is new, and is counted")
+    @Test("Unacknowledged messages go out again in order, before new ones, and are counted")
     func order() throws {
         let receiver = Receiver(answers: [false])
         try withApp(receiver) { app in
             for text in ["1", "2", "cut"] { try app.send(text) }
-            // On whatever connection there is now.
+            // On the present connection, whichever that is.
             try app.send("3")
             try app.waitUntilAcknowledged(timeout: .ample)
             #expect(app.unacknowledgedMessages == [])
@@ -81,7 +81,7 @@ struct ReplayTests {
         #expect(receiver.connections == [["1", "2", "cut"], ["1", "2", "cut", "3"]])
     }
 
-    @Test("What was acknowledged isn't sent again")
+    @Test("Acknowledged messages aren't sent again")
     func acknowledged() throws {
         let receiver = Receiver()
         try withApp(receiver) { app in
@@ -90,14 +90,14 @@ struct ReplayTests {
             app.socket?.abort()
             try app.send("last")
             try app.waitUntilAcknowledged(timeout: .ample)
-            // At most that last one: the connection may have taken it before its end was noticed.
+            // At most the last one, which the connection may have taken before its end was noticed.
             #expect(app.replayStatus.sentAgain <= 1)
             #expect(app.replayStatus.keptBytes == 0)
         }
         #expect(Array(receiver.connections.joined()) == (0..<1_000).map { "\($0)" } + ["last"])
     }
 
-    @Test("Without a connection, messages are kept and go out after onOpen, whose own go first")
+    @Test("Without a connection, messages are kept, and go out after those of onOpen")
     func withoutConnection() throws {
         let receiver = Receiver()
         let start = Promise<Void>()
@@ -130,7 +130,7 @@ struct ReplayTests {
                     try app.send(binary: [UInt8](repeating: 65, count: 300))
                 })
             else {
-                Issue.record("what can never be kept was accepted")
+                Issue.record("a message that can never be kept was accepted")
                 return
             }
             app.options.timeouts.send = .ample
@@ -145,7 +145,9 @@ struct ReplayTests {
         #expect(receiver.connections.joined().contains("over") == false)
     }
 
-    @Test("A callback that finds no room doesn't wait for what only its own thread can receive")
+    @Test(
+        "A callback that finds no room doesn't wait for acknowledgements that only its own thread can receive"
+    )
     func fullInCallback() throws {
         let receiver = Receiver(answers: [false])
         let isAccepted = Promise<Bool?>()
@@ -169,12 +171,12 @@ struct ReplayTests {
         #expect(app.unacknowledgedMessages == [.text("fits")])
     }
 
-    @Test("A review drops what is stale, changes the rest, and keeps the order")
+    @Test("A review drops stale messages, changes others, and keeps the order")
     func review() throws {
         let receiver = Receiver(answers: [false])
         let reviewed = Locked<[Int]>([])
         let plan = Replay.unacknowledged(limit: 1 << 20) { kept in
-            // What was accepted before the first connection is looked at as well.
+            // Messages accepted before the first connection are reviewed as well.
             guard kept.timesSent > 0, case .text(let text) = kept.message else {
                 return kept.message
             }
@@ -254,7 +256,7 @@ struct ReplayTests {
     }
 
     @Test(
-        "Messages of many threads arrive once each, through drops, on a shared dispatcher and in a task"
+        "Messages of many threads arrive once each, despite drops, on a shared dispatcher and in a task"
     )
     func threads() async throws {
         let receiver = Receiver()
@@ -295,7 +297,7 @@ struct ReplayTests {
         #expect(all.count - 8_000 <= app.replayStatus.sentAgain)
     }
 
-    @Test("A pong of another's ping doesn't acknowledge, and has the queue ask once more")
+    @Test("A pong to somebody else's ping doesn't acknowledge, and makes the queue ping again")
     func foreignPongs() throws {
         let pings = Locked(0)
         let server = try LoopbackServer { connection in
@@ -309,7 +311,7 @@ struct ReplayTests {
                     count += 1
                     return count
                 }
-                // Only the last of three is answered as it should be.
+                // Only the last of three is answered correctly.
                 if count < 3 {
                     try connection.write(WireFrame(.pong, [1, 2, 3]))
                 } else {
@@ -329,7 +331,7 @@ struct ReplayTests {
         _ = try running.join()
     }
 
-    @Test("The end of a run ends waits, and what is kept can be looked at")
+    @Test("The end of a run ends waits, and kept messages can still be read")
     func end() throws {
         let receiver = Receiver(answers: [false])
         let server = try LoopbackServer(script: receiver.run)
@@ -351,7 +353,7 @@ struct ReplayTests {
     }
 
     @Test(
-        "Nothing is lost when the line is cut at random bytes",
+        "Nothing is lost when the connection is cut at random bytes",
         arguments: [false, true],
         [false, true]
     )
@@ -387,6 +389,6 @@ struct ReplayTests {
 }
 
 extension WebSocketApp {
-    /// From a thread that may block.
+    /// From a thread, which may block.
     fileprivate func waitForAll() throws { try waitUntilAcknowledged(timeout: .ample) }
 }

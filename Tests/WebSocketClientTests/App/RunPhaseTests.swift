@@ -3,13 +3,13 @@ import WebSocketProtocol
 
 @testable import WebSocketClient
 
-@Suite("Where the run of an app stands")
+@Suite("The phases of an app's run")
 struct RunPhaseTests {
     private let attempt = OpeningAttempt(WebSocket(), to: "ws://127.0.0.1:1/")
     private let request = CloseRequest(payload: ClosePayload(code: .normalClosure))
 
     @Test(
-        "A close that is asked for while the app connects is kept, though the attempt succeeds or fails"
+        "A request to close while the app connects is kept, whether the attempt succeeds or fails"
     )
     func closeWhileConnecting() {
         var step: Bool
@@ -20,7 +20,7 @@ struct RunPhaseTests {
         step = phase.requestClose(request)
         #expect(step)
         #expect(phase.socket === attempt.socket)
-        // No other attempt, no wait and no second request takes its place.
+        // Neither another attempt nor a wait or a second request replaces it.
         step = phase.connect(attempt)
         #expect(!step)
         step = phase.wait(until: .now)
@@ -35,7 +35,7 @@ struct RunPhaseTests {
         #expect(!step)
     }
 
-    @Test("A close that is asked for between attempts ends the run")
+    @Test("A request to close between attempts ends the run")
     func closeWhileWaiting() {
         var step: Bool
         var phase = RunPhase.waiting(until: .never)

@@ -6,14 +6,14 @@ import WebSocketProtocol
 
 @testable import WebSocketClient
 
-/// All secrets of these tests begin so, whatever they are the secret of.
+/// The beginning of all secrets in these tests.
 private let secret = "s3cr3t"
 
-/// What a search for secrets goes through.
+/// The texts to search for secrets.
 private struct Evidence {
     var texts: [String] = []
 
-    /// The beginnings of secrets, as they are and in base64, where they begin at each of three places.
+    /// The beginnings of secrets, in plain text and in base64, at each of three offsets.
     static let needles =
         [secret]
         + (0..<3).map {
@@ -45,7 +45,7 @@ extension TracingTests {
             let stream = try listener.accept(until: .ample)
             for text in [connect, reply].compactMap(\.self) {
                 var request = ""
-                // A head, or what a client of SOCKS 5 says first.
+                // A head, or a SOCKS 5 client's greeting.
                 while !request.contains("\r\n\r\n"), !request.hasPrefix("\u{5}") {
                     guard let bytes = try stream.readSome() else { return }
                     request += String(decoding: bytes, as: UTF8.self)
@@ -59,7 +59,7 @@ extension TracingTests {
         try body(listener.port)
     }
 
-    /// Options in which everything is a secret that can be one.
+    /// Options in which everything possible is a secret.
     private var options: ConnectOptions {
         var options = ConnectOptions(timeout: .ample)
         options.headers = [
@@ -86,7 +86,10 @@ extension TracingTests {
             + "Set-Cookie: id=\(secret)-12\r\nSec-WebSocket-Accept: wrong\r\n\r\n",
     ]
 
-    @Test("No secret is in the trace or in an error of a refused handshake", arguments: refusals)
+    @Test(
+        "Neither the trace nor the error of a refused handshake contains a secret",
+        arguments: refusals
+    )
     func refusedSecrets(reply: String) throws {
         var evidence = Evidence()
         var isRefused = false
@@ -107,7 +110,7 @@ extension TracingTests {
     }
 
     @Test(
-        "No secret of a proxy is in the trace or in an error",
+        "Neither the trace nor an error contains a proxy's secrets",
         arguments: [
             "HTTP/1.1 407 Nope\r\n\r\n", "HTTP/1.1 200 OK\r\n\r\n", "nonsense",
             "\u{5}\u{2}\u{1}\u{1}",
@@ -137,7 +140,7 @@ extension TracingTests {
         #expect(evidence.leaks == [])
     }
 
-    @Test("No secret is in an error about the caller's arguments")
+    @Test("Errors about the caller's arguments contain no secret")
     func argumentSecrets() throws {
         var evidence = Evidence()
         func expectRefusal(
@@ -163,7 +166,7 @@ extension TracingTests {
             ] {
                 expectRefusal(of: url)
             }
-            // A whole line given as a name among them.
+            // Including a whole line given as a name.
             for name in ["Authorization", "X-Other", "X-A: \(secret)", "Sec-WebSocket-Extensions"] {
                 expectRefusal(of: good) {
                     $0.headers = try HTTPFields([name: "\(secret)-26\r\nX: y"])
@@ -190,7 +193,7 @@ extension TracingTests {
         #expect(evidence.texts.count > 50)
     }
 
-    @Test("No password of a key is in the trace or in an error")
+    @Test("Neither the trace nor an error contains a key's password")
     func keyPassword() throws {
         let certificates = try Certificates.shared.get()
         var evidence = Evidence()
@@ -216,7 +219,7 @@ extension TracingTests {
         #expect(evidence.texts.count > 3)
     }
 
-    @Test("The search finds what it looks for")
+    @Test("The search finds secrets that are there")
     func search() {
         var evidence = Evidence()
         evidence.texts = [

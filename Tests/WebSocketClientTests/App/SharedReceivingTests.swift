@@ -6,10 +6,10 @@ import WebSocketProtocol
 
 @testable import WebSocketClient
 
-/// Other threads use the socket of an app that a dispatcher runs.
+/// Other threads use an app's socket while a dispatcher runs the app.
 @Suite("An app's socket in other threads", .blocking, .serialized)
 struct SharedReceivingTests {
-    @Test("Closing it from another thread ends the app, however the two meet")
+    @Test("Closing it from another thread at any moment ends the app")
     func close() throws {
         let server = try LoopbackServer()
         defer { server.stop() }
@@ -27,14 +27,14 @@ struct SharedReceivingTests {
         }
     }
 
-    @Test("Every message goes either to the other thread or to the app, and none stays behind")
+    @Test("Every message goes either to the other thread or to the app, and none is left")
     func receive() throws {
         let rounds = 20
         let each = 3
         let server = try LoopbackServer { server in
             for _ in 0..<rounds {
                 _ = try server.receive()
-                // In one segment: whoever reads it has read all of them.
+                // In one segment, so that one read gets all of them.
                 try server.write(
                     [WireFrame](repeating: WireFrame(.text, text: "x"), count: each).bytes
                 )
@@ -67,14 +67,14 @@ struct SharedReceivingTests {
             },
             onMessage: { _, _ in inApp.withLock { $0 += 1 } }
         )
-        // The callback holds the other thread, and that one the app.
+        // The callback blocks the other thread, and that thread the app.
         defer { app.onOpen = nil }
         _ = try app.runForever()
         let count = try other.value().join()
         #expect(inApp.withLock { $0 } + count == rounds * each)
     }
 
-    @Test("An abort by another thread that holds the turn is seen at once")
+    @Test("An abort by another thread that holds the turn is noticed at once")
     func abort() throws {
         let server = try LoopbackServer { server in
             _ = try server.receive()
@@ -100,7 +100,7 @@ struct SharedReceivingTests {
                         }
                     }
                 )
-                // The app is busy here until the other thread has the turn and the message.
+                // Keeps the app busy until the other thread has the turn and the message.
                 try socket.send("go")
                 try isInside.value()
             }

@@ -44,7 +44,7 @@ struct AsyncAppTests {
         #expect(try await closed.awaited() == [0x03, 0xE8])
     }
 
-    @Test("A task that is cancelled before or while the app connects ends soon")
+    @Test("Cancelling the task before or while the app connects ends it soon")
     func cancellingEarly() async throws {
         let listener = try Listener(port: 0)
         defer { listener.close() }

@@ -8,7 +8,7 @@ import WebSocketProtocol
 
 @Suite("Connections in tasks", .blocking)
 struct AsyncConnectionTests {
-    /// A server that accepts and says nothing.
+    /// A server that accepts and stays silent.
     private func withSilentServer(_ body: (String) async throws -> Void) async throws {
         let listener = try Listener(port: 0)
         defer { listener.close() }
@@ -42,7 +42,7 @@ struct AsyncConnectionTests {
         }
     }
 
-    @Test("Connecting reports what the blocking call reports")
+    @Test("Connecting throws the same errors as the blocking call")
     func connectErrors() async throws {
         let error = await asyncFailure { try await WebSocket.connect(to: "http://localhost/") }
         guard case WebSocketError.invalidURL? = error else {
@@ -62,7 +62,7 @@ struct AsyncConnectionTests {
         }
     }
 
-    @Test("A scope closes its connection cleanly when it is left")
+    @Test("withConnection closes its connection cleanly when it is left")
     func scope() async throws {
         let closes = Locked<[[UInt8]]>([])
         let server = try LoopbackServer { connection in
@@ -88,7 +88,7 @@ struct AsyncConnectionTests {
         try await Task.sleep(for: .milliseconds(50))
         task.cancel()
         await #expect(throws: CancellationError.self) { try await task.value }
-        // 1000, and twice 1001, unless the last was cancelled while it connected.
+        // 1000, and 1001 twice, unless the last was cancelled while connecting.
         let codes = closes.withLock { $0.map { Array($0.prefix(2)) } }
         #expect(Array(codes.prefix(2)) == [[0x03, 0xE8], [0x03, 0xE9]])
     }
@@ -207,7 +207,7 @@ struct AsyncConnectionTests {
     }
 
     private final class Counting: WebSocket, @unchecked Sendable {
-        // Safe to send: what it adds has a lock.
+        // Safe to send: its own state has a lock.
         let frames = Locked(0)
         override func receiveFrame() throws -> Frame {
             let frame = try super.receiveFrame()
@@ -221,7 +221,7 @@ struct AsyncConnectionTests {
     }
 
     @Test(
-        "A subclass's overrides are honoured, and a cancelled receive loses nothing there either"
+        "A subclass's overrides are called, and a cancelled receive loses nothing there either"
     )
     func subclass() async throws {
         try await withAsyncSocket(as: Counting.self, server: Script.echo) { socket in

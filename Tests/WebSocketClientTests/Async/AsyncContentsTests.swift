@@ -5,11 +5,11 @@ import WebSocketProtocol
 
 @testable import WebSocketClient
 
-@Suite("Sending what an asynchronous sequence yields", .blocking)
+@Suite("Sending the chunks of an asynchronous sequence", .blocking)
 struct AsyncContentsTests {
     private struct Broken: Error {}
 
-    /// What a server saw of one connection: the data frames up to the close frame, and its code.
+    /// A server's record of one connection: the data frames up to the close frame, and its code.
     private struct Seen: Sendable {
         var frames: [Frame] = []
         var closeCode: CloseCode?
@@ -76,14 +76,16 @@ struct AsyncContentsTests {
         )
     }
 
-    @Test("With a total, the chunk that completes it is the last fragment, and no more is taken")
+    @Test(
+        "With a total, the chunk that completes it is the last fragment, and no more are requested"
+    )
     func total() async throws {
         let seen = Promise<Seen>()
         try await withAsyncSocket(server: Self.records(seen)) { socket in
             let (chunks, continuation) = AsyncStream<ArraySlice<UInt8>>.makeStream()
             continuation.yield([1, 2])
             continuation.yield([3])
-            // It isn't finished: waiting for its end would hang.
+            // The sequence isn't finished: waiting for its end would hang.
             #expect(try await socket.send(contentsOf: chunks, total: 3) == 3)
             try await socket.send(contentsOf: Self.stream([]), total: 0)
             try await socket.close()
@@ -93,7 +95,7 @@ struct AsyncContentsTests {
         #expect(frames.map(\.payload) == [[1, 2], [3], []])
     }
 
-    @Test("A large chunk is cut, so that control frames pass in between")
+    @Test("A large chunk is split, so that control frames can go out in between")
     func largeChunk() async throws {
         let seen = Promise<Seen>()
         let bytes = (0..<600_000).map { UInt8(truncatingIfNeeded: $0 &* 7) }
@@ -175,7 +177,7 @@ struct AsyncContentsTests {
         }
     }
 
-    @Test("A sequence that throws before its first chunk leaves the connection as it was")
+    @Test("A sequence that throws before its first chunk leaves the connection open")
     func failsFirst() async throws {
         try await withAsyncSocket(server: Script.echo) { socket in
             await #expect(throws: Broken.self) {
@@ -231,7 +233,7 @@ struct AsyncContentsTests {
             let (chunks, continuation) = AsyncStream<[UInt8]>.makeStream()
             continuation.yield([1])
             let task = Task {
-                // When its task is cancelled, this sequence ends as if it were at its end.
+                // When its task is cancelled, this sequence ends as if it were complete.
                 try await socket.send(contentsOf: chunks) { _, _ in first.fulfil() }
             }
             try await first.awaited()
@@ -260,7 +262,7 @@ struct AsyncContentsTests {
         }
     }
 
-    @Test("Time that runs out inside the message ends the connection")
+    @Test("A time-out inside the message ends the connection")
     func timedOut() async throws {
         let stop = Promise<Void>()
         try await withAsyncSocket(server: { _ in try stop.value() }) { socket in

@@ -7,7 +7,7 @@ import WebSocketProtocol
 
 @Suite("Receiving in tasks", .blocking)
 struct AsyncReceiveTests {
-    @Test("A message that was sent comes back")
+    @Test("An echoed message is received")
     func echo() async throws {
         try await withAsyncSocket(server: Script.echo) { socket in
             try await socket.send("hello")
@@ -24,7 +24,7 @@ struct AsyncReceiveTests {
     }
 
     @Test(
-        "Pings and pongs are handed over on request",
+        "Pings and pongs are delivered on request",
         arguments: [WebSocket.self, Bystander.self]
     )
     func controlFrames(type: WebSocket.Type) async throws {
@@ -66,7 +66,7 @@ struct AsyncReceiveTests {
         }
     }
 
-    @Test("Any other end of the connection is thrown by the loop")
+    @Test("The loop throws any other end of the connection")
     func uncleanEnd() async throws {
         try await withAsyncSocket { connection in
             try connection.send(text: "one")
@@ -82,7 +82,7 @@ struct AsyncReceiveTests {
         }
     }
 
-    @Test("Leaving the loop leaves the connection as it is")
+    @Test("Leaving the loop doesn't close the connection")
     func leaving() async throws {
         try await withAsyncSocket { connection in
             for number in 0..<3 { try connection.send(text: "\(number)") }
@@ -99,7 +99,7 @@ struct AsyncReceiveTests {
         }
     }
 
-    @Test("Messages are handed over where they lie, and an error of the body ends the loop")
+    @Test("Messages are lent in place, and an error of the body ends the loop")
     func lending() async throws {
         try await withAsyncSocket { connection in
             for number in 0..<1000 { try connection.send(text: "\(number)") }
@@ -129,7 +129,7 @@ struct AsyncReceiveTests {
         try await withAsyncSocket { connection in
             for number in 0..<count {
                 try connection.send(text: "\(number)")
-                // Now and then nothing is there, and a receive has to wait.
+                // From time to time nothing is there, and a receive has to wait.
                 if number % 7 == 0 { try connection.flush() }
             }
             try connection.flush()
@@ -147,7 +147,7 @@ struct AsyncReceiveTests {
                     next += 1
                 } catch is CancellationError {
                     cancelled += 1
-                    // Let one through now and then, however the scheduler feels.
+                    // Let one through from time to time, whatever the scheduler does.
                     if cancelled.isMultiple(of: 5) {
                         #expect(try await socket.receive() == .text("\(next)"))
                         next += 1
@@ -158,7 +158,7 @@ struct AsyncReceiveTests {
         }
     }
 
-    @Test("A receive that waits ends at once when its task is cancelled")
+    @Test("A waiting receive ends at once when its task is cancelled")
     func cancelling() async throws {
         try await withAsyncSocket { connection in
             let (_, payload) = try connection.receive()
@@ -176,7 +176,7 @@ struct AsyncReceiveTests {
         }
     }
 
-    @Test("A task that has been cancelled receives nothing, although something is there")
+    @Test("A cancelled task receives nothing, although a message is there")
     func cancelledBefore() async throws {
         try await withAsyncSocket(server: Script.echo) { socket in
             try await socket.send("x")
@@ -190,7 +190,7 @@ struct AsyncReceiveTests {
         }
     }
 
-    @Test("A time-out of receiving is that of the blocking call, and nothing is lost")
+    @Test("Receiving times out as the blocking call does, and nothing is lost")
     func timeOut() async throws {
         let go = Promise<Void>()
         var options = ConnectOptions()
@@ -210,7 +210,7 @@ struct AsyncReceiveTests {
         }
     }
 
-    @Test("A hundred tasks that receive leave the pool to others, and share the messages")
+    @Test("A hundred receiving tasks don't block the pool, and share the messages")
     func pool() async throws {
         let go = Promise<Void>()
         try await withAsyncSocket { connection in

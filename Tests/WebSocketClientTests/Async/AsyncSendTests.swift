@@ -46,7 +46,7 @@ struct AsyncSendTests {
         }
     }
 
-    @Test("What was reported unsent never arrives, and what was accepted arrives whole")
+    @Test("A message reported as unsent never arrives, and an accepted one arrives whole")
     func cancelledSends() async throws {
         let arrived = Locked<[Int]>([])
         let isWhole = Locked(true)
@@ -57,7 +57,7 @@ struct AsyncSendTests {
                 let expected = Self.message(number, size: payload.count)
                 if payload != expected { isWhole.withLock { $0 = false } }
                 arrived.withLock { $0.append(number) }
-                // Slowly, so that senders have to wait.
+                // Reads slowly, so that senders have to wait.
                 if number % 50 == 0 { pause(.milliseconds(1)) }
             }
             done.fulfil()
@@ -118,7 +118,7 @@ struct AsyncSendTests {
         }
     }
 
-    @Test("A send that has to wait behind another is cancelled unsent")
+    @Test("A send that waits behind another is cancelled unsent")
     func unsent() async throws {
         let start = Promise<Void>()
         let sizes = Locked<[Int]>([])
@@ -148,7 +148,7 @@ struct AsyncSendTests {
     }
 
     @Test(
-        "A send to a peer that reads nothing ends with its time-out, and the message goes out later"
+        "A send to a peer that reads nothing times out, and the message goes out later"
     )
     func timeOut() async throws {
         let (start, arrived) = (Promise<Void>(), Promise<Int>())
@@ -187,7 +187,7 @@ struct AsyncSendTests {
         }
     }
 
-    @Test("Batches arrive in order and say how many went out")
+    @Test("Batches arrive in order and return how many messages went out")
     func batches() async throws {
         let count = 20_000
         let server = try LoopbackServer()
@@ -210,7 +210,7 @@ struct AsyncSendTests {
         }
     }
 
-    @Test("A batch that is cancelled says how many messages went out")
+    @Test("A cancelled batch reports how many messages went out")
     func cancelledBatch() async throws {
         let start = Promise<Void>()
         let numbers = Locked<[Int]>([])

@@ -4,7 +4,7 @@ import Testing
 
 @testable import WebSocketClient
 
-/// Runs `body` with a socket that is connected to a server which does what `script` says.
+/// Runs `body` with a socket that is connected to a server with this script.
 func withAsyncSocket<Result>(
     _ options: ConnectOptions = ConnectOptions(),
     as type: WebSocket.Type = WebSocket.self,
@@ -29,7 +29,7 @@ enum Script {
         }
     }
 
-    /// Reads nothing until it is released, and then hands over each message until the end.
+    /// Reads nothing until it is released, and then records each message until the end.
     static func reads(
         after start: Promise<Void>,
         _ body: @escaping @Sendable (_ payload: [UInt8]) throws -> Void
@@ -41,7 +41,7 @@ enum Script {
     }
 }
 
-/// What an async call threw; `nil` if it returned.
+/// The error of an async call; `nil` if it returned.
 func asyncFailure(_ body: () async throws -> some Any) async -> (any Error)? {
     do {
         _ = try await body()

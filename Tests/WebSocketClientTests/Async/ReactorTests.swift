@@ -19,7 +19,7 @@ struct ReactorTests {
             readiness = try Readiness(of: stream, on: reactor, writeRest: writeRest)
         }
 
-        /// Reads a byte, waiting as long as there is none.
+        /// Reads a byte, and waits for it.
         func readByte() async throws -> UInt8 {
             while true {
                 var byte: UInt8 = 0
@@ -37,7 +37,7 @@ struct ReactorTests {
         }
     }
 
-    @Test("A task that waits to read is woken by what arrives")
+    @Test("A task that waits to read is woken by arriving bytes")
     func reading() async throws {
         let watched = try Watched()
         async let byte = watched.readByte()
@@ -66,7 +66,7 @@ struct ReactorTests {
         await slot.wait(for: .read)
         slot.report([.read, .write])
         await slot.wait(for: .write)
-        // Each kind is kept by itself.
+        // Each kind is kept separately.
         await slot.wait(for: .read)
         slot.knock()
         await slot.wait(for: [])
@@ -125,13 +125,13 @@ struct ReactorTests {
         let calls = Locked(0)
         let watched = try Watched { calls.withLock { $0 += 1 } }
         #expect(eventually { calls.withLock { $0 } >= 1 })
-        // There is more, and the system isn't going to say so again.
+        // There is more room, and the system won't report it again.
         watched.readiness.writeLater()
         #expect(eventually { calls.withLock { $0 } >= 2 })
         withExtendedLifetime(watched) {}
     }
 
-    @Test("A wait ends when its time is up, and one without limit doesn't")
+    @Test("A wait with a limit ends when its time is up, and one without doesn't")
     func timeOut() async throws {
         let watched = try Watched()
         let clock = SuspendingClock()
@@ -147,7 +147,7 @@ struct ReactorTests {
         #expect(start.duration(to: clock.now) >= .milliseconds(30))
     }
 
-    @Test("Deadlines that move outwards and inwards are kept")
+    @Test("A deadline can be moved later and earlier")
     func deadlines() async throws {
         let (reactor, slot) = (try Reactor.shared(), WaitSlot())
         for milliseconds in [3600_000, 20, 3600_000, 5, 40, 1] {
@@ -193,7 +193,7 @@ struct ReactorTests {
         try watched.send(7)
         watched.peer.finishWriting()
         #expect(try await byte == 7)
-        // The reader has seen that there is no more, not that it is the end.
+        // The reader has seen that there is no more for now, but not the end.
         await watched.readiness.receiving.wait(for: .read)
         await watched.readiness.receiving.wait(for: .read)
         await #expect(throws: SupportError.self) { try await watched.readByte() }
@@ -202,14 +202,14 @@ struct ReactorTests {
         #expect(transfer == .bytes(8))
     }
 
-    @Test("A stream that is let go of is closed, and its number can be used again")
+    @Test("A released stream is closed, and its descriptor can be reused")
     func removal() async throws {
         for _ in 0..<200 {
             let watched = try Watched()
             try watched.send(1)
             #expect(try await watched.readByte() == 1)
         }
-        // The thread may hold the last one for a moment.
+        // The reactor's thread may hold the last reference for a moment.
         let (stream, peer) = try makeStreamPair()
         weak var readiness: Readiness?
         do {
@@ -220,12 +220,12 @@ struct ReactorTests {
         _ = peer
     }
 
-    @Test("Nothing is done while nothing happens", .alone)
+    @Test("The reactor sleeps while nothing happens", .alone)
     func idle() async throws {
         let watched = (0..<10).compactMap { _ in try? Watched() }
         #expect(watched.count == 10)
         let reactor = try Reactor.shared()
-        // Room for everything is reported once, and then no more.
+        // Readiness is reported once, and then no more.
         var rounds = reactor.rounds
         #expect(
             eventually {
@@ -247,7 +247,7 @@ struct ReactorTests {
         var readiness: Readiness? = try Readiness(of: stream, on: reactor) {}
         let child = fork()
         if child == 0 {
-            // Only what needs no other thread.
+            // Only calls that need no other thread.
             let isOther = !reactor.generation.isCurrent
             readiness = nil
             _exit(isOther ? 0 : 1)
@@ -264,7 +264,7 @@ struct ReactorTests {
 
 @Suite("Tasks in line", .blocking)
 struct TaskLineTests {
-    @Test("One task is inside at a time, in the order in which they came")
+    @Test("One task is inside at a time, in order of arrival")
     func order() async throws {
         let (line, reactor) = (TaskLine(), try Reactor.shared())
         #expect(line.enterIfFree())
@@ -286,7 +286,7 @@ struct TaskLineTests {
         #expect(line.enterIfFree())
     }
 
-    @Test("A task that is cancelled, or whose time is up, leaves the line to the others")
+    @Test("A task that is cancelled or times out leaves the line to the others")
     func leaving() async throws {
         let (line, reactor) = (TaskLine(), try Reactor.shared())
         #expect(line.enterIfFree())

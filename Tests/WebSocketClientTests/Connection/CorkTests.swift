@@ -37,13 +37,13 @@ struct CorkTests {
         WireFrame(.binary, payload).bytes
     }
 
-    @Test("They go out with one call when somebody is about to wait for an answer")
+    @Test("They go out with one system call when somebody is about to wait for an answer")
     func together() throws {
         let stream = ScriptedStream()
         let sender = makeSender(stream)
         for number in UInt8(0)..<100 { try send([number], by: sender) }
         #expect(stream.writes == 0)
-        #expect(!sender.needsWriting, "what is corked doesn't wait for room")
+        #expect(!sender.needsWriting, "corked messages don't wait for room")
         sender.uncork()
         #expect(stream.writes == 1)
         #expect(stream.taken == (UInt8(0)..<100).flatMap { frame($0) })
@@ -51,7 +51,7 @@ struct CorkTests {
         #expect(stream.writes == 1, "there is nothing more to write")
     }
 
-    @Test("A full buffer goes out whole, and the message that found it full is corked")
+    @Test("A full buffer goes out whole, and the next message is corked")
     func full() throws {
         let stream = ScriptedStream()
         let sender = makeSender(stream)
@@ -70,7 +70,10 @@ struct CorkTests {
         #expect(stream.writes == 2)
     }
 
-    @Test("A control frame takes what is corked along, and doesn't wait", arguments: [false, true])
+    @Test(
+        "A control frame takes the corked messages along, and doesn't wait",
+        arguments: [false, true]
+    )
     func control(isAnswer: Bool) throws {
         let stream = ScriptedStream()
         let sender = makeSender(stream)
@@ -87,7 +90,7 @@ struct CorkTests {
         #expect(stream.taken == frame(1) + frame(2) + last)
     }
 
-    @Test("The close frame goes behind what is corked, and nothing is corked after it")
+    @Test("The close frame goes behind the corked messages, and nothing is corked after it")
     func close() throws {
         let stream = ScriptedStream()
         let sender = makeSender(stream)
@@ -102,7 +105,7 @@ struct CorkTests {
         }
     }
 
-    @Test("Batches, large messages and messages from their own memory keep behind what is corked")
+    @Test("Batches, large messages and consumed arrays stay behind the corked messages")
     func others() throws {
         let stream = ScriptedStream()
         let sender = makeSender(stream)
@@ -127,7 +130,7 @@ struct CorkTests {
     }
 
     @Test(
-        "They go out by themselves after the time, with a peer that reads and with one that is slow"
+        "They go out by themselves after the time, with a fast peer and with a slow one"
     )
     func delay() throws {
         let stream = ScriptedStream()
@@ -146,7 +149,7 @@ struct CorkTests {
         }
     }
 
-    @Test("A sender that doesn't pause needs few calls, and every message goes out")
+    @Test("A sender that doesn't pause makes few system calls, and every message goes out")
     func busy() throws {
         let stream = ScriptedStream()
         let sender = makeSender(stream, .upTo(.milliseconds(20)))
@@ -187,7 +190,7 @@ struct CorkTests {
         #expect(next == [count, count, count, count])
     }
 
-    @Test("A failure comes with the next call, and the messages that didn't go are counted")
+    @Test("The next call throws the failure, and the messages that didn't go are counted")
     func lost() throws {
         let stream = ScriptedStream()
         let sender = makeSender(stream)
@@ -207,7 +210,7 @@ struct CorkTests {
         #expect(sender.cork?.lost == 3, "a message that was refused isn't counted")
     }
 
-    @Test("While the stream is full, a message waits as without corking, at most its time")
+    @Test("While the stream is full, a message waits as without corking, up to its time limit")
     func timeout() throws {
         let stream = ScriptedStream()
         let sender = makeSender(stream)
@@ -228,7 +231,7 @@ struct CorkTests {
         #expect(stream.taken == frame(1) + frame(3))
     }
 
-    @Test("Text that isn't UTF-8 is refused, and what was corked before stays")
+    @Test("Text that isn't UTF-8 is refused, and corked messages before it stay")
     func text() throws {
         let stream = ScriptedStream()
         let sender = makeSender(stream)
@@ -245,7 +248,7 @@ struct CorkTests {
         #expect(stream.taken == frame(1) + frame(2))
     }
 
-    @Test("What is corked goes out when the last reference to the connection goes")
+    @Test("Corked messages go out when the last reference to the connection is released")
     func dropped() throws {
         let stream = ScriptedStream()
         var sender: Sender? = makeSender(stream, .upTo(.milliseconds(1)))
@@ -254,7 +257,7 @@ struct CorkTests {
         #expect(stream.taken == frame(1))
     }
 
-    @Test("A receipt of a corked message is that of its place, before and after it goes out")
+    @Test("A corked message's receipt is its position, before and after it goes out")
     func receipts() throws {
         let stream = ScriptedStream()
         let sender = makeSender(stream)
@@ -275,7 +278,7 @@ struct CorkTests {
         #expect(sender.hasWritten(9))
     }
 
-    @Test("No time is the same as no corking, and any length of time is taken")
+    @Test("A time of zero turns corking off, and any length of time is accepted")
     func options() throws {
         #expect(Corking.off.delay == nil)
         #expect(Corking.upTo(.zero).delay == nil)

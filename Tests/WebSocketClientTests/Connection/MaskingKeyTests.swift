@@ -7,7 +7,7 @@ import WebSocketProtocol
 
 @testable import WebSocketClient
 
-/// Masking keys can't be predicted, RFC 6455 §5.3 and §10.3.
+/// Masking keys are unpredictable, RFC 6455 §5.3 and §10.3.
 ///
 /// The bounds lie eight standard deviations from the mean and more: chance alone breaks one about
 /// once in 10^13 runs.
@@ -93,7 +93,7 @@ struct MaskingKeyTests {
     }
 
     @Test(
-        "No frame on the wire has the key of another, whichever way, connection or thread it took"
+        "No two frames on the wire have the same key, whatever call, connection or thread sent them"
     )
     func onTheWire() throws {
         let keys = Locked<[UInt32]>([])
@@ -120,7 +120,7 @@ struct MaskingKeyTests {
         #expect(!found.contains(0))
     }
 
-    /// Sends eight frames in every way, a hundred times.
+    /// Sends eight frames, each by another call, a hundred times.
     private static func send(over socket: WebSocket) throws {
         let prepared = PreparedMessage(binary: [1, 2, 3])
         for _ in 0..<100 {

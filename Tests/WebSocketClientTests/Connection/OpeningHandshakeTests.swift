@@ -5,7 +5,7 @@ import WebSocketProtocol
 @testable import WebSocketClient
 
 @Suite(
-    "The opening handshake with servers that answer in their own way",
+    "The opening handshake with unusual servers",
     .blocking
 )
 struct OpeningHandshakeTests {
@@ -57,7 +57,7 @@ struct OpeningHandshakeTests {
         return (try #require(error), start.duration(to: .now))
     }
 
-    @Test("A refusal without a length on a connection that is kept is reported soon, with its body")
+    @Test("A refusal without a length on a kept connection is reported soon, with its body")
     func refusalWithoutLength() throws {
         let peer = try Peer("HTTP/1.1 403 Forbidden\r\n\r\nno entry\u{1B}[2J today\n")
         let (error, took) = try refusal(of: peer, options())
@@ -96,7 +96,7 @@ struct OpeningHandshakeTests {
     }
 
     @Test(
-        "The body of a redirect isn't waited for; another origin gets only what is harmless or marked"
+        "A redirect's body isn't waited for; another origin gets only harmless or listed fields"
     )
     func redirect() throws {
         let second = try Peer("HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\n\r\n")
@@ -154,7 +154,7 @@ struct OpeningHandshakeTests {
         guard case .handshakeFailed(.malformedResponse) = error else { throw error }
     }
 
-    @Test("Neither print nor dump shows what the options authorise with")
+    @Test("Neither print nor dump shows credentials in the options")
     func options() {
         let options = options {
             $0.headers = ["X-Auth": "s3cret"]

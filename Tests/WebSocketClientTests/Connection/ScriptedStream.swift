@@ -4,8 +4,8 @@ import WebSocketProtocol
 
 @testable import WebSocketClient
 
-/// A stream in memory that takes as much as there is room for, and fails on request. Its waits
-/// are real ones, so that threads can meet in it.
+/// A stream in memory that takes as much as there is room for, and fails on request. Its waits are
+/// real, so that threads can meet in it.
 final class ScriptedStream: ByteStream {
     struct State {
         var room = Int.max
@@ -84,7 +84,7 @@ extension Sender {
     }
 }
 
-/// What a call of the sending half threw.
+/// The error of a call of the sending half.
 func sendFailure(_ body: () throws(SendFailure) -> Void) -> SendFailure? {
     do throws(SendFailure) {
         try body()

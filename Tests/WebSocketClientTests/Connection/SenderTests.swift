@@ -7,12 +7,12 @@ import WebSocketProtocol
 
 @Suite("The sending half", .blocking)
 struct SenderTests {
-    @Test("A thread that writes for others stops when they don't end")
+    @Test("A thread that writes for others stops even if they never do")
     func relief() throws {
         let stream = ScriptedStream()
         let sender = Sender(stream)
         let refused = Atomic(0)
-        // For each write there is another message, of somebody who won't wait for a turn.
+        // For each write there is another message, of a thread that won't wait for a turn.
         stream.beforeWrite.withLock {
             $0 = {
                 let other = Background {
@@ -28,7 +28,7 @@ struct SenderTests {
         #expect(!sender.hasUnsentBytes, "accepted frames have gone out")
     }
 
-    @Test("A time limit holds though the peer reads as fast as it can")
+    @Test("A time limit applies even if the peer reads as fast as it can")
     func strictLimit() throws {
         let stream = ScriptedStream()
         let sender = Sender(stream)
@@ -45,7 +45,7 @@ struct SenderTests {
         #expect(stream.taken.count == FrameHeader.frameLength(payload: size, isMasked: true) + 7)
     }
 
-    @Test("A message whose memory is handed over keeps its limit and its rest, too")
+    @Test("A consumed array has a time limit too, and its rest is kept")
     func strictLimitInPlace() throws {
         let stream = ScriptedStream()
         let sender = Sender(stream)
@@ -110,7 +110,7 @@ struct SenderTests {
         #expect(!sender.hasUnsentBytes)
     }
 
-    @Test("A thread that waits for the peer sends the bytes that were left behind")
+    @Test("A thread that waits for the peer sends the bytes that others left")
     func nudges() throws {
         let stream = ScriptedStream()
         let sender = Sender(stream)
@@ -132,7 +132,7 @@ struct SenderTests {
         #expect(stream.taken.count == 32)
     }
 
-    @Test("Messages of others are taken in portions, so that control frames get past them")
+    @Test("Other threads' messages are taken in portions, so that control frames can overtake them")
     func portions() throws {
         var queue = SendQueue(masks: false)
         let message = [UInt8](repeating: 1, count: 1_000)
@@ -198,14 +198,14 @@ struct SenderTests {
         #expect(stream.taken.count == 11)
     }
 
-    @Test("The rest of others' frames after a time-out goes out before the batch goes on")
+    @Test("After a time-out, the rest of other threads' frames goes out before the batch goes on")
     func batchGoesOn() throws {
         let stream = ScriptedStream()
         let sender = Sender(stream, role: .server)
         try [UInt8]([7, 8]).withUnsafeBytes { bytes in
             let frame = OutgoingFrame(opcode: .binary, payload: bytes)
             var writer = try sender.writer(timeout: .milliseconds(20))
-            // The ping goes out in part.
+            // Only part of the ping goes out.
             stream.setRoom(1)
             try sender.sendWithoutWaiting(OutgoingFrame(opcode: .ping, payload: bytes))
             try writer.append(frame)
@@ -225,7 +225,7 @@ struct SenderTests {
         let sender = Sender(stream)
         try [UInt8](repeating: 1, count: 125).withUnsafeBytes { bytes in
             let pong = OutgoingFrame(opcode: .pong, payload: bytes)
-            // Answers to pings, of which some are dropped in the end.
+            // Answers to pings, some of which are dropped in the end.
             for _ in 0..<1000 { try sender.sendWithoutWaiting(pong) }
             do throws(SendFailure) {
                 try sender.send(pong, timeout: .milliseconds(10))

@@ -8,7 +8,7 @@ import WebSocketProtocol
 
 @Suite("Many threads on one connection", .blocking)
 struct ThreadsTests {
-    /// Receives until a text comes, and returns what was wrong with the messages before it.
+    /// Receives until a text comes, and returns the faults of the messages before it.
     private static func check(_ server: ServerConnection, threads: Int, each: Int) throws
         -> [String]
     {
@@ -31,7 +31,7 @@ struct ThreadsTests {
     }
 
     @Test(
-        "Frames arrive whole, none is lost, and each thread's keep their order",
+        "Frames arrive whole, none is lost, and each thread's frames keep their order",
         arguments: [false, true]
     )
     func senders(inSubclass: Bool) throws {
@@ -48,7 +48,7 @@ struct ThreadsTests {
         let senders = (0..<threads).map { sender in
             Background {
                 for number in 0..<each {
-                    // Queued ones, one that waits for its turn, and one in several pieces.
+                    // Queued messages, one that waits for its turn, and one in several pieces.
                     let size = [20, 126, 60_000, 16, 70_000, 300, 1_000, 400_000][
                         (number + sender) % 8
                     ]
@@ -90,7 +90,7 @@ struct ThreadsTests {
     enum Receiving: CaseIterable { case receive, receiveData, subclass, fragments }
 
     @Test(
-        "Each message goes to one of the threads that receive, whole",
+        "Each message goes whole to one of the receiving threads",
         arguments: Receiving.allCases
     )
     func receivers(way: Receiving) throws {
@@ -140,7 +140,7 @@ struct ThreadsTests {
         #expect(numbers.flatMap(\.self).sorted() == Array(0..<count))
     }
 
-    @Test("A control frame overtakes messages that wait, behind the one under way")
+    @Test("A control frame overtakes waiting messages, but not the one under way")
     func overtaking() throws {
         let isUnderWay = Promise<Void>()
         let go = Promise<Void>()
@@ -183,7 +183,7 @@ struct ThreadsTests {
         } client: { socket in
             let receiver = Background { failure { try socket.receive() } }
             try socket.withBatch { batch in
-                // Until the pong has come, which may take the receiving thread a while.
+                // Until the pong has come, which the receiving thread may take a while to see.
                 let limit = Deadline.ample
                 while !position.isFulfilled, !limit.isPast {
                     try batch.send(binary: [UInt8](repeating: 7, count: 30_000))
@@ -195,7 +195,7 @@ struct ThreadsTests {
         }
     }
 
-    @Test("A large message gets its turn among threads that send small ones without pause")
+    @Test("A large message gets its turn among threads that send small ones without a pause")
     func fairness() throws {
         let isDone = Promise<Void>()
         try withSocket { server in

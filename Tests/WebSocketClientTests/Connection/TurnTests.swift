@@ -28,7 +28,7 @@ struct TurnTests {
         let isHeldByAnother = try Background { turn.isHeldByCurrentThread }.join()
         #expect(!isHeldByAnother)
         #expect(turn.take(until: .never) == .alreadyHeld)
-        // The same while somebody waits.
+        // Again, while another thread waits.
         let waiter = Background { turn.take(until: .after(.seconds(60))) }
         pause(.milliseconds(20))
         #expect(turn.isHeldByCurrentThread)
@@ -71,7 +71,7 @@ struct TurnTests {
         #expect(turn.tryTake())
     }
 
-    @Test("Whoever can't wait is called back once, when the turn is left or cancelled")
+    @Test("A caller that can't wait is called back once, when the turn is left or cancelled")
     func callBack() throws {
         let turn = Turn()
         let calls = Atomic(0)
@@ -105,7 +105,7 @@ struct TurnTests {
         #expect(wasTaken)
     }
 
-    @Test("A thread that waits gets the turn though others take it again and again")
+    @Test("A waiting thread gets the turn although others take it again and again")
     func starvation() throws {
         let turn = Turn()
         let isDone = Promise<Void>()

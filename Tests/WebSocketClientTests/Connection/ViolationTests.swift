@@ -4,7 +4,7 @@ import Testing
 import WebSocketClient
 import WebSocketProtocol
 
-/// What a server does wrong, and what it must hear.
+/// A server's violation, and the close code that answers it.
 struct Misdeed: Sendable, CustomTestStringConvertible {
     var name: String
     var frames: [WireFrame]
@@ -124,7 +124,7 @@ struct ViolationTests {
         }
     }
 
-    /// What the client threw, and the close frame that the server got.
+    /// The client's error, and the close frame that the server got.
     private func commit(
         _ frames: [WireFrame],
         _ way: Way
@@ -151,7 +151,7 @@ struct ViolationTests {
     }
 
     @Test(
-        "gets a close frame that says which, and the caller an error",
+        "gets a close frame with the reason, and the caller an error",
         arguments: misdeeds,
         Way.allCases
     )
@@ -167,12 +167,12 @@ struct ViolationTests {
     }
 
     @Test(
-        "gets a close frame even if the rule was about closing",
+        "gets a close frame even if the rule is about closing",
         arguments: malformedCloses,
         Way.allCases
     )
     func close(misdeed: Misdeed, way: Way) throws {
-        // Frame by frame, closing is the caller's business.
+        // Frame by frame, closing is up to the caller.
         guard way != .receiveFrame else { return }
         let (error, answer) = try commit(misdeed.frames, way)
         #expect(answer == ClosePayload(code: misdeed.code).encoded)
@@ -184,15 +184,15 @@ struct ViolationTests {
     }
 
     @Test(
-        "and sends text that isn't UTF-8 hears 1007 at the first byte that can't be right",
+        "by sending text that isn't UTF-8 gets 1007 at the first byte that can't be right",
         arguments: Way.allCases
     )
     func text(way: Way) throws {
-        // Frame by frame, text isn't looked at.
+        // Frame by frame, text isn't checked.
         guard way != .receiveFrame else { return }
         for isWhole in way == .subclass ? [true] : [true, false] {
             let text: [UInt8] = Array(repeating: 0x61, count: 500) + [0xC3, 0x28]
-            // What never comes isn't waited for.
+            // Bytes that never come aren't waited for.
             let frame = WireFrame(.text, text).with { if !isWhole { $0.announcedLength = 100_000 } }
             let (error, answer) = try commit([frame], way)
             #expect(answer == ClosePayload(code: .invalidPayload).encoded)

@@ -4,8 +4,7 @@ import WebSocketProtocol
 
 @testable import WebSocketClient
 
-/// The value that a task works out while a thread of a test waits: for calls that are awaited in a suite that
-/// blocks.
+/// The result of a task while a thread of a test waits: for async calls in a suite that blocks.
 func awaiting<Value: Sendable>(_ body: @escaping @Sendable () async throws -> Value) throws -> Value
 {
     let outcome = Locked<Result<Value, any Error>?>(nil)
@@ -21,9 +20,9 @@ func awaiting<Value: Sendable>(_ body: @escaping @Sendable () async throws -> Va
     return try result.get()
 }
 
-// The ways that the async calls offer.
+// The variants of the async calls.
 extension Exchange {
-    /// Each awaited way to send and to receive once, the others being the plain ones.
+    /// Each async way to send and to receive once, combined with the plain way.
     static func allAwaited(_ sizes: [Int], isCompressed: Bool) -> [Exchange] {
         let sendings: [Sending] = [
             .text, .binary, .message, .prepared, .messages, .batch, .batchBody, .consuming, .ping,

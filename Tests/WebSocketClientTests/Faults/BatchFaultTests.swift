@@ -22,7 +22,7 @@ struct BatchFaultTests {
         let error = failure {
             try socket.withBatch { batch in
                 try batch.send("first")
-                // The pong that this leaves has to go out before the batch.
+                // The rest of the pong has to go out before the batch.
                 #expect(try socket.receive() == .text("echo"))
                 try batch.send("second")
             }
@@ -44,7 +44,7 @@ struct BatchFaultTests {
     }
 
     @Test(
-        "Time that runs out in a first fragment ends the connection: nothing else could follow it"
+        "A time-out in a first fragment ends the connection, as nothing else could follow it"
     )
     func timeoutInFirstFragment() throws {
         let peer = EchoPeer()
@@ -52,21 +52,21 @@ struct BatchFaultTests {
         stream.begin(.at(1, .outbound, .stallOnce))
         let fragment = [UInt8](repeating: 1, count: 300_000)
         let error = failure { try socket.send(fragments: [fragment, fragment]) }
-        // Not accepted: it has to be sent again, over another connection.
+        // Not accepted, so it has to be sent again, over another connection.
         #expect(error?.isAccepted == false, "\(String(describing: error))")
         #expect(failure { try socket.send("next") }?.isAborted == true)
         #expect(peer.fault == nil)
     }
 
     @Test(
-        "A batch counts the messages that have gone out before the connection was reset",
+        "A batch counts the messages that went out before the connection was reset",
         arguments: [10, 1_000, 20_000],
         [0, 1, 3, 500]
     )
     func countAfterReset(count: Int, passing: Int) throws {
         let peer = EchoPeer()
         let (socket, stream) = try connect(peer)
-        // Frames of 106 bytes, and half of another one.
+        // Several frames of 106 bytes, and half of another one.
         stream.begin(.at(passing * 106 + 53, .outbound, .reset))
         let message = [UInt8](repeating: 1, count: 100)
         let error = failure {
@@ -83,7 +83,7 @@ struct BatchFaultTests {
         #expect(peer.received.count == passing)
     }
 
-    @Test("Large messages are counted as well, whole ones only", arguments: [0, 1, 2, 3])
+    @Test("Large messages are counted only if they went out whole", arguments: [0, 1, 2, 3])
     func largeAfterReset(passing: Int) throws {
         let peer = EchoPeer()
         let (socket, stream) = try connect(peer)

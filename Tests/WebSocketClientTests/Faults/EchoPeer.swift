@@ -3,8 +3,8 @@ import WebSocketProtocol
 
 @testable import WebSocketClient
 
-/// A WebSocket server in memory that returns each message, in two fragments with a ping between, and
-/// writes down all that it got.
+/// A WebSocket server in memory that returns each message, in two fragments with a ping between them,
+/// and records everything it gets.
 final class EchoPeer: MemoryPeer {
     /// A message or control frame.
     struct Entry: Hashable {
@@ -12,13 +12,13 @@ final class EchoPeer: MemoryPeer {
         var bytes: [UInt8]
     }
 
-    /// What the client sent, without the answers to this peer's own pings.
+    /// The client's messages and control frames, without its answers to this peer's pings.
     private(set) var received: [Entry] = []
-    /// What was sent as a message: the payloads of its frames, and what they stand for.
+    /// The message being sent: the payloads of its frames, and the uncompressed contents.
     private(set) var echoed: [(payload: [UInt8], message: Entry)] = []
     /// How many of this peer's pings were answered.
     private(set) var answeredPings = 0
-    /// The rule that the client broke, or what was wrong with its handshake.
+    /// The rule that the client broke, or the fault of its handshake.
     private(set) var fault: String?
     private(set) var hasEnded = false
     /// Whether the handshake has been answered.

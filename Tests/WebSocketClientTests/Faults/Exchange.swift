@@ -27,7 +27,7 @@ struct Exchange: Sendable, CustomStringConvertible {
             + (isAwaited ? " awaited" : "")
     }
 
-    /// Each way to send and each way to receive once, the others being the plain ones.
+    /// Each way to send and each way to receive once, combined with the plain way.
     static func all(_ sizes: [Int], isCompressed: Bool) -> [Exchange] {
         Sending.allCases.map {
             Exchange(sending: $0, isCompressed: isCompressed, sizes: sizes)
@@ -46,7 +46,7 @@ struct Exchange: Sendable, CustomStringConvertible {
         return options
     }
 
-    /// With the memory of a small connection: thousands are made.
+    /// With a small connection's memory, as thousands are made.
     static let compression = {
         var options = DeflateOptions()
         options.memoryLevel = 1
@@ -63,13 +63,13 @@ struct Exchange: Sendable, CustomStringConvertible {
         }
     }
 
-    /// ASCII, so that it may go as text, and other bytes in each message.
+    /// ASCII, so that it can be sent as text, and different bytes in each message.
     func payload(_ index: Int) -> [UInt8] {
         let start = index * 31 % Self.period
         return Array(Self.pattern[start..<start + sizes[index]])
     }
 
-    /// A prime period, so that blocks that changed places show.
+    /// A prime period, so that swapped blocks show.
     private static let period = 89
     private static let pattern = {
         var pattern = (0..<period).map { UInt8(33 + $0) }
@@ -79,10 +79,10 @@ struct Exchange: Sendable, CustomStringConvertible {
 
     // MARK: Sending
 
-    /// Whether an error inside a message leaves nothing but to end the connection.
+    /// Whether an error inside a message ends the connection.
     var abortsInside: Bool { sending == .fragments || sending == .file }
 
-    /// The bytes of one call that arrive at the peer.
+    /// The messages of one call, as they should arrive at the peer.
     func entries(_ index: Int) -> [EchoPeer.Entry] {
         let payload = payload(index)
         switch sending {

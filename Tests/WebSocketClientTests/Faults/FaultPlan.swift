@@ -1,12 +1,12 @@
-/// What goes wrong on a stream: at most one fault at one byte, and how every call behaves.
+/// The plan for a stream: at most one fault at one byte, and how calls behave.
 struct FaultPlan: Sendable, Hashable, CustomStringConvertible {
     /// The fault after a given number of bytes.
     enum Fault: CaseIterable {
-        /// The call ends there; the rest is available at once.
+        /// The call ends there; the next call gets the rest.
         case cut
         /// Nothing moves until one wait has timed out.
         case stallOnce
-        /// Nothing moves any more.
+        /// Nothing moves from then on.
         case stall
         /// The connection is reset: received bytes can still be read, then every call fails.
         case reset
@@ -19,7 +19,7 @@ struct FaultPlan: Sendable, Hashable, CustomStringConvertible {
 
     enum Direction: CaseIterable { case inbound, outbound }
 
-    /// How calls behave that could do their work.
+    /// How calls behave that could succeed.
     enum Interference: CaseIterable {
         case calm
         /// Every second call would block, although there is something.
@@ -32,13 +32,13 @@ struct FaultPlan: Sendable, Hashable, CustomStringConvertible {
 
     var fault: Fault?
     var direction = Direction.inbound
-    /// Bytes in that direction before the fault, counted from when the plan began.
+    /// How many bytes pass in that direction before the fault, counted from the plan's beginning.
     var offset = 0
     /// The most bytes that a call moves.
     var pieceBytes = Int.max
     var interference = Interference.calm
-    /// A byte in that direction that the stream loses in silence, which no stream does: what finds that
-    /// nothing is lost has to find this.
+    /// A byte in that direction that the stream silently loses, which no real stream does: the checks
+    /// that nothing is lost have to find it.
     var lostByte: Int?
 
     static let none = FaultPlan()

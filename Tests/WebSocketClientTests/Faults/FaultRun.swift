@@ -3,16 +3,16 @@ import WebSocketProtocol
 
 @testable import WebSocketClient
 
-/// One connection under a fault: each message is sent and its echo received, again after time-outs,
-/// and then the connection is closed. The outcome is compared with what is promised.
+/// One connection under a fault: each message is sent and its echo received, with retries after
+/// time-outs, and then the connection is closed. The outcome is compared with the promises.
 final class FaultRun {
     private let exchange: Exchange
     private let fault: FaultPlan.Fault?
     /// The fault in words.
     private let circumstances: String
     private let peer: EchoPeer
-    /// Whether the system takes what may not arrive: then only the closing handshake shows it, if
-    /// nothing is received.
+    /// Whether the system takes bytes that may not arrive: then only the closing handshake shows a
+    /// loss, if nothing is received.
     private let isBuffered: Bool
     private weak var stream: FaultyStream?
 
@@ -25,7 +25,7 @@ final class FaultRun {
     private var waits = 0
     private(set) var progress = (read: 0, written: 0)
 
-    /// How often a call that has timed out is made in all.
+    /// How often a call is made in all if it times out.
     private static let attempts = 3
 
     /// Over a stream in memory.
@@ -55,7 +55,7 @@ final class FaultRun {
         progress = stream.progress
     }
 
-    /// Over a socket that is connected to `peer`, which rests as soon as `end` has returned.
+    /// Over a socket that is connected to `peer`, which nobody else touches once `end` has returned.
     init(
         _ exchange: Exchange,
         over socket: WebSocket,
@@ -119,25 +119,25 @@ final class FaultRun {
 
     // MARK: The promises
 
-    /// What was promised and is not so.
+    /// The broken promises.
     var broken: [String] {
         var broken: [String] = []
         func promise(_ isKept: Bool, _ words: String) {
             if !isKept { broken.append(words) }
         }
-        promise(peer.fault == nil, "the peer gets what the protocol allows")
+        promise(peer.fault == nil, "the client keeps to the protocol")
         promise(endlessWaits == 0, "no call waits without end")
         promise(waits < 100_000, "no call spins")
-        promise(stream == nil, "the stream is let go of")
+        promise(stream == nil, "the stream is released")
         let data = peer.received.filter { $0.opcode != .close }
-        promise(accepted.starts(with: data), "what arrives was accepted, in order and once")
-        promise(expected.starts(with: accepted), "what is accepted was sent, in order and once")
-        promise(echoes.starts(with: received), "what is received was sent, in order and once")
+        promise(accepted.starts(with: data), "arriving messages were accepted, in order and once")
+        promise(expected.starts(with: accepted), "accepted messages were sent, in order and once")
+        promise(echoes.starts(with: received), "received messages were sent, in order and once")
         promise(areFailuresOfTheFault, "the error says what happened")
         if failures.isEmpty, !isBuffered || closed != nil {
             promise(
                 received.count == echoes.count && data == expected,
-                "nothing is lost in silence"
+                "no loss goes unnoticed"
             )
         }
         switch fault {
@@ -146,10 +146,10 @@ final class FaultRun {
             promise(closed?.code == .normalClosure, "the connection is closed cleanly")
             promise(answersPings, "each ping is answered")
         case .stallOnce where !hasAborted:
-            promise(failures.count <= 1, "one time-out is all that happens")
-            promise(data == expected, "the unsent rest goes out first, and all arrives")
+            promise(failures.count <= 1, "there is at most one time-out")
+            promise(data == expected, "the unsent rest goes out first, and everything arrives")
             promise(received.count == echoes.count, "the next call goes on where one stopped")
-            // A time-out while closing ends the connection, and with it what was still to be answered.
+            // A time-out while closing ends the connection, even if pings are still unanswered.
             promise(answersPings || closed == nil, "each ping is answered")
         default: break
         }
@@ -167,7 +167,7 @@ final class FaultRun {
         peer.echoed.map { exchange.receiving == .receiveFrame ? $0.payload : $0.message.bytes }
     }
 
-    /// A caller that takes single frames answers pings itself, and this one doesn't.
+    /// A caller that receives single frames has to answer pings itself, and this one doesn't.
     private var answersPings: Bool {
         exchange.receiving == .receiveFrame || peer.answeredPings == peer.echoed.count
     }
@@ -180,7 +180,7 @@ final class FaultRun {
             case (.stall, .timedOut(.sending)), (.stallOnce, .timedOut(.sending)): continue
             case (.stall, .timedOut(.receiving)), (.stallOnce, .timedOut(.receiving)): continue
             case (.stall, .aborted), (.stallOnce, .aborted):
-                // After an error inside a message nothing else could follow its fragments.
+                // After an error inside a message, nothing else can follow its fragments.
                 guard exchange.abortsInside, number > 0 else { return false }
             case (.abort, .aborted): continue
             case (.reset, .connectionClosed(let closure)), (.end, .connectionClosed(let closure)):

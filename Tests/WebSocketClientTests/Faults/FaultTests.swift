@@ -13,12 +13,12 @@ struct FaultTests {
         for plan in plans {
             let broken = try FaultRun(exchange, plan, isSecure: isSecure).broken
             #expect(broken == [])
-            // One is enough to look into, and thousands could follow.
+            // One is enough to investigate, and thousands might follow.
             if !broken.isEmpty { return }
         }
     }
 
-    /// Every fault at each of these bytes.
+    /// Every kind of fault at each of these bytes.
     private func faults(
         _ exchange: Exchange,
         isSecure: Bool = false,
@@ -33,7 +33,7 @@ struct FaultTests {
     }
 
     @Test(
-        "Whichever byte a stream loses, the run finds it",
+        "A byte that a stream loses is noticed, whichever it is",
         arguments: FaultPlan.Direction.allCases
     )
     func lostByte(direction: FaultPlan.Direction) throws {
@@ -59,7 +59,10 @@ struct FaultTests {
         Exchange.all([3, 120], isCompressed: $0)
     }
 
-    @Test("Nothing is lost, doubled or changed, whatever a call moves", arguments: exchanges)
+    @Test(
+        "Nothing is lost, doubled or changed, however many bytes a call moves",
+        arguments: exchanges
+    )
     func pieces(exchange: Exchange) throws {
         for interference in FaultPlan.Interference.allCases {
             try check(
@@ -69,21 +72,21 @@ struct FaultTests {
         }
     }
 
-    @Test("A fault at each byte", arguments: [false, true])
+    @Test("The promises hold with a fault at each byte", arguments: [false, true])
     func everyByte(isCompressed: Bool) throws {
         let exchange = Exchange(isCompressed: isCompressed, sizes: [3, 130])
         try check(exchange, try faults(exchange) { 0...$0 })
     }
 
-    @Test("A fault at bytes all over each exchange", arguments: exchanges)
+    @Test("The promises hold with faults spread over each exchange", arguments: exchanges)
     func manyBytes(exchange: Exchange) throws {
-        // Other bytes for each exchange: together they meet all.
+        // Different bytes for each exchange, which together cover all.
         let first = exchange.description.utf8.reduce(0) { $0 + Int($1) } % 37
         try check(exchange, try faults(exchange) { stride(from: first, through: $0, by: 37) })
     }
 
     @Test(
-        "A fault where bytes move one by one, and each call has to be repeated",
+        "The promises hold with a fault while bytes move one by one and each call has to be repeated",
         arguments: FaultPlan.Interference.allCases
     )
     func faultsInStorms(interference: FaultPlan.Interference) throws {
@@ -106,7 +109,7 @@ struct FaultTests {
         }
     }
 
-    /// Larger than what is read at once, and than the block that is sent from.
+    /// Larger than a single read, and than the sending buffer.
     private static let large: [Exchange] = [
         Exchange(sizes: [270_000]), Exchange(sending: .fragments, sizes: [500_000]),
         Exchange(sending: .file, sizes: [270_000]), Exchange(sending: .batch, sizes: [270_000]),
@@ -116,12 +119,12 @@ struct FaultTests {
         Exchange(sending: .text, isCompressed: true, sizes: [270_000]),
     ]
 
-    @Test("A fault inside large messages", arguments: large)
+    @Test("The promises hold with a fault inside large messages", arguments: large)
     func largeMessages(exchange: Exchange) throws {
         try check(exchange, try faults(exchange) { [1, $0 / 3, $0 - 30] })
     }
 
-    @Test("A fault under TLS", arguments: [false, true])
+    @Test("The promises hold with a fault under TLS", arguments: [false, true])
     func secure(isCompressed: Bool) throws {
         for exchange in Exchange.all([3, 120], isCompressed: isCompressed) {
             try check(

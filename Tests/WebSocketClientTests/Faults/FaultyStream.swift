@@ -2,19 +2,19 @@ import Synchronization
 
 @testable import WebSocketClient
 
-/// The other end of a stream in memory: what it answers to bytes, at once.
+/// The other end of a stream in memory, which answers at once.
 protocol MemoryPeer: AnyObject {
-    /// Takes what was sent and returns what it sends.
+    /// Takes the bytes that were sent and returns the answer.
     func receive(_ bytes: [UInt8]) -> [UInt8]
 
-    /// Whether it has ended the stream behind what it has sent.
+    /// Whether it has ended the stream after its last bytes.
     var hasEnded: Bool { get }
 }
 
 /// A stream in memory that follows a fault plan.
 ///
-/// Time is not waited for: a wait that nothing could end times out at once. So every run of a plan is
-/// the same, and takes no longer than its bytes.
+/// Time isn't spent waiting: a wait that nothing could end times out at once. So every run of a plan is
+/// the same, and is as fast as its bytes.
 final class FaultyStream: ByteStream {
     fileprivate struct State {
         var plan = FaultPlan.none
@@ -26,7 +26,7 @@ final class FaultyStream: ByteStream {
         var isOver = false
         var isReset = false
         var isAborted = false
-        /// Whether the next call or wait is one that has to be repeated.
+        /// Whether the next call or wait has to be repeated.
         var repeatsCall = false
         var repeatsWait = false
         var waits = 0
@@ -36,7 +36,7 @@ final class FaultyStream: ByteStream {
     // Safe: the peer is touched only under the lock.
     nonisolated(unsafe) private let peer: any MemoryPeer
     private let state = Mutex(State())
-    /// What `.abort` does.
+    /// The action of `.abort`.
     private let onAbort = Mutex<(@Sendable () -> Void)?>(nil)
 
     init(_ peer: any MemoryPeer) {
@@ -60,7 +60,7 @@ final class FaultyStream: ByteStream {
 
     /// How many times somebody has waited.
     var waits: Int { state.withLock { $0.waits } }
-    /// How many of these would have lasted forever.
+    /// How many of the waits would have lasted forever.
     var endlessWaits: Int { state.withLock { $0.endlessWaits } }
     /// Whether `abort()` was called.
     var isAborted: Bool { state.withLock { $0.isAborted } }
@@ -68,7 +68,7 @@ final class FaultyStream: ByteStream {
     var descriptor: Int32 { -1 }
     var isSecure: Bool { false }
 
-    /// Another thread would do it; here it happens in time.
+    /// In reality another thread does it; here it happens at the planned byte.
     private func abortIfPlanned() {
         if state.withLock({ $0.meetsAbort() }) { onAbort.withLock { $0 }?() }
     }
@@ -177,7 +177,7 @@ extension FaultyStream.State {
         plan.lostByte = nil
     }
 
-    /// The part that arrives of the next bytes written.
+    /// How much of the next bytes written arrives.
     fileprivate func withoutLostByte(_ bytes: [UInt8]) -> [UInt8] {
         guard plan.direction == .outbound, let lost = plan.lostByte,
             (writtenBytes..<writtenBytes + bytes.count).contains(lost)
@@ -198,7 +198,7 @@ extension FaultyStream.State {
     }
 
     fileprivate mutating func mustRepeat() -> Bool {
-        // Storms end where a stall begins: time would never pass otherwise.
+        // Storms end when a stall begins, as time would never pass otherwise.
         guard plan.interference != .calm, !isStalled else { return false }
         repeatsCall.toggle()
         return repeatsCall
@@ -209,10 +209,10 @@ extension FaultyStream.State {
         return .system(call: call, isReset && call == "send" ? .brokenPipe : .connectionReset)
     }
 
-    /// What a call would not wait for.
+    /// The directions in which a call would not block.
     fileprivate func ready(peerHasEnded: Bool) -> Interest {
         if isReset { return [.read, .write] }
-        // What was asked to be repeated can be.
+        // A call that had to be repeated can be now.
         if repeatsCall, !isStalled { return [.read, .write] }
         let breaks = plan.fault == .reset || plan.fault == .end
         var ready: Interest = []

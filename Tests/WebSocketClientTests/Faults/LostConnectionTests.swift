@@ -3,7 +3,7 @@ import Testing
 
 @testable import WebSocketClient
 
-@Suite("A connection that a send finds lost", .blocking)
+@Suite("A connection that turns out to be lost while sending", .blocking)
 struct LostConnectionTests {
     private func connect(_ socket: WebSocket) throws -> FaultyStream {
         let stream = FaultyStream(EchoPeer())
@@ -11,7 +11,7 @@ struct LostConnectionTests {
         return stream
     }
 
-    @Test("It isn't connected, and what came before can be received")
+    @Test("It isn't connected, and messages that came before can be received")
     func received() throws {
         let socket = WebSocket(options: Exchange().options)
         let stream = try connect(socket)

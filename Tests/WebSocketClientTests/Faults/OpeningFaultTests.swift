@@ -6,7 +6,7 @@ import WebSocketProtocol
 
 @Suite("Connecting under every fault", .blocking)
 struct OpeningFaultTests {
-    /// The way to the server.
+    /// A route to the server.
     struct Way: Sendable, CustomStringConvertible {
         var proxy: Proxy.Kind?
         var isSecure = false
@@ -22,7 +22,7 @@ struct OpeningFaultTests {
         [Way(proxy: proxy), Way(proxy: proxy, isSecure: true)]
     }
 
-    /// What stands between the client and its first frame, in order.
+    /// The stages between the client and its first frame, in order.
     private enum Phase { case proxy, tls, handshake, open }
 
     /// The servers in memory behind one another, and the stream to the first of them.
@@ -45,7 +45,7 @@ struct OpeningFaultTests {
             stream = FaultyStream(first)
         }
 
-        /// What the client was doing when it failed.
+        /// The client's stage when it failed.
         var phase: Phase {
             if let proxy, stream.progress.read < proxy.answerEnd { return .proxy }
             if let tls, !tls.isOpen { return .tls }
@@ -97,7 +97,7 @@ struct OpeningFaultTests {
         }
     }
 
-    @Test("The error says in which phase it happened, and what", arguments: ways)
+    @Test("The error names the stage and the reason", arguments: ways)
     func phases(way: Way) throws {
         let chain = try Chain(way)
         try connect(chain, way).abort()
@@ -114,7 +114,10 @@ struct OpeningFaultTests {
         }
     }
 
-    @Test("Connecting works with bytes one by one, and calls that are repeated", arguments: ways)
+    @Test(
+        "Connecting works when bytes move one by one and calls have to be repeated",
+        arguments: ways
+    )
     func pieces(way: Way) throws {
         for interference in FaultPlan.Interference.allCases {
             try check(way, FaultPlan(pieceBytes: 1, interference: interference))
@@ -136,7 +139,7 @@ struct OpeningFaultTests {
             #expect(error == nil, "\(way), \(plan)")
             return
         }
-        // A fault in the last bytes may pass unseen: session tickets are not waited for.
+        // A fault in the last bytes may go unnoticed, as session tickets aren't waited for.
         guard let error else {
             #expect(way.isEncrypted || plan.direction == .outbound, "\(way), \(plan): no error")
             return

@@ -10,13 +10,13 @@ final class PeerServer: Sendable {
 
     init() throws { listener = try Listener() }
 
-    /// Serves the next connection. The peer may be looked at once the thread has ended.
+    /// Serves the next connection. The peer may be examined once the thread has ended.
     func serve(_ peer: any MemoryPeer) -> Background<Void> {
         // Safe: only the thread touches it until it has ended.
         nonisolated(unsafe) let peer = peer
         return Background { [listener] in
             let stream = try listener.accept(until: .ample)
-            // A connection that breaks is what is being tested.
+            // Broken connections are being tested.
             try? Self.converse(over: stream, with: peer)
             stream.finishWriting()
         }

@@ -3,10 +3,10 @@ import Testing
 
 @testable import WebSocketClient
 
-/// The suite of faults once more, over sockets: what a network does instead of what a plan says.
-@Suite("Every call through a relay that does harm", .blocking)
+/// The fault suite again, over sockets, with faults of a network in place of planned ones.
+@Suite("Every call through a faulty relay", .blocking)
 struct RelayFaultTests {
-    /// What the relay does, and where.
+    /// The relay's fault and its place.
     struct Case: CustomStringConvertible {
         var fault: RelayPlan.Fault
         var offset: Int
@@ -14,7 +14,7 @@ struct RelayFaultTests {
 
         var description: String { "\(fault) \(direction) behind \(offset)" }
 
-        /// What has the same consequences in memory.
+        /// The fault in memory with the same consequences.
         var equivalent: FaultPlan.Fault? {
             switch fault {
             case .none, .pause, .trickle, .drip: nil
@@ -42,7 +42,7 @@ struct RelayFaultTests {
         let socket = exchange.kind.init(options: exchange.options)
         if isSecure {
             socket.options.tls = try Certificates.shared.get().trusting
-            // Every handshake is to have as many bytes.
+            // So that all handshakes have the same length.
             socket.options.tls.resumesSessions = false
         }
         if plan.fault == .silence {
@@ -56,7 +56,7 @@ struct RelayFaultTests {
         return socket
     }
 
-    /// What is broken of the promises.
+    /// The broken promises.
     private func run(
         _ exchange: Exchange,
         _ plan: RelayPlan,
@@ -107,7 +107,7 @@ struct RelayFaultTests {
 
     @Test("Nothing is lost, doubled or changed, and the error is right", arguments: exchanges)
     func everyCall(exchange: Exchange) throws {
-        // In a header, in a payload, and in the closing handshake; another one each time.
+        // In a header, in a payload, and in the closing handshake; a different fault each time.
         var place = exchange.description.utf8.reduce(0) { $0 + Int($1) }
         for (direction, handshake, all) in try lengths(exchange, isSecure: false) {
             for fault in [RelayPlan.Fault.pause, .trickle, .cut, .halfClose, .reset] {
@@ -134,7 +134,7 @@ struct RelayFaultTests {
         ),
     ]
 
-    @Test("A silent network ends calls in time", arguments: few, [false, true])
+    @Test("Calls end in time when the network goes silent", arguments: few, [false, true])
     func silence(exchange: Exchange, isSecure: Bool) throws {
         for (direction, handshake, all) in try lengths(exchange, isSecure: isSecure) {
             // Lengths differ a little from one TLS handshake to the next.
@@ -146,7 +146,7 @@ struct RelayFaultTests {
         }
     }
 
-    @Test("TLS finds what the network did to it", arguments: few)
+    @Test("TLS detects damage by the network", arguments: few)
     func secure(exchange: Exchange) throws {
         for (direction, handshake, all) in try lengths(exchange, isSecure: true) {
             for fault in [RelayPlan.Fault.pause, .trickle, .cut, .halfClose, .reset] {
@@ -158,7 +158,7 @@ struct RelayFaultTests {
         }
     }
 
-    @Test("A time-out holds though bytes keep dripping in", arguments: [false, true])
+    @Test("A time-out applies even while bytes keep dripping in", arguments: [false, true])
     func dripping(isSecure: Bool) throws {
         let plan = RelayPlan(.drip, behind: 3000, .inbound, pause: .milliseconds(10))
         let serving = server.serve(isSecure ? try TLSEchoPeer(EchoPeer()) : EchoPeer())

@@ -13,7 +13,7 @@ final class TLSEchoPeer: MemoryPeer {
         engine = TLSMemoryEngine(try Certificates.shared.get())
     }
 
-    /// Whether the client has made its part of the handshake.
+    /// Whether the client has finished its part of the handshake.
     var isOpen: Bool { engine.isOpen }
 
     var hasEnded: Bool { inner.hasEnded }

@@ -7,7 +7,7 @@ import WebSocketProtocol
 
 @testable import WebSocketClient
 
-/// Keeps what is logged, and may do something about it.
+/// Records log entries, and can run an action for each.
 private struct LogKeeper: LogHandler {
     struct Entry: Sendable {
         var level: Logger.Level
@@ -62,7 +62,7 @@ private func options(
 
 @Suite("Logging", .blocking, .serialized)
 struct LoggerTests {
-    @Test("A connection's events carry its number, its host, and what each frame is")
+    @Test("A connection's events carry its number, its host, and the kind of each frame")
     func metadata() throws {
         let server = try LoopbackServer()
         defer { server.stop() }
@@ -89,7 +89,7 @@ struct LoggerTests {
         #expect(records.entries.contains { $0.metadata["ws.status"] == "101" })
     }
 
-    @Test("Every event is one line, and neither payloads nor what authorises is in it")
+    @Test("Every event is one line, without payloads and credentials")
     func secrets() throws {
         let server = try LoopbackServer()
         defer { server.stop() }
@@ -142,7 +142,7 @@ struct LoggerTests {
         #expect(!records.frames("sent", "close").isEmpty)
     }
 
-    @Test("That connecting failed is logged")
+    @Test("A failure to connect is logged")
     func failure() throws {
         let records = LogKeeper.Records()
         let listener = try Listener()
@@ -154,13 +154,13 @@ struct LoggerTests {
         #expect(records.entries.last?.text.hasPrefix("Connecting failed: ") == true)
     }
 
-    @Test("A handler that sends over its own connection isn't called for what it sends")
+    @Test("A handler that sends over its own connection isn't called for its own messages")
     func sendingHandler() throws {
         let server = try LoopbackServer()
         defer { server.stop() }
         let records = LogKeeper.Records()
         let socket = WebSocket()
-        // The connection keeps its handler: what the handler keeps of it has to be let go of.
+        // The connection keeps its handler, so the handler has to release the connection.
         let target = Locked<WebSocket?>(socket)
         defer { target.withLock { $0 = nil } }
         let calls = Atomic<Int>(0)
@@ -172,7 +172,8 @@ struct LoggerTests {
         }
         try socket.connect(to: server.url(), options: chosen)
         let connection = try #require(socket.connection)
-        // While this thread has the turn, frames of others are queued: there the handler may send.
+        // While this thread holds the turn, other threads' frames are queued; for those the handler may
+        // send.
         #expect(connection.sender.turn.tryTake())
         let sending = Background { try socket.send("first") }
         _ = try sending.join()
@@ -181,14 +182,14 @@ struct LoggerTests {
         #expect(calls.load(ordering: .relaxed) == 1)
         #expect(try socket.receive() == .text("first"))
         #expect(try socket.receive() == .text("again"))
-        // In turn, it is refused what it tries to send; the frame itself goes out.
+        // In turn, the handler's messages are refused; the frame itself goes out.
         try socket.send("second")
         #expect(try socket.receive() == .text("second"))
         #expect(calls.load(ordering: .relaxed) == 2)
         try socket.close()
     }
 
-    @Test("When the last connection that has a logger is gone, nothing listens")
+    @Test("When the last connection with a logger is gone, logging is off")
     func noListener() throws {
         let server = try LoopbackServer()
         defer { server.stop() }
@@ -200,7 +201,7 @@ struct LoggerTests {
             #expect(Tracing.isEnabled)
             try socket.close()
         }
-        // Other tests may be logging just now.
+        // Other tests may be logging.
         while Tracing.isEnabled { pause(.milliseconds(10)) }
     }
 }

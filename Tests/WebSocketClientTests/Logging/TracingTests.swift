@@ -7,7 +7,7 @@ import WebSocketProtocol
 
 @testable import WebSocketClient
 
-/// Keeps what is logged.
+/// Records log entries.
 private struct Notebook: LogHandler {
     let journal: Journal
     var metadata: Logger.Metadata = [:]
@@ -21,7 +21,7 @@ private struct Notebook: LogHandler {
     func log(event: LogEvent) { journal.note("\(event.level) \(event.message)") }
 }
 
-// The trace is the whole process's: other tests may add to it while it is on.
+// The trace belongs to the whole process: other tests may add to it while it is on.
 @Suite("Tracing", .blocking, .serialized)
 struct TracingTests {
     func trace(_ body: () throws -> Void) rethrows -> [String] {
@@ -69,7 +69,7 @@ struct TracingTests {
         )
     }
 
-    @Test("Credentials and cookies are left out, payloads cut")
+    @Test("Credentials and cookies are left out, and payloads shortened")
     func secrets() throws {
         let server = try LoopbackServer()
         defer { server.stop() }
@@ -132,7 +132,7 @@ struct TracingTests {
         #expect(Tracing.destination == nil)
     }
 
-    @Test("Malformed and odd frames can be shown too")
+    @Test("Malformed and unusual frames can be shown too")
     func oddFrames() {
         func line(_ opcode: Opcode, _ bits: UInt8, _ payload: [UInt8]) -> String {
             payload.withUnsafeBytes { Tracing.line(opcode, true, bits, $0) }

@@ -26,7 +26,7 @@ private final class FrameCountingSocket: WebSocket, @unchecked Sendable {
 
 @Suite("createConnection", .blocking)
 struct CreateConnectionTests {
-    /// Connects to a server that answers the handshake, and returns what it was asked.
+    /// Connects to a server that answers the handshake, and returns the request.
     private func request(
         _ connect: (_ url: String) throws -> WebSocket
     ) throws -> (fields: HTTPFields, socket: WebSocket) {
@@ -41,7 +41,7 @@ struct CreateConnectionTests {
         return (try #require(asked.withLock { $0 }), socket)
     }
 
-    @Test("The header is made of the arguments that websocket-client's users know")
+    @Test("websocket-client's arguments set the header fields")
     func header() throws {
         let (fields, socket) = try request { url in
             try createConnection(
@@ -83,7 +83,7 @@ struct CreateConnectionTests {
         #expect(response.statusCode == 400)
     }
 
-    @Test("A field of the header replaces a generated one")
+    @Test("A field in the header argument replaces a generated one")
     func replacedField() throws {
         let (fields, _) = try request { url in
             try createConnection(url, header: ["Origin": "null", "User-Agent": "me"])
@@ -92,7 +92,7 @@ struct CreateConnectionTests {
         #expect(fields["User-Agent"] == "me")
     }
 
-    @Test("A time-out of the call holds for connecting and receiving")
+    @Test("The call's time-out applies to connecting and receiving")
     func timeout() throws {
         let listener = try Listener()
         defer { listener.close() }
@@ -114,7 +114,7 @@ struct CreateConnectionTests {
         try socket.close()
     }
 
-    @Test("The class is the caller's, and every higher call goes through its methods")
+    @Test("The class can be the caller's, and every higher-level call goes through its methods")
     func customClass() throws {
         let server = try LoopbackServer()
         defer { server.stop() }
@@ -130,7 +130,7 @@ struct CreateConnectionTests {
         try socket.close()
     }
 
-    @Test("Fragments come as they arrive, and text unchecked, if that is asked for")
+    @Test("On request, fragments are delivered as they arrive, and text unchecked")
     func receivingOptions() throws {
         let server = try LoopbackServer { connection in
             try connection.send(.text, Array("Hel".utf8), isFinal: false)
@@ -185,7 +185,7 @@ struct CreateConnectionTests {
         socket.abort()
     }
 
-    @Test("Socket options are set on the connection's socket, the defaults too")
+    @Test("Socket options are set on the connection's socket, including the defaults")
     func socketOptions() throws {
         let server = try LoopbackServer()
         defer { server.stop() }
@@ -208,7 +208,7 @@ struct CreateConnectionTests {
         }
     }
 
-    @Test("A proxy that is named is used, unless the host is among those reached directly")
+    @Test("A given proxy is used, unless the host is to be reached directly")
     func proxy() throws {
         let server = try LoopbackServer()
         defer { server.stop() }
@@ -259,7 +259,7 @@ struct CreateConnectionTests {
 
 @Suite("Defaults of the process", .blocking, .serialized)
 struct DefaultsTests {
-    @Test("The default time-out holds for connections that aren't given another")
+    @Test("The default time-out applies to connections without one of their own")
     func timeout() throws {
         let server = try LoopbackServer()
         defer { server.stop() }

@@ -6,7 +6,7 @@ import Testing
 
 @testable import WebSocketClient
 
-/// Notes with which options it would connect, and connects to nothing.
+/// Records the options with which it would connect, and doesn't connect.
 private final class OptionRecorder: WebSocket, @unchecked Sendable {
     private let noted = Mutex<(url: String, options: ConnectOptions)?>(nil)
 
@@ -20,7 +20,7 @@ private final class OptionRecorder: WebSocket, @unchecked Sendable {
         return OptionRecorder.facts(noted.options) + [noted.url]
     }
 
-    /// All that options say, in words: closures can't be compared.
+    /// The options as text, as closures can't be compared.
     static func facts(_ options: ConnectOptions) -> [String] {
         Mirror(reflecting: options).children.map { "\($0.label ?? ""): \($0.value)" } + [
             "\(options.headers)", "\(options.cookie ?? "none")", "\(options.subprotocols)",
@@ -29,13 +29,13 @@ private final class OptionRecorder: WebSocket, @unchecked Sendable {
     }
 }
 
-/// One argument of websocket-client, given to each call that takes it, and what it should change.
+/// One argument of websocket-client, passed to each call that takes it, and its expected effect.
 private struct Argument: Sendable, CustomTestStringConvertible {
     static let url = "ws://server.example/"
 
     let name: String
     var create: @Sendable () throws -> OptionRecorder
-    /// By `WebSocket(…)` or `connect(…)`, whichever takes it in websocket-client.
+    /// With `WebSocket(…)` or `connect(…)`, whichever takes it in websocket-client.
     var connect: @Sendable () throws -> OptionRecorder
     var change: @Sendable (inout ConnectOptions) throws -> Void
 
@@ -43,7 +43,7 @@ private struct Argument: Sendable, CustomTestStringConvertible {
 }
 
 extension Argument {
-    /// With options that have something of everything, so that adding differs from replacing.
+    /// Options in which everything is set, so that adding differs from replacing.
     static func base() -> ConnectOptions {
         var options = ConnectOptions()
         options.headers = [.userAgent: "base", .acceptLanguage: "en"]
@@ -349,7 +349,7 @@ struct PythonArgumentsTests {
         #expect(OptionRecorder.facts(expected) != OptionRecorder.facts(Argument.base()))
     }
 
-    @Test("are all among those compared here, as far as the table of names has them")
+    @Test("are all compared here, if the table of names has them")
     func table() throws {
         let root = URL(filePath: #filePath).deletingLastPathComponent().appending(path: "../../..")
         let article = try String(
@@ -364,7 +364,7 @@ struct PythonArgumentsTests {
             }
         )
         let rows = section.split(separator: "\n").filter {
-            // A row that ends in a sentence is one without a counterpart.
+            // A row that ends in a sentence has no counterpart.
             $0.hasPrefix("| `") && !$0.hasSuffix(". |")
         }
         let names = rows.map { $0.dropFirst(3).prefix { $0 != "`" && $0 != " " } }
@@ -374,14 +374,14 @@ struct PythonArgumentsTests {
     }
 
     @Test(
-        "of connect(…) leave the options that they don't name, and hold for the socket from then on"
+        "of connect(…) don't change other options, and apply to the socket from then on"
     )
     func kept() throws {
         let socket = WebSocket(sockopt: [.noDelay(false)], options: Argument.base())
         #expect(throws: WebSocketError.self) {
             try socket.connect("http://server.example/", origin: "null")
         }
-        // Nothing was begun, so nothing has changed.
+        // The attempt didn't begin, so nothing has changed.
         #expect(OptionRecorder.facts(socket.options).contains("origin: automatic"))
         #expect(throws: WebSocketError.self) {
             try socket.connect("ws://127.0.0.1:1/", origin: "null", httpNoProxy: ["*"])
@@ -390,7 +390,7 @@ struct PythonArgumentsTests {
         #expect(socket.options.socketOptions == [.receiveBufferSize(4096), .noDelay(false)])
     }
 
-    @Test("that can't be used close the socket that came with them")
+    @Test("that are invalid close the socket that came with them")
     func unusable() throws {
         for connect: (Int32) throws -> Void in [
             { try WebSocket().connect("ws://server.example/", httpProxyHost: "proxy", socket: $0) },

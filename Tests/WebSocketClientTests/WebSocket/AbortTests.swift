@@ -91,7 +91,7 @@ struct AbortTests {
         #expect(!socket.isConnected)
     }
 
-    @Test("ends the wait for the words of a refusal, which isn't taken for the whole of it")
+    @Test("ends the wait for a refusal's body, which isn't reported as complete")
     func refusal() throws {
         let listener = try Listener()
         defer { listener.close() }
@@ -102,7 +102,7 @@ struct AbortTests {
             try stream.writeAll(
                 Array("HTTP/1.1 403 Forbidden\r\nContent-Length: 10\r\n\r\nhalf".utf8)
             )
-            // Most likely it has read that and waits for the rest.
+            // Most likely it has read that and is waiting for the rest.
             pause(.milliseconds(100))
             socket.abort()
             try stop.value()
@@ -113,7 +113,7 @@ struct AbortTests {
         try peer.join()
     }
 
-    @Test("leaves the peer with the end of the stream, at once")
+    @Test("ends the stream for the peer at once")
     func peer() throws {
         let end = Promise<Void>()
         try withSocket { server in

@@ -6,7 +6,7 @@ import WebSocketClient
 
 @Suite("A socket's accessors", .blocking)
 struct AccessorTests {
-    @Test("Every accessor is right before, during and after the connection")
+    @Test("Every property is right before, during and after the connection")
     func accessors() throws {
         let socket = WebSocket()
         #expect(!socket.isConnected)
@@ -51,7 +51,9 @@ struct AccessorTests {
         #expect(socket.headers["upgrade"] == "websocket")
     }
 
-    @Test("Every default option is set on the socket, and edits hold from the next connection on")
+    @Test(
+        "Every default option is set on the socket, and changes apply from the next connection on"
+    )
     func defaultSocketOptions() async {
         // The defaults are the process's: one of its own doesn't disturb other tests.
         await #expect(processExitsWith: .success) {
@@ -79,7 +81,7 @@ struct AccessorTests {
         }
     }
 
-    @Test("A jar is filled, asked and emptied by hand")
+    @Test("A jar can be filled, read and emptied by hand")
     func cookieJar() throws {
         let jar = CookieJar()
         let url = try WebSocketURL("ws://shop.example/cart")

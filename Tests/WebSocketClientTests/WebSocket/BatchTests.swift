@@ -21,7 +21,7 @@ struct BatchTests {
         try socket.close()
     }
 
-    @Test("Only the text in a batch that isn't UTF-8 is refused, and the count says what went out")
+    @Test("In a batch, only text that isn't UTF-8 is refused, and the count says how many went out")
     func invalidText() throws {
         let server = try LoopbackServer()
         defer { server.stop() }
@@ -83,7 +83,7 @@ struct BatchTests {
         try socket.close()
     }
 
-    @Test("A closure's own error is rethrown, and the messages it had sent before go out")
+    @Test("A closure's own error is rethrown, and its messages before it go out")
     func ownError() throws {
         struct Mine: Error {}
         let server = try LoopbackServer()

@@ -54,7 +54,7 @@ struct CloseTests {
             #expect(closure.reason == payload.reason)
             #expect(closure.cause == nil)
             #expect(try answer.value() == ClosePayload(code: payload.code).encoded)
-            // Whatever is called next says the same.
+            // Every later call throws the same.
             let later = [
                 failure { try socket.receive() },
                 failure { try socket.send("more") },
@@ -90,13 +90,13 @@ struct CloseTests {
                 let frame = try socket.receiveFrame()
                 #expect(!frame.isFinal)
             }
-            // The server doesn't end the stream, so that takes all the time there is.
+            // The server doesn't end the stream, so this takes all the time allowed.
             let answer = try socket.close(timeout: .seconds(2))
             #expect(answer == peers)
         }
     }
 
-    @Test("A close frame that was received as a frame is known, and answered by closing")
+    @Test("A close frame that was received as a frame is answered by closing")
     func closeAfterCloseFrame() throws {
         let peers = ClosePayload(code: .goingAway, reason: "maintenance")
         let answer = Promise<[UInt8]>()
@@ -140,14 +140,14 @@ struct CloseTests {
         }
     }
 
-    /// Servers that make closing last, if they can.
+    /// Servers that delay closing as long as they can.
     enum Delay: CaseIterable {
         case silent, notReading, answersAndStays, floods, floodsPings, fragments, trickles,
             halfFrame
     }
 
     @Test(
-        "Closing takes no longer than it may, whatever the server does",
+        "Closing never exceeds its time-out, whatever the server does",
         arguments: Delay.allCases
     )
     func bounded(kind: Delay) throws {
@@ -158,7 +158,7 @@ struct CloseTests {
             defer { stop.fulfil() }
             if kind == .notReading { fill(socket) }
             var answer: ClosePayload?
-            // Time for the answer to come, where one does.
+            // Time for an answer, if one comes.
             let limit = Duration.milliseconds(kind == .answersAndStays ? 2000 : 300)
             let duration = try elapsed { answer = try socket.close(timeout: limit) }
             #expect(duration < .ample)
@@ -196,7 +196,7 @@ struct CloseTests {
     }
 
     @Test(
-        "A peer that goes on sending after its close is waited for no longer than closing may take",
+        "A peer that goes on sending after its close can't exceed the time-out of closing",
         arguments: Delay.allCases
     )
     func boundedAnswer(kind: Delay) throws {
@@ -278,7 +278,7 @@ struct CloseTests {
         }
     }
 
-    @Test("After a close frame nothing more is sent, and what still comes is received")
+    @Test("After a close frame nothing more is sent, but messages are still received")
     func sendClose() throws {
         let rest = Promise<Int>()
         try withSocket { server in
@@ -354,7 +354,7 @@ struct CloseTests {
     }
 }
 
-/// Does to a client what it takes to make closing last.
+/// Delays a client's closing.
 func stall(_ server: ServerConnection, kind: CloseTests.Delay, until stop: Promise<Void>) throws {
     switch kind {
     case .silent:

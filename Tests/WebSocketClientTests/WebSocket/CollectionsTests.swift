@@ -16,7 +16,7 @@ struct CollectionsTests {
         }
     }
 
-    @Test("Any collection of bytes is sent as it is, whether or not it lies in one piece")
+    @Test("Any collection of bytes can be sent, contiguous or not")
     func binary() throws {
         try withServer {
             while true { try $0.send(binary: $0.receive().payload) }
@@ -43,7 +43,7 @@ struct CollectionsTests {
         }
     }
 
-    @Test("Text in any collection of bytes is checked before a byte of it is sent")
+    @Test("Text in any collection of bytes is checked before any of it is sent")
     func text() throws {
         try withServer {
             while true { try $0.send(.text, $0.receive().payload) }

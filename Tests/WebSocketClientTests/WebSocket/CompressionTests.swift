@@ -39,7 +39,9 @@ struct CompressionTests {
         try socket.close()
     }
 
-    @Test("A message that compresses to more than the outgoing buffer goes in fragments, unharmed")
+    @Test(
+        "A message that compresses to more than the outgoing buffer arrives unharmed, in fragments"
+    )
     func fragments() throws {
         var generator = SystemRandomNumberGenerator()
         let noise = (0..<900_000).map { _ in UInt8.random(in: 0...255, using: &generator) }
@@ -79,7 +81,7 @@ struct CompressionTests {
     }
 
     @Test(
-        "Each message may say whether it is to be compressed",
+        "Compression can be chosen for each message",
         arguments: Way.allCases,
         MessageCompression.allCases
     )
@@ -131,7 +133,7 @@ struct CompressionTests {
     }
 
     @Test(
-        "A payload that the caller has compressed moves the server's window, and doesn't harm later messages",
+        "A payload that the caller has compressed moves the server's window without harming later messages",
         arguments: [1, 300]
     )
     func compressedByHand(cut: Int) throws {
@@ -156,7 +158,7 @@ struct CompressionTests {
         try socket.send(frame: Frame(opcode: .continuation, payload: Array(payload[cut...])))
         #expect(try socket.receive() == .binary(noise))
 
-        // It may not refer to the same text before the noise: the server has that further back.
+        // It must not refer to the same text before the noise, which is too far back for the server.
         try socket.send(text)
         #expect(try socket.receive() == .text(text))
         try socket.close()

@@ -7,14 +7,14 @@ import WebSocketProtocol
 
 @Suite("Corking", .blocking)
 struct CorkingTests {
-    /// How the messages travel.
+    /// The transport of the messages.
     enum Way: CaseIterable { case plain, secure, compressed, compressedByThreads }
 
     private let certificates: Certificates
 
     init() throws { certificates = try Certificates.shared.get() }
 
-    /// Nothing goes out for lack of time in a test.
+    /// In a test, nothing goes out because of the time.
     private func options(_ way: Way = .plain, _ corking: Corking = .upTo(.endless))
         -> ConnectOptions
     {
@@ -44,7 +44,10 @@ struct CorkingTests {
         )
     }
 
-    @Test("A call that waits for an answer sends the question first", arguments: Way.allCases)
+    @Test(
+        "A call that waits for an answer sends the corked question first",
+        arguments: Way.allCases
+    )
     func question(way: Way) throws {
         let server = try server(way, Script.echo)
         defer { server.stop() }
@@ -62,7 +65,10 @@ struct CorkingTests {
         try socket.close()
     }
 
-    @Test("A task's question goes out when it waits for the answer", arguments: Way.allCases)
+    @Test(
+        "A task's corked question goes out when the task waits for the answer",
+        arguments: Way.allCases
+    )
     func taskQuestion(way: Way) async throws {
         let server = try server(way, Script.echo)
         defer { server.stop() }
@@ -81,7 +87,7 @@ struct CorkingTests {
         try await socket.close()
     }
 
-    @Test("What a callback of an app sends goes out when the app waits again")
+    @Test("Messages of an app's callback go out when the app waits again")
     func app() throws {
         let server = try LoopbackServer()
         defer { server.stop() }
@@ -102,7 +108,7 @@ struct CorkingTests {
         #expect(journal.entries.prefix(3) == ["open", "text one", "text two"])
     }
 
-    @Test("flush() and close() send what is corked, and so does time", arguments: [0, 1, 2])
+    @Test("flush() and close() send corked messages, and so does the timer", arguments: [0, 1, 2])
     func endings(ending: Int) throws {
         let arrived = Locked<[String]>([])
         let done = Promise<Void>()
@@ -140,7 +146,7 @@ struct CorkingTests {
         try socket.waitUntilAcknowledged(socket.flush(), timeout: .ample)
         leave.fulfil()
         let descriptor = try #require(socket.fileDescriptor)
-        // Unasked, poll(2) reports an error and nothing else.
+        // Without being asked, poll(2) reports only errors.
         #expect(
             try eventually {
                 var entries = [PollEntry(descriptor, for: [])]
@@ -157,7 +163,7 @@ struct CorkingTests {
         #expect(failure { try socket.send("five") }?.closure?.unsentMessages == 3)
     }
 
-    @Test("Tasks' sends don't wait for each other's system calls, and keep the peer's pace")
+    @Test("Tasks' sends don't wait for each other's system calls, and keep to the peer's pace")
     func tasks() async throws {
         let start = Promise<Void>()
         let count = Locked(0)
@@ -190,7 +196,7 @@ struct CorkingTests {
         }
     }
 
-    @Test("The end of a connection says in words what was lost")
+    @Test("The description of a connection's end says how many messages were lost")
     func description() {
         var end = ConnectionEnd(cause: "the peer is gone.")
         end.unsentMessages = 3

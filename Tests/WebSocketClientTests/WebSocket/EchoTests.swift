@@ -13,7 +13,7 @@ struct EchoTests {
         return (server, try WebSocket.connect(to: server.url(), options: options))
     }
 
-    @Test("A text comes back as it went", arguments: [0, 1, 125, 126, 65535, 65536, 300_000])
+    @Test("A text comes back unchanged", arguments: [0, 1, 125, 126, 65535, 65536, 300_000])
     func text(count: Int) throws {
         let (server, socket) = try connect()
         let text =
@@ -24,7 +24,7 @@ struct EchoTests {
         server.stop()
     }
 
-    @Test("Bytes come back as they went", arguments: [0, 1, 125, 126, 65535, 65536, 3_000_000])
+    @Test("Bytes come back unchanged", arguments: [0, 1, 125, 126, 65535, 65536, 3_000_000])
     func binary(count: Int) throws {
         let (server, socket) = try connect()
         let bytes = (0..<count).map { UInt8(truncatingIfNeeded: $0 &* 31 &+ $0 >> 8) }
@@ -37,7 +37,7 @@ struct EchoTests {
     }
 
     @Test(
-        "A message whose memory is given away comes back as it went, and other owners keep theirs",
+        "A consumed array comes back unchanged, and its other owners keep their copies",
         arguments: [0, 125, 16 << 10, 16_385, 300_000, 1 << 20, 3_000_000]
     )
     func consumed(count: Int) throws {

@@ -3,9 +3,9 @@ import TestSupport
 import Testing
 import WebSocketClient
 
-@Suite("Header fields that a caller gives", .serialized, .blocking)
+@Suite("The caller's header fields", .serialized, .blocking)
 struct HeadersTests {
-    /// The fields that a server sees of a request with these.
+    /// The fields of a request with these, as a server sees them.
     private func seen(_ headers: RequestHeaders) throws -> HTTPFields {
         let asked = Promise<HTTPFields>()
         let server = try LoopbackServer { connection in
@@ -58,6 +58,6 @@ struct HeadersTests {
             onError: { _, error in errors.note("\(error)") }
         )
         #expect(try app.runForever())
-        #expect(errors.entries == ["The value of the header field X has a control character."])
+        #expect(errors.entries == ["The value of the header field X contains a control character."])
     }
 }

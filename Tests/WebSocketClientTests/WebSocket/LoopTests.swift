@@ -4,7 +4,7 @@ import Testing
 import WebSocketClient
 import WebSocketProtocol
 
-/// What the search for leaks is run over: everything that a connection allocates, again and again.
+/// For leak checks: makes everything that a connection allocates, again and again.
 @Suite("Connect, transfer and end, in a loop", .alone)
 struct LoopTests {
     enum Ending: CaseIterable { case close, abort, drop, cut }
@@ -39,20 +39,21 @@ struct LoopTests {
     }
 
     @Test(
-        "Nothing is left of it",
+        "Nothing is leaked",
         arguments: [(false, false), (false, true), (true, false), (true, true)]
     )
     func loop(isSecure: Bool, isCompressed: Bool) throws {
         let server = try Self.server(isSecure: isSecure, isCompressed: isCompressed)
         defer { server.stop() }
         let endings = Ending.allCases
-        // What is kept for good, such as a context of TLS and a free block, is there after one round.
+        // After one round, everything that is kept for good, such as a TLS context and a free buffer,
+        // exists.
         try Self.round(.close, server, isCompressed)
         let before = Descriptors.open.count
         for round in 0..<Self.rounds {
             try Self.round(endings[round % endings.count], server, isCompressed)
         }
-        // Something else may have been opened once: a descriptor lost now and then would still show.
+        // Something else may have been opened once; repeated leaks would still show.
         #expect(eventually { Descriptors.open.count < before + 5 })
     }
 

@@ -59,7 +59,7 @@ struct PieceTests {
         try socket.close()
     }
 
-    @Test("A message is received to its end in the way in which it was begun")
+    @Test("A message has to be received to its end in the mode in which it was begun")
     func mixedWays() throws {
         let stop = Promise<Void>()
         let step = Promise<Void>()
@@ -92,7 +92,7 @@ struct PieceTests {
             socket.timeout = .ample
             let message = try socket.receive()
             #expect(message == .binary([1, 2, 3]))
-            // Between messages any way will do.
+            // Between messages, any mode will do.
             let frame = try socket.receiveFrame()
             #expect(frame == Frame(binary: [4]))
             let last = try part()
@@ -115,7 +115,7 @@ struct PieceTests {
             let first = try socket.receiveFrame()
             #expect(first == Frame(text: "a", isFinal: false))
             guard case .invalidArgument = failure({ try socket.receive() }) else {
-                Issue.record("the rest was taken for a message")
+                Issue.record("the rest was reported as a message")
                 return
             }
             let second = try socket.receiveFrame()
@@ -126,7 +126,7 @@ struct PieceTests {
     }
 
     @Test(
-        "A file arrives byte for byte",
+        "A file arrives unchanged",
         arguments: [0, 1, 4, 4096, 4097, 262_144, 700_001],
         [FileFraming.oneMessage(fragmentBytes: 4096), .messages(bytes: 4096), .oneMessage()]
     )
@@ -149,7 +149,7 @@ struct PieceTests {
         try socket.close()
     }
 
-    @Test("A file in many messages goes on where the peer had acknowledged it")
+    @Test("A file in many messages is resumed after the last acknowledged one")
     func resumedFile() throws {
         let bytes = (0..<(24 << 20)).map { UInt8(truncatingIfNeeded: $0 &* 7 ^ $0 >> 16) }
         let path = try temporaryFile(bytes)
@@ -171,7 +171,7 @@ struct PieceTests {
                 return
             }
         }
-        // It was interrupted somewhere behind what the server had read.
+        // It was interrupted somewhere after the bytes that the server had read.
         #expect(offset >= 512 << 10 && offset < bytes.count && offset % (64 << 10) == 0)
         let resumed = offset
         try withSocket { server in
@@ -241,7 +241,7 @@ struct PieceTests {
         try socket.close()
     }
 
-    @Test("Fragments arrive as one message, of an empty sequence too")
+    @Test("Fragments arrive as one message, even from an empty sequence")
     func fragments() throws {
         let server = try LoopbackServer()
         defer { server.stop() }
@@ -254,7 +254,7 @@ struct PieceTests {
     }
 
     @Test(
-        "A prepared message goes out many times between others, compressed or not",
+        "A prepared message can be sent many times between others, compressed or not",
         arguments: [nil, DeflateOptions()]
     )
     func prepared(compression: DeflateOptions?) throws {

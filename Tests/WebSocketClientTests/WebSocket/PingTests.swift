@@ -52,7 +52,7 @@ struct PingTests {
         }
     }
 
-    @Test("A ping is sent as it is, and refused if it is too long")
+    @Test("A ping is sent unchanged, and refused if it is too long")
     func sent() throws {
         let received = Promise<[[UInt8]]>()
         try withSocket { server in
@@ -97,7 +97,7 @@ struct PingTests {
         }
     }
 
-    @Test("A flood of pings doesn't keep a call beyond its time-out", arguments: [false, true])
+    @Test("A flood of pings doesn't hold a call beyond its time-out", arguments: [false, true])
     func flood(inSubclass: Bool) throws {
         let stop = Promise<Void>()
         let server = try LoopbackServer { try stall($0, kind: .floodsPings, until: stop) }
@@ -119,11 +119,11 @@ struct PingTests {
         socket.abort()
     }
 
-    @Test("A flood of pings doesn't keep a thread that sends")
+    @Test("A flood of pings doesn't hold up a sending thread")
     func floodWhileSending() throws {
         let stop = Promise<Void>()
         try withSocket { server in
-            // The other half of the connection reads the pongs, so that they can always be sent.
+            // The other end reads the pongs, so that they can always be sent.
             let stream = server.stream
             let reader = Background {
                 var buffer = [UInt8](repeating: 0, count: 1 << 16)

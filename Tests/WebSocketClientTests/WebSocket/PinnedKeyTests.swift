@@ -78,7 +78,7 @@ struct PinnedKeyTests {
         #expect(failure.kind == .pinMismatch)
     }
 
-    @Test("They hold again where a redirect stays within the origin")
+    @Test("They apply again if a redirect stays within the origin")
     func sameOrigin() throws {
         try withServer([certificates.server]) { url in
             let socket = try WebSocket.connect(to: url + "/moved", options: options)
@@ -90,7 +90,7 @@ struct PinnedKeyTests {
         }
     }
 
-    @Test("They don't hold at another origin, which is verified as without them")
+    @Test("They don't apply to another origin, which is verified without them")
     func otherOrigin() throws {
         try withServer([otherKey]) { second in
             try withServer([certificates.server], redirectingTo: second) { first in

@@ -6,13 +6,13 @@ import WebSocketProtocol
 
 @testable import WebSocketClient
 
-@Suite("Receipts for what was sent", .blocking)
+@Suite("Receipts for sent messages", .blocking)
 struct ReceiptTests {
     private let certificates: Certificates
 
     init() throws { certificates = try Certificates.shared.get() }
 
-    /// A peer that reads nothing until it may.
+    /// A peer that reads nothing until it is allowed to.
     private final class Peer: Sendable {
         private let descriptor = Promise<Int32>()
         private let reads = Promise<Bool>()
@@ -27,7 +27,7 @@ struct ReceiptTests {
         /// Ends the connection; with unread bytes, that is a reset.
         func leave() { reads.fulfil(false) }
 
-        /// What the system holds for the peer's program to read.
+        /// How much the system holds for the peer's program to read.
         func unreadBytes() throws -> UInt64 {
             var count: Int32 = 0
             let result = ioctl(try descriptor.value(), UInt(FIONREAD), &count)
@@ -76,7 +76,7 @@ struct ReceiptTests {
         if case .timedOut(.acknowledgement)? = error { true } else { false }
     }
 
-    @Test("What counts as acknowledged is what the peer's system has, read or not")
+    @Test("Bytes that the peer's system has count as acknowledged, read or not")
     func unread() throws {
         try withPeer { socket, peer in
             let receipts = try fill(socket)
@@ -114,7 +114,7 @@ struct ReceiptTests {
         }
     }
 
-    @Test("A receipt says where its frame ends, whatever kind of message it is")
+    @Test("A receipt is the end of its frame, whatever the kind of message")
     func positions() throws {
         try withPeer { socket, peer in
             peer.read()
@@ -133,7 +133,9 @@ struct ReceiptTests {
         }
     }
 
-    @Test("Receipts of threads that send at once are all different, and the greatest covers all")
+    @Test(
+        "Receipts of threads that send at the same time are all different, and the greatest covers all"
+    )
     func threads() throws {
         try withPeer { socket, peer in
             peer.read()
@@ -155,13 +157,13 @@ struct ReceiptTests {
         }
     }
 
-    @Test("What time ran out on is covered by the next receipt")
+    @Test("A message that timed out is covered by the next receipt")
     func timedOut() throws {
         try withPeer { socket, peer in
             let last = try #require(try fill(socket).last)
             peer.read()
             socket.timeout = .ample
-            // The cut message's frame: 4 KiB, a header of 4 bytes and the mask.
+            // The interrupted frame: 4 KiB, a header of 4 bytes and the masking key.
             #expect(try socket.flush().position - last.position == 4096 + 8)
         }
     }
@@ -178,7 +180,7 @@ struct ReceiptTests {
         }
     }
 
-    @Test("A wait ends when the peer resets the connection, though nobody receives")
+    @Test("A wait ends when the peer resets the connection, even if nobody receives")
     func reset() throws {
         try withPeer { socket, peer in
             let last = try #require(try fill(socket).last)
@@ -192,7 +194,9 @@ struct ReceiptTests {
         }
     }
 
-    @Test("What was acknowledged stays so after the end, and the last known place can be asked for")
+    @Test(
+        "Acknowledged messages stay acknowledged after the end, and the last known position can be read"
+    )
     func afterTheEnd() throws {
         try withSocket(server: Script.echo) { socket in
             let receipt = try socket.sendWithReceipt("x")
@@ -233,7 +237,7 @@ struct ReceiptTests {
         #expect(WebSocket().acknowledged < SendReceipt(position: 0, connection: 1))
     }
 
-    @Test("A stream that can't tell says so")
+    @Test("Waiting on a stream without acknowledgements is an error")
     func unknown() throws {
         let (near, far) = try makeStreamPair()
         try near.writeAll([1, 2, 3], until: .ample)
@@ -242,7 +246,7 @@ struct ReceiptTests {
         withExtendedLifetime(far) {}
     }
 
-    @Test("A subclass that sees every frame gets receipts as well")
+    @Test("A subclass that overrides the frame level gets receipts as well")
     func subclass() throws {
         final class Counting: WebSocket, @unchecked Sendable {
             let count = Locked(0)
@@ -280,7 +284,7 @@ struct ReceiptTests {
 
     // MARK: Tasks
 
-    @Test("A task's receipts are the same, and it sleeps until they are acknowledged")
+    @Test("Tasks get the same receipts, and sleep until they are acknowledged")
     func tasks() async throws {
         try await withAsyncSocket(server: Script.echo) { socket in
             #expect(try await socket.sendWithReceipt("héllo").position == 12)
@@ -294,7 +298,7 @@ struct ReceiptTests {
         }
     }
 
-    @Test("A task's wait ends with its time, its cancellation and the connection")
+    @Test("A task's wait ends at its time-out, on cancellation and with the connection")
     func taskEnds() async throws {
         let start = Promise<Void>()
         try await withAsyncSocket(server: Script.reads(after: start) { _ in }) { socket in

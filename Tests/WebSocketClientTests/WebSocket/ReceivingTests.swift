@@ -28,7 +28,7 @@ private final class Slow: WebSocket, @unchecked Sendable {
     }
 }
 
-@Suite("Receiving: fragments, limits and what is buffered", .blocking)
+@Suite("Receiving: fragments, limits and buffering", .blocking)
 struct ReceivingTests {
     private static let fragmented = [
         WireFrame(.text, Array("hello".utf8) + [0xE2], isFinal: false),
@@ -50,7 +50,7 @@ struct ReceivingTests {
         }
     }
 
-    @Test("Each fragment of text is text in whole characters")
+    @Test("Each fragment of text has whole characters")
     func textFragments() throws {
         try withFragments { socket in
             let messages = try (0..<4).map { _ in try socket.receive() }
@@ -58,7 +58,7 @@ struct ReceivingTests {
         }
     }
 
-    @Test("A loop over messages gets fragments too, if they are delivered")
+    @Test("A loop over messages gets fragments if they are delivered")
     func fragmentsInLoop() throws {
         try withFragments { socket in
             var seen: [String] = []
@@ -82,7 +82,7 @@ struct ReceivingTests {
         }
     }
 
-    @Test("A caller that polls can see frames that have been read already")
+    @Test("A caller that polls can find frames that have been read already")
     func buffered() throws {
         let stop = Promise<Void>()
         try withSocket { server in
@@ -98,7 +98,7 @@ struct ReceivingTests {
         }
     }
 
-    @Test("Half a frame isn't one that can be received")
+    @Test("Half a frame doesn't count as buffered")
     func halfBuffered() throws {
         let stop = Promise<Void>()
         try withSocket { server in
@@ -142,7 +142,7 @@ struct ReceivingTests {
         }
     }
 
-    @Test("In a subclass, the limit of receiving holds for the whole call")
+    @Test("In a subclass, the limit of receiving applies to the whole call")
     func subclassLimit() throws {
         let stop = Promise<Void>()
         try withServer { _ in

@@ -3,9 +3,9 @@ import Testing
 
 @testable import WebSocketClient
 
-@Suite("What a redirect takes along", .blocking)
+@Suite("Options and redirects", .blocking)
 struct RedirectTests {
-    /// The TLS options of the second connection, which is not made.
+    /// The TLS options for the second connection, which isn't made.
     private func optionsAfterRedirect(to location: String) throws -> TLSOptions? {
         var options = ConnectOptions()
         options.proxy = .none
@@ -50,7 +50,7 @@ struct RedirectTests {
         #expect(options.minimumVersion == .tls13)
     }
 
-    @Test("Within an origin they are used again")
+    @Test("Within an origin, they are used again")
     func sameOrigin() throws {
         let options = try #require(try optionsAfterRedirect(to: "/elsewhere"))
         #expect(options.clientCertificate?.certificateFile == "/own/client.pem")

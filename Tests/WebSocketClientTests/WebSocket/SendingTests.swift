@@ -7,7 +7,7 @@ import WebSocketProtocol
 
 @testable import WebSocketClient
 
-@Suite("Sending beside others", .blocking)
+@Suite("Sending beside other threads", .blocking)
 struct SendingTests {
     /// The frames that a server gets until the stream ends.
     private final class Log: Sendable {
@@ -45,7 +45,7 @@ struct SendingTests {
         }
     }
 
-    @Test("While the body of a batch waits, other threads send, and so does the body itself")
+    @Test("While the body of a batch waits, other threads can send, and so can the body itself")
     func waitingBatch() throws {
         try withLog { socket, log in
             try socket.withBatch { batch in
@@ -126,7 +126,7 @@ struct SendingTests {
         }
     }
 
-    /// Fragments, each of which is known only when the server has got the one before.
+    /// Fragments, each of which exists only when the server has got the one before.
     private struct Slow: Sequence, IteratorProtocol {
         let log: Log
         var number = 0
@@ -141,7 +141,7 @@ struct SendingTests {
         }
     }
 
-    @Test("Fragments leave as soon as they are known", arguments: [false, true])
+    @Test("Fragments leave as soon as they exist", arguments: [false, true])
     func fragments(inSubclass: Bool) throws {
         try withLog(inSubclass ? Bystander.self : WebSocket.self) { socket, log in
             try socket.send(fragments: Slow(log: log))
@@ -152,7 +152,7 @@ struct SendingTests {
     }
 
     @Test(
-        "No other message lands between fragments, and control frames do",
+        "Control frames can go out between fragments, but other messages can't",
         arguments: [false, true]
     )
     func intruders(inSubclass: Bool) throws {
@@ -212,7 +212,7 @@ struct SendingTests {
     }
 
     @Test(
-        "A pipe that is sent as a file, and never written to, doesn't hold up the connection's end"
+        "Sending a pipe that nobody writes to doesn't hold up the connection's end"
     )
     func silentPipe() throws {
         let path = NSTemporaryDirectory() + "pipe-\(UUID().uuidString)"
@@ -233,7 +233,7 @@ struct SendingTests {
     }
 
     @Test(
-        "A piece of any size is taken or refused",
+        "Every size of pieces is accepted or refused, without a trap",
         arguments: [Int.min, -1, 0, 1, 3, 4, .max - 1, .max]
     )
     func extremePieces(bytes: Int) throws {

@@ -5,14 +5,14 @@ import Testing
 import WebSocketClient
 import WebSocketProtocol
 
-@Suite("The socket below a connection", .blocking)
+@Suite("A connection's socket", .blocking)
 struct SocketTests {
     enum End: CaseIterable {
         case close, abort, peerCloses, peerCloseUnanswered, peerLost, violation, refused, released
         case badAnswer, noAnswer, deinitAlone
     }
 
-    @Test("The descriptor is released after each kind of end", arguments: End.allCases)
+    @Test("The descriptor is closed after each kind of end", arguments: End.allCases)
     func released(end: End) throws {
         let listener = try Listener()
         defer { listener.close() }
@@ -86,7 +86,7 @@ struct SocketTests {
         while true { _ = try server.receive() }
     }
 
-    @Test("A call in flight keeps the descriptor until it has left")
+    @Test("A call in flight keeps the descriptor open until it has left")
     func inFlight() throws {
         let stop = Promise<Void>()
         try withSocket { _ in
@@ -156,7 +156,7 @@ struct SocketTests {
         guard
             case .badStatus(let response) = failure({ try socket.connect(to: "ws://fake.test/") })
         else {
-            Issue.record("it went somewhere")
+            Issue.record("it followed a redirect")
             return
         }
         #expect(response.statusCode == 302)
@@ -218,7 +218,7 @@ struct SocketTests {
         }
     }
 
-    @Test("Signals that interrupt every system call change nothing")
+    @Test("Signals that interrupt every system call do no harm")
     func interrupted() throws {
         // A handler without SA_RESTART: whatever blocks returns EINTR.
         var action = sigaction()

@@ -8,7 +8,7 @@ import WebSocketProtocol
 
 @Suite("Statistics", .blocking)
 struct StatisticsTests {
-    @Test("Messages, frames and bytes are counted both ways, also after the end")
+    @Test("Messages, frames and bytes are counted in both directions, also after the end")
     func counts() throws {
         let server = try LoopbackServer()
         defer { server.stop() }
@@ -31,7 +31,7 @@ struct StatisticsTests {
         counts = socket.statistics
         #expect(counts.sent.messages == 3 && counts.sent.frames == 4)
         #expect(counts.received.messages == 3 && counts.received.frames == 4)
-        // A new connection begins anew.
+        // A new connection begins at zero.
         try socket.connect(to: server.url())
         #expect(socket.statistics.sent == WebSocketStatistics.Direction())
         try socket.close()
@@ -104,7 +104,7 @@ struct StatisticsTests {
         try socket.close()
     }
 
-    @Test("A message in fragments counts once, a batch message by message")
+    @Test("A fragmented message counts once, a batch message by message")
     func fragmentsAndBatches() throws {
         let server = try LoopbackServer { connection in
             try connection.send(.text, Array("a".utf8), isFinal: false)
@@ -135,7 +135,7 @@ struct StatisticsTests {
         try socket.close()
     }
 
-    @Test("Text that isn't sent isn't counted")
+    @Test("Refused text isn't counted")
     func invalidText() throws {
         let server = try LoopbackServer()
         defer { server.stop() }
@@ -146,7 +146,7 @@ struct StatisticsTests {
         try socket.close()
     }
 
-    @Test("The sums of one direction are of one moment, whatever other threads send")
+    @Test("The sums of one direction are consistent, whatever other threads send")
     func consistency() throws {
         let server = try LoopbackServer()
         defer { server.stop() }
@@ -172,7 +172,7 @@ struct StatisticsTests {
         socket.abort()
     }
 
-    @Test("Inside a loop over messages, all that came before is counted")
+    @Test("Inside a loop over messages, all earlier messages are counted")
     func loop() throws {
         let server = try LoopbackServer()
         defer { server.stop() }
@@ -188,7 +188,7 @@ struct StatisticsTests {
         socket.abort()
     }
 
-    @Test("Tasks are counted as threads are")
+    @Test("Tasks' messages are counted like threads'")
     func tasks() async throws {
         let server = try LoopbackServer()
         defer { server.stop() }
@@ -200,7 +200,7 @@ struct StatisticsTests {
         try await socket.close()
     }
 
-    @Test("An app adds up its connections, and counts how often it has connected again")
+    @Test("An app adds up its connections and counts its reconnections")
     func app() throws {
         let server = try LoopbackServer { connection in
             try connection.send(text: "tick")

@@ -5,7 +5,7 @@ import Testing
 import WebSocketClient
 import WebSocketProtocol
 
-/// Writes down the frames, and changes some on the way.
+/// Records the frames, and changes some of them.
 final class Recorder: WebSocket, @unchecked Sendable {
     let sent = Mutex<[Frame]>([])
     let received = Mutex<[Frame]>([])
@@ -37,7 +37,7 @@ struct SubclassTests {
         }
     }
 
-    @Test("sees what every sending call sends, and may change it")
+    @Test("sees the frames of every sending call, and may change them")
     func sending() throws {
         let got = Promise<[[UInt8]]>()
         try withRecorder { server in
@@ -62,7 +62,7 @@ struct SubclassTests {
         }
     }
 
-    @Test("sees what every receiving call receives, and its pongs go through it")
+    @Test("sees the frames of every receiving call, and the pongs too")
     func receiving() throws {
         try withRecorder { server in
             for _ in 0..<3 {

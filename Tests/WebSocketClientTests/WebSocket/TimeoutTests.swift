@@ -41,7 +41,7 @@ struct TimeoutTests {
     }
 
     @Test(
-        "Receiving goes on where it was when time ran out",
+        "After a time-out, receiving goes on where it stopped",
         arguments: Way.allCases,
         [10, 1000, 300_000]
     )
@@ -89,7 +89,7 @@ struct TimeoutTests {
     }
 
     @Test(
-        "A time-out of zero takes what is there and waits for nothing",
+        "A time-out of zero takes buffered messages and doesn't wait",
         arguments: [100, 2_000_000]
     )
     func zero(size: Int) throws {
@@ -120,7 +120,7 @@ struct TimeoutTests {
     }
 
     @Test(
-        "A message that keeps coming, a byte at a time, holds no call beyond its limit",
+        "A message that arrives byte by byte doesn't hold a call beyond its limit",
         arguments: [Way.receive, .receiveData, .receiveFrame, .forEachMessage],
         FaultPlan.Interference.allCases
     )
@@ -150,7 +150,7 @@ struct TimeoutTests {
         #expect(parts[...] == expected)
     }
 
-    @Test("A thread that waits for its turn to receive waits no longer than it may")
+    @Test("Waiting for the turn to receive respects the time-out")
     func turn() throws {
         let stop = Promise<Void>()
         try withSocket { _ in
@@ -172,12 +172,12 @@ struct TimeoutTests {
 
     // MARK: Sending
 
-    /// How messages go out.
+    /// How messages are sent.
     enum Sending: CaseIterable {
         case bytes, consumed, text, span, frame, fragments, batch, subclass
     }
 
-    /// Sends one message; whether it will go out, and whether time ran out.
+    /// Sends one message; returns whether it will go out, and whether time ran out.
     private func send(
         _ message: [UInt8],
         as way: Sending,
@@ -229,7 +229,7 @@ struct TimeoutTests {
         var accepted: [TestMessage] = []
         var timeouts = 0
         var number = 0
-        // Sizes below and above that of the buffers, until nothing moves any more.
+        // Sizes below and above the buffers', until nothing moves any more.
         while timeouts < 6 {
             let size = [700_000, 20, 90_000, 3_000_000, 300_000, 126][number % 6]
             let message = TestMessage(sender: 3, number: number, size: size)
@@ -254,7 +254,7 @@ struct TimeoutTests {
         #expect(messages.compactMap(\.self) == accepted)
     }
 
-    @Test("Unsent bytes go out although another thread is already waiting to receive")
+    @Test("Unsent bytes go out even if another thread is already waiting to receive")
     func unsentBesideReceiver() throws {
         let go = Promise<Void>()
         let size = 8 << 20
@@ -305,14 +305,14 @@ struct TimeoutTests {
             let isStuck = accepted < 8
             go.fulfil()
             socket.timeout = .ample
-            // Nothing else is sent if the last one is on its way: receiving has to push it.
+            // Nothing else is sent after the last message, so receiving has to write its rest.
             if isStuck { try socket.send(binary: [9]) }
             #expect(try socket.receive() == .text("\(accepted)"))
             #expect(try received.value() == accepted)
         }
     }
 
-    @Test("A send that waits for its turn waits no longer than it may", arguments: [10, 200_000])
+    @Test("Waiting for the turn to send respects the time-out", arguments: [10, 200_000])
     func sendTurn(size: Int) throws {
         let stop = Promise<Void>()
         try withSocket { _ in
@@ -331,8 +331,8 @@ struct TimeoutTests {
                     let error = failure {
                         try socket.send(binary: [UInt8](repeating: 2, count: size))
                     }
-                    // A small one is left to the thread that has the turn, and is awaited only if that
-                    // thread waits already.
+                    // A small message is left to the thread that holds the turn, and waited for only if
+                    // that thread is already waiting.
                     let isLeft = error == nil || error?.isAccepted == true
                     #expect(isLeft == (size == 10), "\(String(describing: error))")
                 }

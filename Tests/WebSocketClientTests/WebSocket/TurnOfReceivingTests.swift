@@ -9,7 +9,7 @@ import WebSocketProtocol
 /// Calls from inside a loop over messages, and from other threads meanwhile.
 @Suite("The receiving turn", .blocking)
 struct TurnOfReceivingTests {
-    /// Far longer than anything here takes: only a call that waits for itself reaches it.
+    /// Far longer than anything here takes: only a call that waits for itself would reach it.
     private static let long = Duration.seconds(60)
 
     private static func options() -> ConnectOptions {
@@ -40,7 +40,7 @@ struct TurnOfReceivingTests {
                 }
                 #expect(error?.end?.received == peers)
             }
-            #expect(seen == ["first"], "the message stays as it is, and the loop goes no further")
+            #expect(seen == ["first"], "the message stays unchanged, and the loop ends")
             #expect(duration < Self.long)
             #expect(!socket.isConnected)
         }
@@ -66,7 +66,7 @@ struct TurnOfReceivingTests {
         }
     }
 
-    @Test("The payload in the loop's body isn't overwritten by bytes that arrive while it closes")
+    @Test("The payload in the loop's body isn't overwritten by bytes that arrive during closing")
     func closeUnderFlood() throws {
         let flood = [WireFrame](
             repeating: WireFrame(.binary, [UInt8](repeating: 2, count: 9_000)),
@@ -129,7 +129,7 @@ struct TurnOfReceivingTests {
     enum Ending: CaseIterable { case abort, close }
 
     @Test(
-        "The loop ends with the connection, whatever has been read already",
+        "The loop ends with the connection, even if more messages have been read",
         arguments: Ending.allCases
     )
     func loopEnds(ending: Ending) throws {
@@ -188,7 +188,7 @@ struct TurnOfReceivingTests {
         }
     }
 
-    @Test("Threads that close at once, one of them from inside its loop, all return")
+    @Test("Threads that close at the same time, one of them from inside its loop, all return")
     func closeFromEverywhere() throws {
         try withSocket(Self.options()) { server in
             try server.write(WireFrame(.text, text: "a"))

@@ -1,7 +1,7 @@
 import Testing
 import WebSocketProtocol
 
-@Suite("What the end of a connection says")
+@Suite("The description of a connection's end")
 struct ConnectionEndTests {
     @Test(
         "A lost connection is described in one sentence, whether or not its cause is one",

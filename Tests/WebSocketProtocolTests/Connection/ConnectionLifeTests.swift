@@ -1,7 +1,7 @@
 import Testing
 import WebSocketProtocol
 
-/// A table of what happens to a connection, and what its life makes of it.
+/// A table of events and of the connection's reactions.
 @Suite("The life of a connection, RFC 6455 §5.5 and §7")
 struct ConnectionLifeTests {
     private typealias Life = ConnectionLife
@@ -9,7 +9,7 @@ struct ConnectionLifeTests {
     private static let bye = ClosePayload(code: .goingAway, reason: "bye")
     private static let violation = ProtocolViolation(.reservedBits)
 
-    /// An event that owns its bytes, and so can stand in a table.
+    /// An event that owns its bytes, so that it can be in a table.
     enum Happening: Sendable {
         case ping, pong, endOfStream, lost, deadlinePassed, aborted
         case close([UInt8])
@@ -19,7 +19,7 @@ struct ConnectionLifeTests {
         case sent(ClosePayload)
     }
 
-    /// What an event is answered with, and what is awaited then.
+    /// The answer to an event, and what is awaited afterwards.
     struct Row: Sendable {
         var happening: Happening
         var answer: ConnectionLife.Answer
@@ -117,7 +117,7 @@ struct ConnectionLifeTests {
             ending: closed(received: bye, sent: normal)
         ),
         Story(
-            testDescription: "behind the peer's close frame nothing counts",
+            testDescription: "after the peer's close frame nothing counts",
             rows: [
                 Row(.close(bye.encoded), .close(echo), .endOfStream),
                 Row(.sent(echo), .endOfStream),
@@ -227,7 +227,7 @@ struct ConnectionLifeTests {
             ending: .violation(ProtocolViolation(.invalidUTF8(offset: 1)))
         ),
         Story(
-            testDescription: "whoever reads single frames answers the close frame",
+            testDescription: "a caller that reads single frames answers the close frame",
             rows: [
                 Row(.taken(bye), .frames), Row(.requested(normal), .close(normal), .frames),
                 Row(.sent(normal), .endOfStream), Row(.endOfStream, .nothing),
@@ -236,7 +236,7 @@ struct ConnectionLifeTests {
         ),
         Story(
             testDescription:
-                "a close frame that was read singly can still be answered for the reader",
+                "a close frame read as a single frame can still be answered for the caller",
             rows: [
                 Row(.taken(bye), .frames), Row(.close(bye.encoded), .close(echo), .endOfStream),
                 Row(.sent(echo), .endOfStream), Row(.endOfStream, .nothing),
@@ -244,7 +244,7 @@ struct ConnectionLifeTests {
             ending: closed(received: bye, sent: echo)
         ),
         Story(
-            testDescription: "the stream ends without a word",
+            testDescription: "the stream ends without a close frame",
             rows: [Row(.endOfStream, .nothing)],
             ending: closed(cause: "the peer ended it without a close frame")
         ),
@@ -263,7 +263,7 @@ struct ConnectionLifeTests {
             ending: .aborted
         ),
         Story(
-            testDescription: "giving up in the middle of closing is what is reported",
+            testDescription: "giving up in the middle of closing is reported",
             rows: [
                 Row(.close(bye.encoded), .close(echo), .endOfStream), Row(.aborted, .nothing),
                 Row(.endOfStream, .nothing),
@@ -272,7 +272,7 @@ struct ConnectionLifeTests {
         ),
     ]
 
-    @Test("Each event has its answer, and each story its end", arguments: stories)
+    @Test("Each event has the right answer, and each story the right end", arguments: stories)
     func story(story: Story) {
         var life = Life(role: story.role)
         for (number, row) in story.rows.enumerated() {

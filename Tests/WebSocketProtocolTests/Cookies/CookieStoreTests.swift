@@ -5,7 +5,7 @@ import WebSocketProtocol
 
 @Suite("Cookies, RFC 6265")
 struct CookieStoreTests {
-    /// What is sent to a URL after these cookies were set by another.
+    /// The cookies sent to a URL after another URL has set these.
     static func sent(
         _ cookies: [String],
         from origin: String = "ws://www.example.com/a/b",
@@ -21,7 +21,7 @@ struct CookieStoreTests {
     }
 
     @Test(
-        "Name and value are read as the RFC has it",
+        "Name and value are read as the RFC specifies",
         arguments: [
             ("a=b", "a=b"), (" a = b ; Path=/", "a=b"), ("a=", "a="), ("a=b=c", "a=b=c"),
             ("a=\"b c\"", "a=\"b c\""), ("a=grün", "a=grün"), ("a=b;;;", "a=b"), ("a", nil),
@@ -34,7 +34,7 @@ struct CookieStoreTests {
     }
 
     @Test(
-        "A cookie goes to its host, with Domain to the hosts below",
+        "A cookie is sent to its host, and with Domain to the hosts below",
         arguments: [
             ("a=b", "ws://www.example.com/a/", true), ("a=b", "ws://x.www.example.com/a/", false),
             ("a=b", "ws://example.com/a/", false), ("a=b", "ws://www.example.com:8080/a/", true),
@@ -73,7 +73,7 @@ struct CookieStoreTests {
     }
 
     @Test(
-        "A cookie goes to its path and what is below",
+        "A cookie is sent to its path and the paths below",
         arguments: [
             ("a=b", "/a", true), ("a=b", "/a/", true), ("a=b", "/a/c/d?e", true),
             ("a=b", "/", false), ("a=b", "/ab", false), ("a=b;Path=/", "/", true),
@@ -89,13 +89,13 @@ struct CookieStoreTests {
         )
     }
 
-    @Test("Longer paths come first, then older cookies, replaced ones in their place")
+    @Test("Longer paths come first, then older cookies; a replaced cookie keeps its place")
     func order() throws {
         let cookies = ["a=1;Path=/", "b=2", "c=3;Path=/a/b", "d=4", "b=5", "a=6;Path=/"]
         #expect(try Self.sent(cookies) == "c=3; b=5; d=4; a=6")
     }
 
-    @Test("A cookie ends when it says so")
+    @Test("A cookie expires at its time")
     func expiry() throws {
         #expect(try Self.sent(["a=b;Max-Age=10"], later: 9) == "a=b")
         #expect(try Self.sent(["a=b;Max-Age=10"], later: 10) == nil)
@@ -136,7 +136,7 @@ struct CookieStoreTests {
     }
 
     @Test(
-        "A prefix promises what holds",
+        "A name's prefix has to be kept",
         arguments: [
             ("__Secure-a=b;Secure", true), ("__secure-a=b", false),
             ("__Host-a=b;Secure;Path=/", true),
@@ -151,12 +151,12 @@ struct CookieStoreTests {
         #expect(store.count == (isKept ? 1 : 0))
     }
 
-    @Test("A domain has fifty cookies, the least used go first")
+    @Test("A domain keeps fifty cookies; the least recently used go first")
     func perDomain() throws {
         var store = CookieStore()
         let url = try WebSocketURL("ws://a.example/")
         for index in 0..<50 { store.store("n\(index)=v;Path=/p\(index)", from: url, now: 0) }
-        // The first is used once more, so that the second is the one to go.
+        // The first is used once more, so the second one goes.
         #expect(store.cookieHeader(for: try WebSocketURL("ws://a.example/p0"), now: 0) == "n0=v")
         store.store("last=v;Path=/", from: url, now: 0)
         #expect(store.count == 50)
@@ -214,7 +214,7 @@ struct CookieStoreTests {
         #expect(store.count == 0)
     }
 
-    @Test("All cookies of a response are taken")
+    @Test("All cookies of a response are stored")
     func response() throws {
         var store = CookieStore()
         let url = try WebSocketURL("ws://a.example/")
@@ -224,7 +224,7 @@ struct CookieStoreTests {
 
     // 784111777 is 1994-11-06 08:49:37 UTC.
     @Test(
-        "A date is read in every form",
+        "Dates are read in every form",
         arguments: [
             ("Sun, 06 Nov 1994 08:49:37 GMT", 784_111_777),
             ("Sunday, 06-Nov-94 08:49:37 GMT", 784_111_777),
@@ -246,7 +246,7 @@ struct CookieStoreTests {
         ] as [(String, Int64?)]
     )
     func dates(text: String, seconds: Int64?) throws {
-        // A cookie lives until the second of its date.
+        // A cookie lives until the second before its date.
         let cookie = "a=b;Expires=" + text
         let start = Int64(-20_000_000_000)
         func isAlive(_ now: Int64) throws -> Bool {

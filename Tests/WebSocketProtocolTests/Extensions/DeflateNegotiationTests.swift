@@ -11,7 +11,7 @@ struct DeflateNegotiationTests {
         return offer
     }
 
-    /// What the answer means for these offers; nil if it fails the handshake.
+    /// The result of the answer to these offers; nil if it fails the handshake.
     static func parameters(_ answer: String, offers: [DeflateOffer]) throws -> DeflateParameters? {
         var deflate = DeflateOptions()
         deflate.offers = offers
@@ -33,7 +33,7 @@ struct DeflateNegotiationTests {
             + "client \(parameters.clientMaxWindowBits)"
     }
 
-    @Test("An offer says what was chosen, in order of preference")
+    @Test("The offers contain the options, in order of preference")
     func offers() throws {
         let lines = try HandshakeRequestTests.lines {
             var deflate = DeflateOptions()
@@ -58,7 +58,7 @@ struct DeflateNegotiationTests {
     }
 
     @Test(
-        "The standard offer takes what the RFC lets a server answer, and nothing else",
+        "The standard offer accepts every answer that the RFC allows, and nothing else",
         arguments: [
             ("", "server 15, client 15"),
             ("; server_no_context_takeover", "fresh server 15, client 15"),
@@ -93,7 +93,7 @@ struct DeflateNegotiationTests {
     }
 
     @Test(
-        "An answer has to grant what was asked",
+        "An answer has to grant the requests",
         arguments: [
             (
                 "; server_no_context_takeover; server_max_window_bits=10",
@@ -156,13 +156,13 @@ struct DeflateNegotiationTests {
         )
     }
 
-    /// What a server answers to an `Extensions` field, as text.
+    /// A server's answer to an `Extensions` field, as text.
     static func answer(_ field: String, server: DeflateOffer = DeflateOffer()) -> String? {
         ExtensionElement.parse([field]).flatMap { server.accept($0) }?.element.text
     }
 
     @Test(
-        "A server accepts the first offer that it can serve",
+        "A server accepts the first offer that it supports",
         arguments: [
             ("permessage-deflate", "permessage-deflate"), ("other", nil), ("", nil),
             ("permessage-deflate; client_max_window_bits", "permessage-deflate"),
@@ -193,7 +193,7 @@ struct DeflateNegotiationTests {
         #expect(Self.answer(offers) == expected)
     }
 
-    @Test("A server's own requests bind it, and the client as far as it offered")
+    @Test("A server's own preferences bind it, and the client if its offer allows that")
     func serverWishes() {
         let server = Self.offer {
             $0.serverNoContextTakeover = true
@@ -240,7 +240,7 @@ struct DeflateNegotiationTests {
                 let result = try Self.parameters(answer.element.text, offers: [offer])
                 let agreed = try #require(result)
                 #expect(agreed.serverMaxWindowBits == answer.parameters.serverMaxWindowBits)
-                // The client may do with less than the server expects, never with more.
+                // The client may use less than the server expects, never more.
                 #expect(agreed.clientMaxWindowBits <= answer.parameters.clientMaxWindowBits)
                 #expect(agreed.serverNoContextTakeover == answer.parameters.serverNoContextTakeover)
                 #expect(agreed.clientNoContextTakeover == answer.parameters.clientNoContextTakeover)

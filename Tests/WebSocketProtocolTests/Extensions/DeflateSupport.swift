@@ -1,7 +1,7 @@
 import WebSocketProtocol
 
 extension Deflater {
-    /// Compresses a message in pieces and rooms of those sizes.
+    /// Compresses a message in pieces and rooms of these sizes.
     mutating func compress(
         _ message: [UInt8],
         ending: Ending = .message,
@@ -67,7 +67,7 @@ extension Inflater {
         )
     }
 
-    /// Inflates a payload in pieces and rooms of those sizes.
+    /// Inflates a payload in pieces and rooms of these sizes.
     mutating func inflate(
         _ payload: [UInt8],
         endsMessage: Bool = true,
@@ -116,5 +116,5 @@ extension Inflater {
     }
 }
 
-/// A loop without end, or a write past the room.
+/// An endless loop, or a write past the room.
 struct Stuck: Error {}

@@ -20,7 +20,7 @@ struct DeflaterTests {
         )
     }
 
-    @Test("The RFC's examples come out", arguments: [1, 2, 3, 5, 64])
+    @Test("The RFC's examples have the right results", arguments: [1, 2, 3, 5, 64])
     func examples(room: Int) throws {
         var deflater = Self.deflater()
         // §7.2.3.1, then §7.2.3.2 with the context of the first.
@@ -34,7 +34,7 @@ struct DeflaterTests {
     }
 
     @Test(
-        "Without context takeover a message compresses to the same each time",
+        "Without context takeover, a message always compresses to the same bytes",
         arguments: [true, false]
     )
     func noContextTakeover(freesIdleStreams: Bool) throws {
@@ -49,7 +49,7 @@ struct DeflaterTests {
         }
     }
 
-    @Test("A reset forgets the context, between messages only")
+    @Test("A reset drops the context, and only between messages")
     func reset() throws {
         var deflater = Self.deflater()
         let first = try deflater.compress(Self.hello)
@@ -69,7 +69,8 @@ struct DeflaterTests {
             var inflater = Inflater()
             for (message, expected) in zip(messages, expected) {
                 let payload = try deflater.compress(message, pieces: pieces, room: room)
-                // Storing and the fast levels decide by what is there: only the meaning is the same.
+                // Storing and the fast levels depend on the pieces: only the inflated result is the
+                // same.
                 if pieces == .max, level != 0 { #expect(payload == expected) }
                 #expect(try inflater.inflate(payload) == message)
             }
@@ -100,9 +101,12 @@ struct DeflaterTests {
         }
     }
 
-    @Test("A window of 8 bits is kept to, though zlib's compressor starts at 9", arguments: 1...9)
+    @Test(
+        "A window of 8 bits isn't exceeded, although zlib's compressor starts at 9",
+        arguments: 1...9
+    )
     func smallestWindow(level: Int) throws {
-        // Repeats at every distance; one byte of room makes the receiver depend on its window.
+        // Repetitions at every distance; with one byte of room the receiver depends on its window.
         var random = SeededGenerator(state: 8)
         var deflater = Self.deflater(windowBits: 8) { $0.level = level }
         var inflater = Inflater(windowBits: 8)
@@ -114,7 +118,7 @@ struct DeflaterTests {
         }
     }
 
-    @Test("After a fragment the peer has all of it", arguments: [1, 4, 4096])
+    @Test("After a fragment, the peer can inflate all of it", arguments: [1, 4, 4096])
     func fragments(room: Int) throws {
         var random = SeededGenerator(state: 3)
         var deflater = Self.deflater()
@@ -127,7 +131,7 @@ struct DeflaterTests {
                 #expect(count == 0 || payload.suffix(4) == [0, 0, 0xFF, 0xFF])
                 #expect(count > 0 || payload.isEmpty)
             }
-            // The end may have bytes of its own or none.
+            // The end may or may not have bytes of its own.
             let end = random.message(.random(in: 0...1, using: &random) * 100)
             let payload = try deflater.compress(end, room: room)
             #expect(payload.suffix(4) != [0, 0, 0xFF, 0xFF])
@@ -135,7 +139,7 @@ struct DeflaterTests {
         }
     }
 
-    @Test("No message outgrows the bound", arguments: 0...9)
+    @Test("No message exceeds the bound", arguments: 0...9)
     func bound(level: Int) throws {
         var random = SeededGenerator(state: UInt64(level))
         for memoryLevel in [1, 8] {
@@ -153,7 +157,7 @@ struct DeflaterTests {
         }
     }
 
-    @Test("Short messages are worth it only with a context")
+    @Test("Short messages are worth compressing only with a context")
     func threshold() {
         #expect(Self.deflater().threshold == 128)
         #expect(Self.deflater(noContextTakeover: true).threshold == 512)

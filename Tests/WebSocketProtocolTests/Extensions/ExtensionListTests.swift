@@ -35,7 +35,7 @@ struct ExtensionListTests {
     }
 
     @Test(
-        "A field of 16 KiB of separators costs no recursion and no quadratic time"
+        "A field of 16 KiB of separators causes neither recursion nor quadratic time"
     )
     func long() {
         #expect(ExtensionElement.parse([String(repeating: ",", count: 16384)])?.isEmpty == true)

@@ -7,7 +7,7 @@ struct InflaterTests {
     static let hello = Array("Hello".utf8)
 
     @Test(
-        "The RFC's examples are understood in any pieces and rooms",
+        "The RFC's examples are inflated in any pieces and rooms",
         arguments: [1, 2, 100],
         [1, 3, 100]
     )
@@ -32,12 +32,12 @@ struct InflaterTests {
             try inflater.inflate([0xf3, 0x48, 0xcd, 0xc9, 0xc9, 0x07, 0x00, 0x00]) == Self.hello
         )
         #expect(try inflater.inflate([0xf2, 0x00, 0x11, 0x00, 0x00]) == Self.hello)
-        // Without the added zero byte too, which some senders leave out.
+        // Also without the added zero byte, which some senders omit.
         #expect(try inflater.inflate([0xf3, 0x48, 0xcd, 0xc9, 0xc9, 0x07, 0x00]) == Self.hello)
         #expect(try inflater.inflate([0xf2, 0x00, 0x11, 0x00, 0x00]) == Self.hello)
     }
 
-    @Test("A message goes on after a final block", arguments: [1, 2, 100])
+    @Test("A message may go on after a final block", arguments: [1, 2, 100])
     func afterFinalBlock(pieces: Int) throws {
         let final: [UInt8] = [0xf3, 0x48, 0xcd, 0xc9, 0xc9, 0x07, 0x00]
         let plain: [UInt8] = [0xf2, 0x48, 0xcd, 0xc9, 0xc9, 0x07, 0x00]
@@ -53,7 +53,10 @@ struct InflaterTests {
         #expect(try inflater.inflate(plain, pieces: pieces) == Self.hello)
     }
 
-    @Test("The end that a receiver adds can be data, in any room", arguments: [1, 2, 5, 6, 100])
+    @Test(
+        "The four bytes that a receiver adds can be data, in any room",
+        arguments: [1, 2, 5, 6, 100]
+    )
     func endAsData(room: Int) throws {
         // A stored block of five bytes, one of which is there.
         let payload: [UInt8] = [0x00, 0x05, 0x00, 0xFA, 0xFF, 0x6F]
@@ -110,7 +113,7 @@ struct InflaterTests {
         }
     }
 
-    @Test("A sender that looks back further than agreed is found out")
+    @Test("A sender that looks back further than agreed is detected")
     func windowExceeded() throws {
         var random = SeededGenerator(state: 1)
         let block = random.noise(2000)
@@ -123,7 +126,7 @@ struct InflaterTests {
     }
 
     @Test(
-        "A message of the limit passes, one of a byte more doesn't",
+        "A message of exactly the limit passes, one byte more doesn't",
         arguments: [1, 1000, 100_000]
     )
     func limit(room: Int) throws {
@@ -139,14 +142,14 @@ struct InflaterTests {
         #expect(throws: DeflateFailure.messageTooBig(maximum: 9999)) {
             try short.inflate(payload, room: room)
         }
-        // There is no way on, and no harm in trying.
+        // It can't go on, and trying does no harm.
         #expect(throws: DeflateFailure.self) { try short.inflate(payload, room: room) }
         var none = Inflater(maximum: 0)
         #expect(try none.inflate([0]) == [])
         #expect(throws: DeflateFailure.messageTooBig(maximum: 0)) { try none.inflate(payload) }
     }
 
-    @Test("Limits that make no sense do no harm")
+    @Test("Meaningless limits do no harm")
     func oddLimits() throws {
         let payload: [UInt8] = [0xf2, 0x48, 0xcd, 0xc9, 0xc9, 0x07, 0x00]
         var endless = Inflater(maximum: .max, ratio: 0)
@@ -165,7 +168,7 @@ struct InflaterTests {
     }
 
     @Test(
-        "A gigabyte in a megabyte ends at the limit, in the room that was given"
+        "A gigabyte in a megabyte ends at the limit, within the given room"
     )
     func bombLimit() throws {
         let bomb = try Self.bomb()
@@ -187,11 +190,11 @@ struct InflaterTests {
         }
         #expect(failure == .messageTooBig(maximum: limit))
         #expect(total <= limit && total > limit - 65536)
-        // Little more was read than what the limit inflates from.
+        // Little more was read than the input for the limit.
         #expect(bomb.count - rest.count < 20_000)
     }
 
-    @Test("A ratio can be forbidden, from a megabyte on")
+    @Test("A ratio can be forbidden, above a megabyte")
     func ratio() throws {
         let bomb = try Self.bomb()
         var inflater = Inflater(ratio: 100)
@@ -207,7 +210,7 @@ struct InflaterTests {
         }
     }
 
-    @Test("A ratio is allowed exactly, and no lower one")
+    @Test("Exactly the allowed ratio passes, and a higher one doesn't")
     func exactRatio() throws {
         // Beyond a megabyte, where ratios count, a size that is a multiple of its compressed size but for
         // less than that.
@@ -239,7 +242,7 @@ struct InflaterTests {
         #expect(throws: DeflateFailure.corruptData) { try inflater.inflate(payload) }
     }
 
-    @Test("Random messages arrive whole whatever was agreed", arguments: 0..<16)
+    @Test("Random messages arrive whole, whatever was agreed", arguments: 0..<16)
     func roundTrip(seed: Int) throws {
         var random = SeededGenerator(state: UInt64(seed))
         var parameters = DeflateParameters()
@@ -297,7 +300,7 @@ struct InflaterTests {
                 #expect(message.count <= 10_000)
             } catch is DeflateFailure {
                 refused += 1
-                // An inflater that has failed stays harmless.
+                // A failed inflater stays harmless.
                 _ = try? inflater.inflate(payload)
             }
         }

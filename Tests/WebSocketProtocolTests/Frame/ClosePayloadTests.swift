@@ -14,7 +14,7 @@ struct ClosePayloadTests {
         [UInt8(code >> 8), UInt8(code & 0xFF)] + reason
     }
 
-    /// The codes that may stand in a close frame.
+    /// The codes that a close frame may carry.
     private static let allowed: Set<UInt16> = Set(1000...1003).union(1007...1014).union(3000...4999)
 
     @Test("An empty payload has no code")
@@ -51,7 +51,7 @@ struct ClosePayloadTests {
         let payload = ClosePayload(code: .goingAway, reason: text)
         #expect(try decode(bytes(1001, Array(text.utf8))) == payload)
         #expect(payload.encoded == bytes(1001, Array(text.utf8)))
-        // The offset is that of the byte that can't be right, counted in the reason.
+        // The offset of the byte that can't be right is counted in the reason.
         let wrong: [([UInt8], Int)] = [
             ([0x61, 0xFF], 1), ([0xC0, 0x80], 0), ([0xED, 0xA0, 0x80], 1), ([0x61, 0xE2, 0x82], 3),
             ([0xF4, 0x90, 0x80, 0x80], 1),
@@ -63,7 +63,7 @@ struct ClosePayloadTests {
         }
     }
 
-    @Test("A long reason is cut between characters, and what is sent can be read")
+    @Test("A long reason is cut between characters, and can be read back")
     func cutting() throws {
         for pad in 0..<8 {
             for unit in ["x", "é", "€", "👋", "👩‍👩‍👧‍👦", "e\u{301}"] {

@@ -4,7 +4,7 @@ import WebSocketProtocol
 
 @Suite("Frame headers, RFC 6455 §5.2")
 struct FrameHeaderTests {
-    /// Both sides of every border between the forms of the length.
+    /// The lengths on both sides of every boundary between the forms.
     static let lengths = [
         0, 1, 124, 125, 126, 127, 255, 256, 0xFFFF, 0x10000, 0x7FFF_FFFF, 0x8000_0000,
         0xFFFF_FFFF, 0x1_0000_0000, 1 << 62, .max,
@@ -31,7 +31,7 @@ struct FrameHeaderTests {
         return try result.get()
     }
 
-    @Test("A written header is read back, and at no byte too early", arguments: lengths)
+    @Test("A written header can be read back, as soon as it is complete", arguments: lengths)
     func roundTrip(length: Int) throws {
         let opcodes = Opcode.allCases.filter { !$0.isControl || length <= 125 }
         for opcode in opcodes {

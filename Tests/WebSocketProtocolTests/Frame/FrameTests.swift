@@ -13,7 +13,7 @@ struct FrameTests {
         #expect(frame.reservedBits == bits)
     }
 
-    @Test("A description is one line and shows little of a long payload")
+    @Test("A description is one line and shortens a long payload")
     func description() {
         let text = Frame(text: "a\nb\u{1B}[31m" + String(repeating: "x", count: 1000))
         #expect(text.description.hasPrefix("fin=1 opcode=text length=1008 data=\"a\\nb\\u{1B}"))
@@ -30,7 +30,7 @@ struct FrameTests {
         #expect(Frame(opcode: .close, payload: [1]).description.hasSuffix("data=?"))
     }
 
-    @Test("Text that is cut in the middle of a character stays text")
+    @Test("Text that is cut inside a character stays text")
     func text() {
         #expect(Frame(text: "ü").text == "ü")
         #expect(Frame(opcode: .text, payload: [0xC3]).text == "\u{FFFD}")

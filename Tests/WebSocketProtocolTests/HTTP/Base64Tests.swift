@@ -22,7 +22,7 @@ struct Base64Tests {
     }
 
     @Test(
-        "Text that no bytes encode to is refused",
+        "Text that isn't canonical base64 is refused",
         arguments: [
             "Z", "Zg", "Zg=", "Zg===", "Zh==", "Zm9=", "====", "Z===", "Zg==Zg==", "Zm 9v", "Zm9-",
         ]

@@ -36,7 +36,7 @@ struct HTTPBodyDecoderTests {
         )
     }
 
-    @Test("A body has the length that is announced", arguments: [1, 3, 100])
+    @Test("A body has the announced length", arguments: [1, 3, 100])
     func contentLength(pieces: Int) {
         let fields: HTTPFields = ["content-length": "5"]
         #expect(
@@ -66,7 +66,7 @@ struct HTTPBodyDecoderTests {
     }
 
     @Test(
-        "Without a length that makes sense a body ends with the stream",
+        "Without a meaningful length, a body ends with the stream",
         arguments: [
             [:], ["Content-Length": "-1"], ["Content-Length": "5x"], ["Content-Length": ""],
             ["Content-Length": "5", "content-length": "6"],
@@ -108,7 +108,7 @@ struct HTTPBodyDecoderTests {
     }
 
     @Test(
-        "Malformed chunks end the body where they are",
+        "Malformed chunks end the body",
         arguments: [
             ("x\r\n", ""), ("\r\n", ""), ("-1\r\n", ""), ("5\r\nHelloX\r\n", "Hello"),
             ("5\r\nHello\r\n\r\n", "Hello"), ("1\r\na\r\nFFFFFFFFFFFFFFFFFF\r\n", "a"),
@@ -124,7 +124,10 @@ struct HTTPBodyDecoderTests {
         }
     }
 
-    @Test("No more than the limit is kept, and it is said so", arguments: [1, 7, 1000])
+    @Test(
+        "No more than the limit is kept, and the body is marked as incomplete",
+        arguments: [1, 7, 1000]
+    )
     func limit(pieces: Int) {
         let cut = Outcome(body: "Hell", isComplete: false, hasEnded: true, taken: 5)
         for fields: HTTPFields in [[:], ["Content-Length": "9"]] {

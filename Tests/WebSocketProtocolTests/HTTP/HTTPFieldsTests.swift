@@ -5,7 +5,7 @@ import WebSocketProtocol
 
 @Suite("Header fields, RFC 9110 §5")
 struct HTTPFieldsTests {
-    @Test("Lines give names and values")
+    @Test("Lines are split into names and values")
     func lines() throws {
         let fields = try HTTPFields(checking: ["A: 1", "B:2 ", "C:", "D: x: y"])
         #expect(fields == ["A": "1", "B": "2", "C": "", "D": "x: y"])
@@ -14,12 +14,15 @@ struct HTTPFieldsTests {
         }
     }
 
-    @Test("Every byte is judged as the RFC has it", arguments: UInt8.min...UInt8.max)
+    @Test(
+        "Every byte is accepted or refused as the RFC specifies",
+        arguments: UInt8.min...UInt8.max
+    )
     func validity(byte: UInt8) {
         let isToken =
             "!#$%&'*+-.^_`|~0123456789".utf8.contains(byte) || (0x41...0x5A).contains(byte)
             || (0x61...0x7A).contains(byte)
-        // Beyond ASCII one byte isn't text: there the code point is checked.
+        // Beyond ASCII a single byte isn't text, so the code point is checked.
         let text = String(UnicodeScalar(byte))
         let isName = (try? HTTPField(checking: "X" + text, "")) != nil
         #expect(isName == isToken)
@@ -50,7 +53,7 @@ struct HTTPFieldsTests {
     }
 
     @Test(
-        "A field that says so by its name is hidden",
+        "A field whose name suggests a secret is hidden",
         arguments: [
             "Cookie", "set-cookie", "Authorization", "Proxy-Authorization", "X-Auth-Token",
             "X-API-Key", "X-Auth", "X-Session-Id", "X-JWT", "X-Signature",
@@ -89,7 +92,7 @@ struct HTTPFieldsTests {
         )
     }
 
-    @Test("Nothing in a trace moves a terminal's cursor")
+    @Test("A trace contains nothing that moves a terminal's cursor")
     func legible() {
         let fields: HTTPFields = ["X-A": "a\u{9B}2J\u{202E}\u{2028}é\u{200B}\tb"]
         let expected = #"X-A: a\u{9B}2J\u{202E}\u{2028}é"# + "\u{200B}\tb"

@@ -5,7 +5,7 @@ import WebSocketProtocol
 
 @Suite("Heads of HTTP messages, RFC 9112")
 struct HTTPHeadDecoderTests {
-    /// Feeds a text in pieces of that many bytes; returns the decoder and how many bytes it took.
+    /// Feeds a text in pieces of this many bytes; returns the decoder and how many bytes it took.
     static func decode<Line: HTTPStartLine>(
         _ text: String,
         as line: Line.Type,
@@ -35,7 +35,7 @@ struct HTTPHeadDecoderTests {
 
         """
 
-    @Test("A response comes the same in any pieces", arguments: [1, 2, 3, 7, 64, .max])
+    @Test("A response is the same in any pieces", arguments: [1, 2, 3, 7, 64, .max])
     func pieces(size: Int) throws {
         let frames = "\u{81}\u{5}Hello"
         let (decoder, taken) = try Self.decode(
@@ -65,7 +65,7 @@ struct HTTPHeadDecoderTests {
         }
     }
 
-    @Test("A value keeps bytes that aren't UTF-8; a reason's are taken for ISO 8859-1")
+    @Test("A value keeps bytes that aren't UTF-8; in a reason phrase they are read as ISO 8859-1")
     func latin1() throws {
         var decoder = HTTPHeadDecoder<StatusLine>()
         let bytes = Array("HTTP/1.1 400 Na".utf8) + [0xEF] + Array("f\r\nA: ".utf8) + [0xE9]
@@ -161,7 +161,7 @@ struct HTTPHeadDecoderTests {
         }
     }
 
-    @Test("A field folded many times is as long as a line may be, and costs no more")
+    @Test("A field folded many times may be as long as a line, and costs no more")
     func manyFolds() throws {
         let folds = String(repeating: " x\r\n", count: 8000)
         let (decoder, _) = try Self.decode(
@@ -188,7 +188,7 @@ struct HTTPHeadDecoderTests {
         }
     }
 
-    @Test("A head stops at each limit and not before", arguments: [1, 1000])
+    @Test("A head is refused beyond each limit and not before", arguments: [1, 1000])
     func limits(pieces: Int) throws {
         var limits = HTTPLimits()
         limits.maximumLineBytes = 20
@@ -216,7 +216,7 @@ struct HTTPHeadDecoderTests {
         }
     }
 
-    @Test("The defaults let cookies of 8 KiB pass and stop an endless line")
+    @Test("The defaults accept cookies of 8 KiB and stop an endless line")
     func defaultLimits() throws {
         let cookie = "Set-Cookie: " + String(repeating: "x", count: 8 << 10) + "\r\n"
         let text = "HTTP/1.1 200 OK\r\n" + cookie + cookie + "\r\n"

@@ -65,7 +65,7 @@ struct HandshakeNegotiationTests {
         #expect(throws: HandshakeFailure.status(code)) { try Self.negotiate(status: code) }
     }
 
-    @Test("Upgrade and Connection have to be there and right")
+    @Test("Upgrade and Connection have to be present and right")
     func upgrade() {
         Self.expectFailure(.upgrade(nil)) { $0["Upgrade"] = nil }
         Self.expectFailure(.upgrade("h2c")) { $0["Upgrade"] = "h2c" }
@@ -78,7 +78,7 @@ struct HandshakeNegotiationTests {
         Self.expectFailure(.connection("Upgrades")) { $0["Connection"] = "Upgrades" }
     }
 
-    @Test("The accept value is compared in its exact case")
+    @Test("The accept value is compared case-sensitively")
     func accept() {
         let name: HTTPField.Name = "Sec-WebSocket-Accept"
         Self.expectFailure(.missingAccept) { $0[name] = nil }
@@ -94,7 +94,7 @@ struct HandshakeNegotiationTests {
         }
     }
 
-    @Test("A subprotocol is one of those offered, in its case, or none")
+    @Test("The subprotocol has to be one of those offered, in the same case, or none")
     func subprotocol() throws {
         let name: HTTPField.Name = "Sec-WebSocket-Protocol"
         let chosen = try Self.negotiate(subprotocols: ["chat", "Chat2"]) { $0[name] = "Chat2" }
@@ -113,7 +113,7 @@ struct HandshakeNegotiationTests {
         }
     }
 
-    @Test("No extension comes unasked")
+    @Test("An extension that wasn't offered is refused")
     func extensions() throws {
         let name: HTTPField.Name = "Sec-WebSocket-Extensions"
         Self.expectFailure(.unofferedExtension("permessage-deflate")) {

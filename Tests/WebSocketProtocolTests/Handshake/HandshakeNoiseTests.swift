@@ -3,7 +3,7 @@ import TestSupport
 import Testing
 import WebSocketProtocol
 
-@Suite("Noise and damaged text, whatever it says, is read or refused")
+@Suite("Noise and damaged text are read or refused")
 struct HandshakeNoiseTests {
     /// Changes, removes, doubles or adds a few bytes.
     static func damaged(_ text: String, _ random: inout SeededGenerator) -> [UInt8] {
@@ -50,7 +50,7 @@ struct HandshakeNoiseTests {
                 &random
             )
             let outcome = Self.outcome(of: bytes, request: request, url: url)
-            // The same in one piece and byte by byte.
+            // The result is the same in one piece and byte by byte.
             #expect(Self.outcome(of: bytes, pieces: 1, request: request, url: url) == outcome)
             outcomes[String(outcome.prefix(7)), default: 0] += 1
         }
@@ -100,7 +100,7 @@ struct HandshakeNoiseTests {
         #expect(refusals > 100)
     }
 
-    @Test("URLs, extensions and cookies")
+    @Test("URLs, extensions and cookies survive noise")
     func texts() throws {
         var random = SeededGenerator(state: 6)
         let url = try WebSocketURL("ws://[::1]/a")

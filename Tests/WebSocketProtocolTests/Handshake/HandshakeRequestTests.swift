@@ -54,7 +54,7 @@ struct HandshakeRequestTests {
         )
     }
 
-    @Test("Host and origin can be replaced or left out")
+    @Test("Host and origin can be replaced or omitted")
     func choices() throws {
         let custom = try Self.lines {
             $0.host = .custom("other:1")
@@ -78,7 +78,7 @@ struct HandshakeRequestTests {
         }
     }
 
-    @Test("The caller's field takes the place of the generated one")
+    @Test("The caller's field replaces the generated one")
     func overrides() throws {
         var options = HandshakeRequest.Options()
         options.subprotocols = ["ignored"]
@@ -97,7 +97,7 @@ struct HandshakeRequestTests {
         #expect(request.fields["Host"] == "h" && request.fields["Origin"] == "o")
     }
 
-    @Test("There is one Cookie field")
+    @Test("All cookies are in one Cookie field")
     func cookies() throws {
         let lines = try Self.lines {
             $0.fields = ["cookie": "a=1", "X": "y", "Cookie": "b=2"]
@@ -107,7 +107,7 @@ struct HandshakeRequestTests {
     }
 
     @Test(
-        "Nothing can end a line early",
+        "No value can end a line early",
         arguments: ["\r", "\n", "\r\nX: y", "\0", "\u{1B}", "\u{7F}"]
     )
     func injection(text: String) {

@@ -22,7 +22,7 @@ struct HandshakeResponseDecoderTests {
         return (decoder, taken)
     }
 
-    @Test("Bytes after a 101 are left", arguments: [1, 5, 1000])
+    @Test("Bytes after a 101 are left for the frames", arguments: [1, 5, 1000])
     func switching(pieces: Int) throws {
         let head = "HTTP/1.1 101 Switching Protocols\r\nA: 1\r\nContent-Length: 5\r\n\r\n"
         let (decoder, taken) = try Self.decode(head + "\u{81}\u{0}frames", pieces: pieces)
@@ -49,7 +49,7 @@ struct HandshakeResponseDecoderTests {
         #expect("\(response)" == "403 Forbidden")
     }
 
-    @Test("A part of a body is there before its end")
+    @Test("Part of a body is available before its end")
     func partialBody() throws {
         var (decoder, _) = try Self.decode("HTTP/1.1 500 Oops\r\nContent-Length: 9\r\n\r\nhalf")
         #expect(!decoder.isComplete)
@@ -99,7 +99,7 @@ struct HandshakeResponseDecoderTests {
         #expect(throws: MalformedHTTP.incomplete(bytes: 25)) { try decoder.finish() }
     }
 
-    @Test("Each fault has its own words")
+    @Test("Each fault has its own description")
     func descriptions() {
         let faults: [MalformedHTTP] = [
             .notHTTP, .startLine, .fieldLine(1), .foldedLine(1), .bareLineFeed,

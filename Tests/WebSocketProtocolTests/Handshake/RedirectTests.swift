@@ -28,7 +28,7 @@ struct RedirectTests {
     }
 
     @Test(
-        "The same origin keeps the credentials, another doesn't get them",
+        "The same origin keeps the credentials, and another doesn't get them",
         arguments: [
             ("/n", "wss://***@a.example/n", false), ("n", "wss://***@a.example/x/n", false),
             ("https://a.example:443/n", "wss://***@a.example/n", false),
@@ -47,7 +47,7 @@ struct RedirectTests {
         if crossesOrigin { #expect(redirect.url.credentials?.user != "u") }
     }
 
-    @Test("From ws to wss is another origin, from wss to ws needs permission")
+    @Test("ws to wss is another origin, and wss to ws needs permission")
     func downgrade() throws {
         let up = try #require(try Self.follow("https://a/", from: "ws://u:p@a/"))
         #expect(up.url.isSecure && up.crossesOrigin && up.url.credentials == nil)
@@ -60,13 +60,13 @@ struct RedirectTests {
         #expect(try Self.follow("http://b/", from: "ws://a/") != nil)
     }
 
-    @Test("There is an end")
+    @Test("The number of redirects is limited")
     func limit() throws {
         #expect(try Self.follow("/n", followed: 2) != nil)
         #expect(throws: RedirectFailure.tooMany(maximum: 3)) { try Self.follow("/n", followed: 3) }
     }
 
-    @Test("A location has to be there once and be a URL")
+    @Test("Exactly one Location field with a URL is required")
     func location() throws {
         #expect(throws: RedirectFailure.location(count: 0)) { try Self.follow(nil) }
         let twice = HandshakeResponse(
@@ -84,7 +84,7 @@ struct RedirectTests {
         }
     }
 
-    @Test("Another origin gets what is known to be harmless, and what the caller marks")
+    @Test("Another origin gets fields known to be harmless, and those that the caller lists")
     func otherOrigin() {
         let fields: HTTPFields = [
             "user-agent": "u", "X-Trace": "1", "authorization": "x", "COOKIE": "y", "X-Auth": "z",
@@ -98,7 +98,7 @@ struct RedirectTests {
         )
     }
 
-    @Test("Each failure has its own words")
+    @Test("Each failure has its own description")
     func descriptions() {
         let failures: [RedirectFailure] = [
             .tooMany(maximum: 3), .location(count: 0), .invalidLocation(InvalidURL(.invalidPort)),

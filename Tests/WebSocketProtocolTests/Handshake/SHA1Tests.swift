@@ -7,14 +7,14 @@ struct SHA1Tests {
         bytes.map { byte in String(byte >> 4, radix: 16) + String(byte & 15, radix: 16) }.joined()
     }
 
-    @Test("The sample of RFC 6455 §1.3")
+    @Test("The sample of RFC 6455 §1.3 has the right digest")
     func handshake() {
         let text = "dGhlIHNhbXBsZSBub25jZQ==258EAFA5-E914-47DA-95CA-C5AB0DC85B11"
         #expect(Base64.encode(SHA1.digest(Array(text.utf8))) == "s3pPLMBiTxaQ9kYGzzhZRbK+xOo=")
     }
 
     @Test(
-        "The examples that NIST publishes",
+        "NIST's examples have the right digests",
         arguments: [
             ("", "da39a3ee5e6b4b0d3255bfef95601890afd80709"),
             ("abc", "a9993e364706816aba3e25717850c26c9cd0d89d"),
@@ -29,7 +29,7 @@ struct SHA1Tests {
         #expect(hex(SHA1.digest(Array(text.utf8))) == digest)
     }
 
-    @Test("Every length around a block and its padding")
+    @Test("Every length around a block and its padding has the right digest")
     func lengths() {
         // The digest of all digests, from CPython's hashlib.
         let digests = (0..<200).flatMap { count in

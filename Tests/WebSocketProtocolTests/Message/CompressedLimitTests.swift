@@ -4,8 +4,8 @@ import WebSocketProtocol
 
 @Suite("Limits of compressed messages")
 struct CompressedLimitTests {
-    /// Sends a message in compressed fragments of that size to a decoder with that limit, and returns
-    /// the message and the storage it came in.
+    /// Sends a message in compressed fragments of this size to a decoder with this limit, and returns
+    /// the message and the size of its storage.
     private func receive(
         _ message: [UInt8],
         fragments: Int = .max,
@@ -57,7 +57,7 @@ struct CompressedLimitTests {
     }
 
     @Test(
-        "A message within the limit passes though it is larger on the wire",
+        "A message within the limit passes even if it is larger on the wire",
         arguments: [.max, 100, 10, 1]
     )
     func noiseOfLimit(fragments: Int) throws {
@@ -70,7 +70,7 @@ struct CompressedLimitTests {
     }
 
     @Test(
-        "A frame larger than any message within the limit can be on the wire is refused before it has come"
+        "A frame larger than any message within the limit on the wire is refused before it has arrived"
     )
     func announced() {
         var limits = Limits()
@@ -92,7 +92,7 @@ struct CompressedLimitTests {
         #expect(failure == ProtocolViolation(.messageTooBig(maximum: 1000)))
     }
 
-    @Test("No more is set aside than the limit", arguments: [0.3, 0.6, 0.8, 1])
+    @Test("No more than the limit is allocated", arguments: [0.3, 0.6, 0.8, 1])
     func storage(share: Double) throws {
         let limit = 3 << 20
         let message = [UInt8](repeating: 0, count: Int(Double(limit) * share))

@@ -4,7 +4,7 @@ import WebSocketProtocol
 
 @Suite("Fragments delivered one by one")
 struct FragmentTests {
-    /// What a reader of fragments gets of these frames, and how it ends.
+    /// The fragments that a reader gets from these frames, and the end.
     private func fragments(
         of frames: [WireFrame],
         validatesUTF8: Bool = true
@@ -32,7 +32,7 @@ struct FragmentTests {
         }
     }
 
-    @Test("A character that is cut between two fragments is whole in the second")
+    @Test("A character that is cut between two fragments is delivered whole in the second")
     func cutCharacter() {
         let (payloads, violation) = fragments(of: [
             WireFrame(.text, Array("hello".utf8) + [0xE2], isFinal: false),
@@ -42,7 +42,7 @@ struct FragmentTests {
         #expect(violation == nil)
     }
 
-    @Test("A character may be spread over as many fragments as it has bytes")
+    @Test("A character may be spread over several fragments")
     func slowCharacter() {
         let bytes = Array("𝄞".utf8)
         let frames = bytes.enumerated().map { index, byte in
@@ -53,7 +53,7 @@ struct FragmentTests {
         #expect(violation == nil)
     }
 
-    @Test("The bytes of binary fragments are delivered as they come")
+    @Test("Binary fragments are delivered unchanged")
     func binary() {
         let (payloads, _) = fragments(of: [
             WireFrame(.binary, [1, 0xE2], isFinal: false), WireFrame(.continuation, [0x82]),
@@ -61,7 +61,7 @@ struct FragmentTests {
         #expect(payloads == [[1, 0xE2], [0x82]])
     }
 
-    @Test("Bytes that aren't text end up in the last fragment if text isn't checked")
+    @Test("If text isn't checked, invalid bytes are delivered in the last fragment")
     func unchecked() {
         let (payloads, violation) = fragments(
             of: [
@@ -83,7 +83,7 @@ struct FragmentTests {
         #expect(violation == .invalidUTF8(offset: 7))
     }
 
-    @Test("Text that ends inside a character is wrong at its end")
+    @Test("Text that ends inside a character is refused at its end")
     func cutMessage() {
         let (_, violation) = fragments(of: [
             WireFrame(.text, Array("hello".utf8), isFinal: false),

@@ -2,7 +2,7 @@ import TestSupport
 import Testing
 import WebSocketProtocol
 
-/// A stream and what a decoder must make of it.
+/// A stream and the expected events.
 struct Recording: Sendable, CustomTestStringConvertible {
     var name: String
     var frames: [WireFrame]
@@ -249,7 +249,7 @@ struct MessageDecoderTests {
     }
 
     @Test(
-        "A stream means the same whole, byte by byte and at every split",
+        "A stream has the same events whole, byte by byte and at every split",
         arguments: valid + invalid
     )
     func splits(recording: Recording) {
@@ -288,7 +288,7 @@ struct MessageDecoderTests {
         #expect(ProtocolViolation(rule).description.hasSuffix("."))
     }
 
-    @Test("Exactly as much as the limits say is accepted")
+    @Test("Exactly as much as the limits allow is accepted")
     func limits() {
         var limits = Limits()
         limits.maximumFrameBytes = 60
@@ -305,7 +305,7 @@ struct MessageDecoderTests {
         #expect(made == [expected, expected])
     }
 
-    @Test("An announced length sets nothing aside", arguments: [1 << 62, UInt64(Int.max)])
+    @Test("An announced length allocates nothing", arguments: [1 << 62, UInt64(Int.max)])
     func announcedLength(length: UInt64) {
         var limits = Limits()
         limits.maximumFrameBytes = .max
@@ -315,7 +315,7 @@ struct MessageDecoderTests {
             var recorder = EventRecorder(limits: limits, readsDirectly: readsDirectly)
             recorder.feed(frame.bytes)
             recorder.feed([4, 5, 6])
-            // It waits for the rest, with storage for what has come.
+            // It waits for the rest, with storage only for the bytes that have come.
             #expect(recorder.events == [])
         }
     }
@@ -329,7 +329,7 @@ struct MessageDecoderTests {
     }
 
     @Test(
-        "Short messages are held against limits below their length",
+        "Limits also apply to short messages",
         arguments: [Opcode.text, .binary]
     )
     func limitBelowShortMessages(opcode: Opcode) {
@@ -346,7 +346,7 @@ struct MessageDecoderTests {
     }
 
     @Test(
-        "Messages of a limit that fits a short header pass, longer ones don't",
+        "With a limit that fits a short header, messages up to the limit pass and longer ones don't",
         arguments: 99...127
     )
     func limitOfShortMessages(limit: Int) {
@@ -378,7 +378,7 @@ struct MessageDecoderTests {
         #expect(TestSupport.events(of: before + [byte]) == [.violation(rule)])
     }
 
-    @Test("Text is joined in lent storage, which comes back when the text has been taken")
+    @Test("Text is joined in borrowed storage, which is given back when the text has been taken")
     func lentStorage() throws {
         var lender: [UInt8] = []
         lender.reserveCapacity(100_000)
@@ -404,7 +404,7 @@ struct MessageDecoderTests {
         #expect(!hasSpare)
     }
 
-    @Test("Bytes are never handed out in lent storage, which may be much larger")
+    @Test("Binary messages are never returned in borrowed storage, which may be much larger")
     func lentStorageAndBytes() throws {
         var lender: [UInt8] = []
         lender.reserveCapacity(1 << 20)

@@ -4,7 +4,7 @@ import WebSocketProtocol
 
 @Suite("Messages in parts")
 struct MessagePartTests {
-    /// The parts that frames come out in; control frames are left out.
+    /// The parts of these frames' messages, without control frames.
     private func parts(
         of frames: [WireFrame],
         room: Int = 4

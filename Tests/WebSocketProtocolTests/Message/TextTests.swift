@@ -21,7 +21,7 @@ struct TextTests {
     func failFast(text: [UInt8], wrong: Int) {
         for prefix in ["", "plain ", "é", String(repeating: "x", count: 70)] {
             let start = Array(prefix.utf8)
-            // The frame announces far more than will ever come.
+            // The frame announces far more than ever comes.
             let frame = WireFrame(.text, start + text).with { $0.announcedLength = 100_000 }
             let bytes = frame.bytes
             let header = bytes.count - start.count - text.count
@@ -48,7 +48,7 @@ struct TextTests {
         #expect(events(of: stream.bytes) == expected)
     }
 
-    @Test("Bytes needn't be text, and text needn't if that was switched off")
+    @Test("Binary messages aren't checked, and neither is text if that is switched off")
     func unchecked() {
         let stream = [WireFrame(.binary, [0xFF, 0xC0]), WireFrame(.text, [0xFF, 0xC0])]
         let binary = RecordedEvent.message(.binary, [0xFF, 0xC0])
@@ -59,7 +59,7 @@ struct TextTests {
         )
     }
 
-    @Test("A message that broke off leaves nothing behind for the next")
+    @Test("An incomplete message leaves no state for the next one")
     func independence() {
         // A binary message that ends inside what would be a character, then text.
         let stream = [WireFrame(.binary, [0xE2], isFinal: false), WireFrame(.continuation, [0x82])]

@@ -4,7 +4,7 @@ import WebSocketProtocol
 @Suite("Hosts, RFC 3986 §3.2.2")
 struct HostTests {
     @Test(
-        "A name keeps its final dot where names are looked up, and loses it for TLS",
+        "A name keeps its final dot for resolution, and loses it for TLS",
         arguments: [
             ("a.example", "a.example", "a.example"), ("A.Example.", "a.example.", "a.example"),
             ("my_host", "my_host", "my_host"), ("x1.0a", "x1.0a", "x1.0a"), ("1a", "1a", "1a"),
@@ -18,7 +18,7 @@ struct HostTests {
     }
 
     @Test(
-        "An IPv6 address has one text, as in RFC 5952",
+        "An IPv6 address has a single text, as in RFC 5952",
         arguments: [
             ("::1", "::1"), ("0:0:0:0:0:0:0:1", "::1"), ("::", "::"), ("1::", "1::"),
             ("2001:DB8:0:0:1:0:0:1", "2001:db8::1:0:0:1"),
@@ -35,7 +35,7 @@ struct HostTests {
         #expect(host.addressBytes?.count == 16)
     }
 
-    @Test("A zone is for the resolver and the URL only")
+    @Test("Only the resolver and the URL use a zone")
     func zone() throws {
         let host = try Host(String("FE80::1%eth0"))
         #expect(host.text == "fe80::1%eth0" && host.inURL == "[fe80::1%25eth0]")
@@ -73,7 +73,7 @@ struct HostTests {
     }
 
     @Test(
-        "A host is at a domain or below it at a dot, whatever the final dot",
+        "A host matches a domain itself or below it at a dot, regardless of final dots",
         arguments: [
             ("a.example", "a.example", true), ("b.a.example", "a.example", true),
             ("a.example.", "a.example", true), ("b.a.example", "a.example.", true),

@@ -14,7 +14,7 @@ struct WebSocketURLTests {
     }
 
     @Test(
-        "A URL comes apart",
+        "A URL is split into its parts",
         arguments: [
             Case(
                 text: "ws://a.example",
@@ -183,7 +183,7 @@ struct WebSocketURLTests {
     }
 
     @Test(
-        "Each form of an IPv6 address is recognised, and nothing else is",
+        "Each form of an IPv6 address is accepted, and nothing else",
         arguments: [
             ("::", true), ("::1", true), ("1::", true), ("1:2:3:4:5:6:7:8", true),
             ("1::8", true), ("1:2:3:4:5:6:7::", true), ("::2:3:4:5:6:7:8", true),
@@ -217,7 +217,7 @@ struct WebSocketURLTests {
         #expect(try WebSocketURL("ws://u:a:b@h").credentials?.password == "a:b")
     }
 
-    @Test("A zone is shown as a URL has it")
+    @Test("A zone is shown as written in a URL")
     func zone() throws {
         #expect(
             try WebSocketURL("ws://[fe80::1%eth0]:1/").description == "ws://[fe80::1%25eth0]:1/"
@@ -248,7 +248,7 @@ struct WebSocketURLTests {
     }
 
     @Test(
-        "An absolute reference replaces all, with http taken for ws",
+        "An absolute reference replaces everything, with http treated as ws",
         arguments: [
             ("http://b", "ws://b/"), ("https://b:8443/x?y", "wss://b:8443/x?y"),
             ("WS://b/./x/../y", "ws://b/y"), ("wss://b", "wss://b/"), ("//b/x", "wss://b/x"),
@@ -262,7 +262,7 @@ struct WebSocketURLTests {
     }
 
     @Test(
-        "A reference to what can't be opened is refused",
+        "A reference to an unsupported URL is refused",
         arguments: [
             ("ftp://b", .unsupportedScheme("ftp")), ("mailto:x", .unsupportedScheme("mailto")),
             ("///x", .missingHost), ("http:x", .missingHost), ("//b:x", .invalidPort),
@@ -274,7 +274,7 @@ struct WebSocketURLTests {
         #expect(throws: InvalidURL(reason)) { try base.resolved(reference) }
     }
 
-    @Test("An origin is scheme, host and port")
+    @Test("An origin consists of scheme, host and port")
     func origin() throws {
         let url = try WebSocketURL("ws://a/x")
         #expect(url.isSameOrigin(as: try WebSocketURL("WS://u:p@A:80/y?z")))

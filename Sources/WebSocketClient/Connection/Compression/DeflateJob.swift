@@ -1,8 +1,8 @@
 import WebSocketProtocol
 
-/// A message that waits to be sent in its order, and what it compresses to.
+/// A message that waits to be sent in order, and its compressed form.
 final class DeflateJob: @unchecked Sendable {
-    // Safe to send: one thread at a time has it. Who makes it hands it over with `DeflateWorkers`'
+    // Safe to send: one thread at a time has it. Its maker hands it over through `DeflateWorkers`'
     // queue, and gets it back with `completion`.
     private var opcode = Opcode.binary
     private var message: [UInt8] = []
@@ -11,10 +11,10 @@ final class DeflateJob: @unchecked Sendable {
     private var failure: DeflateFailure?
     /// Whether it is to be compressed; otherwise it only keeps its place.
     private(set) var needsCompression = false
-    /// Taken until it has been compressed.
+    /// Locked until it has been compressed.
     let completion = TimedLock()
 
-    /// Memory that is kept for the next message.
+    /// How much memory is kept for the next message.
     private static let keptCapacity = 1 << 20
 
     /// Takes a copy of a message.
@@ -42,7 +42,7 @@ final class DeflateJob: @unchecked Sendable {
         }
     }
 
-    /// Lends what is to be sent.
+    /// Lends the bytes to send.
     func withFrame(
         _ body: (OutgoingFrame) throws(SendFailure) -> Void
     ) throws(SendFailure) {

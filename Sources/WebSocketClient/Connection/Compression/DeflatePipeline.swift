@@ -18,7 +18,7 @@ struct DeflatePipeline {
     /// Whether the oldest message has to leave before another can come in.
     var isFull: Bool { count >= workers.maximumJobs || bytes >= DeflateWorkers.maximumBytes }
 
-    /// Whether a message belongs here, rather than straight into the outbox.
+    /// Whether a message goes through the pipeline rather than straight into the outbox.
     func takes(_ frame: OutgoingFrame, needsCompression: Bool) -> Bool {
         guard frame.isFinal, frame.opcode == .text || frame.opcode == .binary,
             frame.payload.count <= DeflateWorkers.maximumMessage, frame.reservedBits == 0
@@ -26,7 +26,7 @@ struct DeflatePipeline {
         return needsCompression || count > 0
     }
 
-    /// Adds a message, which has been checked.
+    /// Adds a message whose text has been checked.
     mutating func add(_ frame: OutgoingFrame, needsCompression: Bool) {
         let job = workers.borrowJob()
         job.begin(frame, needsCompression: needsCompression)
@@ -51,7 +51,7 @@ struct DeflatePipeline {
         } catch {
             guard case .transport(let cause, isAccepted: true) = error else { throw error }
             removeOldest()
-            // Accepted was this message, not the one that the caller is adding.
+            // This message was accepted, not the one that the caller is adding.
             throw .transport(cause, isAccepted: false)
         }
         removeOldest()

@@ -1,9 +1,9 @@
 import WebSocketProtocol
 
-/// Threads that compress messages of one connection side by side, where `client_no_context_takeover`
-/// was agreed: then no message refers to another, and any compressor will do for any message.
+/// Threads that compress one connection's messages side by side, where `client_no_context_takeover` was
+/// agreed: then no message refers to another, and any compressor can compress any message.
 ///
-/// They are started when there is work for them and end when the connection's sender goes.
+/// They are started when there is work for them and end with the connection's sender.
 final class DeflateWorkers: Sendable {
     private struct State {
         var jobs: [DeflateJob] = []
@@ -13,7 +13,7 @@ final class DeflateWorkers: Sendable {
     }
 
     private let state = Locked(State())
-    /// Free while a thread may find work.
+    /// Unlocked while a thread may find work.
     private let work = TimedLock()
     private let compressors: DeflaterPool
     /// The thread that holds the turn compresses as well.
@@ -21,12 +21,13 @@ final class DeflateWorkers: Sendable {
 
     /// More messages than this don't wait: each has memory of its own.
     let maximumJobs: Int
-    /// Nor more bytes.
+    /// The same limit, in bytes.
     static let maximumBytes = 16 << 20
     /// Larger messages are compressed as they are sent, piece by piece.
     static let maximumMessage = 4 << 20
 
-    /// `nil` unless it was asked for and the client compresses each message by itself.
+    /// `nil` unless more than one thread was asked for and the client compresses each message by
+    /// itself.
     init?(_ parameters: DeflateParameters, options: DeflateOptions) {
         guard options.threads > 1, parameters.clientNoContextTakeover else { return nil }
         maximumThreads = options.threads - 1
@@ -37,10 +38,10 @@ final class DeflateWorkers: Sendable {
         _ = work.tryLock()
     }
 
-    /// Whether there are messages that nobody has begun to compress.
+    /// Whether there are messages that no thread has begun to compress.
     var hasWork: Bool { state.withLock { !$0.jobs.isEmpty } }
 
-    /// A job for a message, used before or new.
+    /// A job for a message, reused or new.
     func borrowJob() -> DeflateJob {
         state.withLock { $0.idleJobs.popLast() } ?? DeflateJob()
     }
@@ -65,9 +66,8 @@ final class DeflateWorkers: Sendable {
         work.unlock()
     }
 
-    /// Returns when the oldest job has been compressed, and compresses meanwhile what no thread has
-    /// begun: that one if need be, or else those behind it. False if there is nothing left to do and
-    /// waiting takes too long.
+    /// Returns when the oldest job has been compressed; meanwhile it compresses jobs that no thread has
+    /// begun, the oldest one first. False if there is nothing left to do and waiting takes too long.
     func finish(_ job: DeflateJob, until deadline: inout LazyDeadline) -> Bool {
         while !job.completion.tryLock() {
             let next = state.withLock { $0.jobs.isEmpty ? nil : $0.jobs.removeFirst() }
@@ -108,7 +108,7 @@ final class DeflateWorkers: Sendable {
         job.completion.unlock()
     }
 
-    /// Ends the threads; what they have begun, they finish.
+    /// Ends the threads, after they have finished the jobs that they have begun.
     func stop() {
         state.withLock { state in
             state.isStopped = true
@@ -128,11 +128,11 @@ final class DeflateWorkers: Sendable {
 
     private func run() {
         while let job = next() { run(job) }
-        // The next one hears of it too.
+        // Pass the signal on to the next thread.
         work.unlock()
     }
 
-    /// The next job; `nil` when it is all over.
+    /// The next job; `nil` once the workers have been stopped.
     private func next() -> DeflateJob? {
         while true {
             let (job, isStopped, isMore) = state.withLock { state in
@@ -149,7 +149,7 @@ final class DeflateWorkers: Sendable {
     }
 }
 
-/// Compressors that threads borrow, made when they are first needed.
+/// Compressors that threads borrow, made when first needed.
 final class DeflaterPool: Sendable {
     private final class Entry: @unchecked Sendable {
         // Safe to send: only the thread that has taken it out of the pool uses it.

@@ -7,7 +7,7 @@ import enum WebSocketProtocol.MalformedHTTP
 
 /// HTTP CONNECT, RFC 9110 §9.3.6.
 enum HTTPTunnel {
-    /// Limits of a proxy's answer: a status and a few fields are all that is of use.
+    /// Limits of a proxy's answer, of which only the status and a few fields matter.
     private static var limits: HTTPLimits {
         var limits = HTTPLimits()
         limits.maximumHeadBytes = 16 << 10
@@ -15,7 +15,7 @@ enum HTTPTunnel {
         return limits
     }
 
-    /// Fields that would contradict what CONNECT says, or the absence of a body.
+    /// Fields that would contradict CONNECT, or the absence of a body.
     private static let reservedNames: [HTTPField.Name] = [
         .hostField, .contentLength, .transferEncoding,
     ]
@@ -23,13 +23,13 @@ enum HTTPTunnel {
     static func check(_ proxy: Proxy) throws(TransportError) {
         guard proxy.credentials?.isValid ?? true else {
             throw .invalidArgument(
-                "A proxy's user name has no colon, and neither it nor the password has control "
-                    + "characters."
+                "A proxy's user name can't contain a colon, and neither it nor the password can contain "
+                    + "control characters."
             )
         }
         for field in proxy.headers {
             guard field.hasSendableValue else {
-                throw .invalidArgument("A header field for the proxy has a control character.")
+                throw .invalidArgument("A header field for the proxy contains a control character.")
             }
             guard !reservedNames.contains(field.name) else {
                 throw .invalidArgument(
@@ -40,7 +40,7 @@ enum HTTPTunnel {
         }
         let authorizations = proxy.headers[values: .proxyAuthorization].count
         guard authorizations + (proxy.credentials == nil ? 0 : 1) <= 1 else {
-            throw .invalidArgument("The proxy has credentials, and a header field with other ones.")
+            throw .invalidArgument("The proxy has credentials and a Proxy-Authorization field.")
         }
     }
 

@@ -10,7 +10,7 @@ import struct WebSocketProtocol.InvalidURL
 struct NoProxyList {
     private let entries: [Entry]
 
-    /// Takes entries, each of which may be a list with commas or blanks.
+    /// Takes entries, each of which may be a list separated by commas or blanks.
     init(_ lists: [String]) {
         entries = lists.flatMap { $0.split { $0 == "," || $0.isWhitespace } }.compactMap(Entry.init)
     }
@@ -32,7 +32,7 @@ struct NoProxyList {
         private let pattern: Pattern
         private let port: UInt16?
 
-        /// `nil` for what can't match anything.
+        /// `nil` for an entry that can't match anything.
         init?(_ text: Substring) {
             if let slash = text.firstIndex(of: "/") {
                 guard let base = Entry.host(text[..<slash])?.addressBytes,
@@ -68,7 +68,7 @@ struct NoProxyList {
 
         private static func host(_ text: Substring) -> Host? { try? Host(String(text)) }
 
-        /// Takes the port off; an IPv6 address without brackets has none.
+        /// Splits off the port; an IPv6 address without brackets has none.
         private static func split(_ text: Substring) -> (host: Substring, port: Substring?) {
             let colons = text.count { $0 == ":" }
             guard let colon = text.lastIndex(of: ":"), colons == 1 || text.hasPrefix("["),
@@ -91,7 +91,7 @@ struct NoProxyList {
 }
 
 extension [UInt8] {
-    /// Whether the first bits of two addresses of one family are the same.
+    /// Whether two addresses of one family begin with the same bits.
     fileprivate func isInNetwork(_ base: [UInt8], bits: Int) -> Bool {
         guard count == base.count else { return false }
         let (whole, rest) = bits.quotientAndRemainder(dividingBy: 8)

@@ -1,14 +1,14 @@
 import struct WebSocketProtocol.Host
 
-/// The proxy that the environment variables name, as curl understands them.
+/// The proxy that the environment variables name, interpreted as by curl.
 ///
-/// A variable that is set to nothing counts as unset. In a program that runs with another user's rights
-/// (setuid), no variable counts: whoever starts it must not choose where its connections go.
+/// An empty variable counts as unset. In a program that runs with another user's rights (setuid), all
+/// variables are ignored: whoever starts it must not choose where its connections go.
 package enum ProxyEnvironment {
     /// The proxy for a connection to `host`, if there is one.
     ///
-    /// `https_proxy` counts for wss, `http_proxy` for ws, and `all_proxy` for both if the other is
-    /// not set; lower case before upper case.
+    /// `https_proxy` applies to wss, `http_proxy` to ws, and `all_proxy` to both if the other is not
+    /// set; lower case before upper case.
     package static func proxy(
         isSecure: Bool,
         host: Host,
@@ -32,7 +32,7 @@ package enum ProxyEnvironment {
         variable: (String) -> String?
     ) throws(TransportError) -> Proxy? {
         var names = isSecure ? ["https_proxy", "HTTPS_PROXY"] : ["http_proxy"]
-        // In a CGI program HTTP_PROXY is what the request's Proxy header says, so anybody's.
+        // In a CGI program, HTTP_PROXY is the request's Proxy header, so anybody can set it.
         if !isSecure, variable("REQUEST_METHOD") == nil { names.append("HTTP_PROXY") }
         names += ["all_proxy", "ALL_PROXY"]
         for name in names {
@@ -47,7 +47,8 @@ package enum ProxyEnvironment {
         return nil
     }
 
-    /// Whether `host` is to be reached directly: by the option if there is one, else by `no_proxy`.
+    /// Whether `host` is to be reached directly: by the option if there is one, otherwise by
+    /// `no_proxy`.
     package static func bypasses(host: Host, port: UInt16, noProxy: [String]?) -> Bool {
         bypasses(
             host: host,

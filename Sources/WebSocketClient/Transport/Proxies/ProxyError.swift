@@ -1,4 +1,4 @@
-// For `escapingControls`: a module is visible to members by any import of it.
+// For `escapingControls`.
 import struct WebSocketProtocol.Host
 
 /// Why a proxy opened no tunnel.
@@ -6,7 +6,7 @@ import struct WebSocketProtocol.Host
     @nonexhaustive
 #endif
 public enum ProxyError: Error, Sendable, Hashable {
-    /// A SOCKS proxy requires credentials, or rejected those that it got.
+    /// A SOCKS proxy requires credentials, or rejected those it was given.
     case authenticationFailed(String)
     /// An HTTP proxy answered CONNECT with a status other than 2xx; 407 asks for credentials.
     case refused(status: Int, reason: String)
@@ -14,25 +14,25 @@ public enum ProxyError: Error, Sendable, Hashable {
     case socksReply(version: Int, code: UInt8, text: String)
     /// The answer doesn't follow the proxy's protocol.
     case malformedAnswer(String)
-    /// The connection to the proxy itself could not be made.
+    /// The proxy itself could not be reached.
     case unreachable(String)
     /// TLS with the proxy, not with the target, failed.
     case tls(TLSError)
-    /// The target has no IPv4 address, and SOCKS 4 can name no other.
+    /// The target has no IPv4 address, and SOCKS 4 supports no other.
     case unsupportedAddress
     /// The proxy closed the connection before it answered.
     case closed
-    /// The proxy's description in the environment can't be understood.
+    /// The options or the environment describe a proxy that can't be used.
     case invalidConfiguration(String)
 }
 
 extension ProxyError {
-    /// The HTTP status of a refused CONNECT, else nil; 407 asks for credentials.
+    /// The HTTP status of a refused CONNECT; nil for other errors. 407 asks for credentials.
     public var statusCode: Int? {
         if case .refused(let status, _) = self { status } else { nil }
     }
 
-    /// The reply code of a SOCKS proxy that refused the request, else nil.
+    /// The reply code of a SOCKS proxy that refused the request; nil for other errors.
     public var socksReply: UInt8? {
         if case .socksReply(_, let code, _) = self { code } else { nil }
     }

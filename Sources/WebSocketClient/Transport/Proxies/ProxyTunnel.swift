@@ -23,7 +23,7 @@ package struct ProxyTunnel {
         self.deadline = deadline
     }
 
-    /// Finds what can't be sent before anything is; returns the proxy's host.
+    /// Checks, before anything is sent, that everything can be; returns the proxy's host.
     package static func check(_ proxy: Proxy) throws(TransportError) -> Host {
         switch proxy.kind {
         case .http, .https: try HTTPTunnel.check(proxy)
@@ -76,7 +76,7 @@ package struct ProxyTunnel {
     }
 }
 
-/// Question and answer with a proxy.
+/// A dialogue with a proxy.
 struct ProxyDialogue {
     let stream: any ByteStream
     let deadline: Deadline

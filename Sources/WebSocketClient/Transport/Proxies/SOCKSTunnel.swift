@@ -10,7 +10,7 @@ enum SOCKS4Tunnel {
     static func check(_ proxy: Proxy) throws(TransportError) {
         let user = proxy.credentials?.user ?? ""
         guard !user.utf8.contains(0), user.utf8.count <= 255 else {
-            throw .invalidArgument("A SOCKS 4 user has at most 255 bytes and no NUL.")
+            throw .invalidArgument("A SOCKS 4 user name can have at most 255 bytes and no NUL.")
         }
     }
 
@@ -20,7 +20,7 @@ enum SOCKS4Tunnel {
         if let address = try address(of: tunnel) {
             request += address + user
         } else {
-            // An address that can't be one says that the name follows.
+            // SOCKS 4a: an impossible address means that the name follows.
             request += [0, 0, 0, 1] + user + Array(tunnel.host.text.utf8) + [0]
         }
         try dialogue.send(request)
@@ -128,7 +128,7 @@ enum SOCKS5Tunnel {
         )
         let answer = try dialogue.receive(2)
         guard answer[1] == 0 else {
-            throw .proxy(.authenticationFailed("wrong user or password"))
+            throw .proxy(.authenticationFailed("wrong user name or password"))
         }
     }
 
@@ -139,7 +139,7 @@ enum SOCKS5Tunnel {
             address = try tunnel.resolve().first?.addressBytes
         }
         guard let address else {
-            // At most 255 bytes, as every host.
+            // At most 255 bytes, like every host.
             let name = Array(tunnel.host.text.utf8)
             return [AddressType.name, UInt8(name.count)] + name
         }

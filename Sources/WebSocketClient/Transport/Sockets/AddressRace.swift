@@ -11,7 +11,7 @@ struct AddressRace {
     private var waiting: ArraySlice<SocketAddress>
     private var running: [(socket: Socket, address: SocketAddress)] = []
     private var failures: [ConnectAttempt] = []
-    /// What was wrong with the options, if no address has got further than them.
+    /// The error of the options, if no address has got past them.
     private var optionFailure: TransportError?
     private var hasTriedToConnect = false
 
@@ -42,7 +42,7 @@ struct AddressRace {
             do throws(TransportError) {
                 socket = try Socket(for: address)
             } catch .system(let call, let error) {
-                // A family that the kernel doesn't have, for example.
+                // For example, a family that the kernel doesn't support.
                 fail(address, error, in: call)
                 continue
             }
@@ -110,11 +110,11 @@ struct AddressRace {
                 running.remove(at: index)
             }
         }
-        // One has failed: RFC 8305 lets the next begin without waiting for its turn.
+        // One has failed: RFC 8305 lets the next begin at once.
         return nil
     }
 
-    /// Families in turn, beginning with that of the first (RFC 8305 §4).
+    /// Alternates the families, beginning with the first address's (RFC 8305 §4).
     static func interleaved(_ addresses: [SocketAddress]) -> [SocketAddress] {
         guard let first = addresses.first else { return [] }
         let preferred = addresses.filter { $0.isIPv6 == first.isIPv6 }
@@ -129,7 +129,8 @@ struct AddressRace {
 }
 
 extension Socket {
-    /// Sets the defaults, as far as they are known here, and then the user's options, which must be.
+    /// Sets the defaults that this system knows, and then the user's options, all of which it must
+    /// know.
     func apply(_ options: [SocketOption], to address: SocketAddress) throws(TransportError) {
         if !address.isUnix {
             for option in SocketOption.defaults { try? set(option) }

@@ -1,4 +1,4 @@
-/// What a wait is for.
+/// The readiness that a wait is for.
 package struct Interest: OptionSet, Sendable, Hashable {
     package var rawValue: UInt8
 
@@ -8,11 +8,11 @@ package struct Interest: OptionSet, Sendable, Hashable {
     package static let write = Interest(rawValue: 2)
 }
 
-/// What one read or write did.
+/// The result of one read or write.
 package enum Transfer: Sendable, Hashable {
-    /// This many bytes were moved, at least one unless the buffer was empty.
+    /// This many bytes were moved; at least one, unless the buffer was empty.
     case bytes(Int)
-    /// None has been moved; wait for this and try again with the same bytes.
+    /// No byte was moved; wait for this and try again with the same bytes.
     case wouldBlock(Interest)
     /// The peer has ended its side cleanly; nothing more will arrive.
     case endOfStream
@@ -23,19 +23,21 @@ package enum Transfer: Sendable, Hashable {
 // 1. One call does one system call's worth of work, whatever the peer sends, and then returns, so
 //    that the caller can look at the clock. A TLS record without data makes `read` return
 //    `.wouldBlock`, not read on.
-// 2. A call that would block says so. Nothing waits but `wait`, and `readSoon` for a moment.
-// 3. `wait` throws `.timedOut` once the deadline is past and nothing is ready. If what was read last
-//    carried no data, it throws then in any case: a peer that keeps sending such records holds no
-//    call beyond its limit.
-// 4. What a stream holds already (decrypted bytes, the end, a failure) counts as readable. poll(2)
-//    doesn't see it, so whoever waits by other means than `wait` asks `hasBufferedInput` first.
-// 5. Bytes that a write left over come first in the next one. Part of them may be encrypted already.
+// 2. A call that would block says so. Only `wait` waits, and `readSoon` for a moment.
+// 3. `wait` throws `.timedOut` once the deadline is past and nothing is ready. If the last read carried
+//    no data, it then throws even if something is ready: a peer that keeps sending such records can't
+//    hold a call beyond its limit.
+// 4. Anything that a stream holds already (decrypted bytes, the end, a failure) counts as readable.
+//    poll(2) doesn't see it, so whoever waits by other means than `wait` checks `hasBufferedInput`
+//    first.
+// 5. Bytes that a write left over must come first in the next one, as part of them may be encrypted
+//    already.
 
-/// A connection that carries bytes both ways: the seam between transport and frames.
+/// A connection that carries bytes both ways: the interface between transport and frames.
 ///
 /// One thread at a time may read and one may write, both at once; `wait`, `finishWriting` and `abort`
-/// may be called from any thread at any time. The descriptor is closed when the last reference to
-/// the stream has gone.
+/// may be called from any thread at any time. The descriptor is closed when the last reference to the
+/// stream is released.
 package protocol ByteStream: AnyObject, Sendable {
     /// The socket, for poll(2) and socket options; not to be closed.
     var descriptor: Int32 { get }
@@ -43,36 +45,36 @@ package protocol ByteStream: AnyObject, Sendable {
     /// Whether the bytes are encrypted on the way.
     var isSecure: Bool { get }
 
-    /// Whether the next read finds something without asking the socket.
+    /// Whether the next read will find something without asking the socket.
     var hasBufferedInput: Bool { get }
 
     /// Takes what has arrived, at most the size of `buffer`.
     func read(into buffer: UnsafeMutableRawBufferPointer) throws(TransportError) -> Transfer
 
-    /// Takes what arrives within `Deadline.moment`; `.wouldBlock` if nothing does.
+    /// Takes bytes that arrive within `Deadline.moment`; `.wouldBlock` if none do.
     ///
-    /// For a wait that will be short if the peer answers: it saves the call that would wait.
+    /// For a wait that is likely to be short: it saves a call of poll(2).
     func readSoon(into buffer: UnsafeMutableRawBufferPointer) throws(TransportError) -> Transfer
 
-    /// Whether another read would perhaps find something, after one that got `count` bytes into
-    /// `room`; otherwise it is better to wait first.
+    /// Whether another read may find something, after one that got `count` bytes into `room`; if not,
+    /// it is better to wait first.
     func mayHaveMore(afterReading count: Int, of room: Int) -> Bool
 
-    /// Sends what can be sent at once, from the start of `bytes`.
+    /// Sends as much as can be sent at once, from the start of `bytes`.
     ///
     /// What it leaves over must stand at the start of the next write, perhaps with more behind it.
     func write(_ bytes: UnsafeRawBufferPointer) throws(TransportError) -> Transfer
 
-    /// All bytes that the operating system has taken, wrapping around: of a stream over another one,
-    /// what that one has sent. 0 if that is not known.
+    /// All bytes that the operating system has taken, wrapping around; a stream over another one
+    /// returns the lower one's count. 0 if unknown.
     var sentBytes: UInt64 { get }
 
-    /// All bytes that `write` has reported as taken, wrapping around: plaintext where the stream
-    /// encrypts. 0 if that is not known.
+    /// All bytes that `write` has reported as taken, wrapping around: of plaintext, if the stream
+    /// encrypts. 0 if unknown.
     var writtenBytes: UInt64 { get }
 
     /// How many of the written bytes, from the first one on, the peer's system has acknowledged, at
-    /// least; `nil` if that is not known. Also after `abort` and after the connection was lost.
+    /// least; `nil` if unknown. Still known after `abort`, and after the connection was lost.
     var acknowledgedBytes: UInt64? { get }
 
     /// Waits until part of `interest` may be satisfied, and returns which part; empty if the wait
@@ -82,11 +84,11 @@ package protocol ByteStream: AnyObject, Sendable {
     @discardableResult
     func wait(for interest: Interest, until deadline: Deadline) throws(TransportError) -> Interest
 
-    /// Lets a wait in another thread, or else the next one, return early.
+    /// Makes a wait in another thread, or else the next one, return early.
     func nudge()
 
-    /// Tells the peer that nothing more will come, behind all that was written. It doesn't wait and
-    /// reports no errors: what the socket doesn't take now goes with a later call, if there is one.
+    /// Signals the end of the stream to the peer, behind all written bytes. It doesn't wait and reports
+    /// no errors: bytes that the socket doesn't take now go out with a later call, if there is one.
     func finishWriting()
 
     /// Ends both directions at once; from then on every call throws `.aborted`.
@@ -108,7 +110,7 @@ extension ByteStream {
         .wouldBlock(.read)
     }
 
-    /// How many sent bytes the peer's system has not acknowledged; 0 if that is not known.
+    /// How many sent bytes the peer's system has not acknowledged; 0 if unknown.
     package var unacknowledgedBytes: Int { SystemCalls.unacknowledgedBytes(descriptor) ?? 0 }
 }
 
@@ -139,7 +141,8 @@ extension ByteStream {
         }
     }
 
-    /// Waits for bytes, and returns how many one read has put into `buffer`; 0 at the end of the stream.
+    /// Waits for bytes, and returns how many one read has got into `buffer`; 0 at the end of the
+    /// stream.
     ///
     /// Throws `.timedOut(nil)` if the deadline is past, even if bytes are there: a peer that sends byte
     /// by byte gains no time.
@@ -157,7 +160,7 @@ extension ByteStream {
         }
     }
 
-    /// As above, in an array of at most `limit` bytes; `nil` at the end of the stream.
+    /// As above, into an array of at most `limit` bytes; `nil` at the end of the stream.
     package func readSome(
         atMost limit: Int,
         until deadline: Deadline

@@ -1,17 +1,17 @@
 package import struct WebSocketProtocol.Host
 package import struct WebSocketProtocol.InvalidURL
 
-/// Where the bytes are to go.
+/// Where a connection leads.
 package enum ConnectTarget: Sendable {
     /// A TCP host by name or address.
     case host(Host, port: UInt16)
     /// A Unix stream socket.
     case unix(path: String)
-    /// The caller's connected socket, used as it is.
+    /// The caller's socket, connected already and used as it is.
     case adopted(Socket)
 }
 
-/// All that is needed to open a connection.
+/// Everything that is needed to open a connection.
 package struct ConnectPlan: Sendable {
     package var target: ConnectTarget
     /// The proxy to go through; only for `.host`.
@@ -20,11 +20,11 @@ package struct ConnectPlan: Sendable {
     package var tls: TLSOptions?
     /// The name that the certificate is checked against, unless `tls` names another.
     package var serverName: Host
-    /// Set after the defaults and before connecting; not on an adopted socket.
+    /// Socket options, set after the defaults and before connecting; not on an adopted socket.
     package var socketOptions: [SocketOption] = []
-    /// The end of everything, resolution included.
+    /// The deadline of the whole attempt, resolution included.
     package var deadline = Deadline.never
-    /// Limits of the single stages; the deadline holds as well.
+    /// Limits of the single stages; the deadline applies as well.
     package var connectTimeout: Duration?
     package var proxyTimeout: Duration?
     package var tlsTimeout: Duration?
@@ -36,7 +36,7 @@ package struct ConnectPlan: Sendable {
 }
 
 extension ConnectPlan {
-    /// Whom the certificate must name.
+    /// The peer that the certificate must name.
     var tlsPeer: TLSPeer {
         get throws(TransportError) {
             TLSPeer(
@@ -58,26 +58,27 @@ extension Host {
     }
 }
 
-/// Opens the stream that a plan describes; the wake-up ends the call and the stream's waits.
+/// Opens the stream that a plan describes; signalling the wake-up ends the call, and later the stream's
+/// waits.
 package typealias StreamConnector = (ConnectPlan, WakeUp) throws(TransportError) -> any ByteStream
 
 /// Opens connections: socket, proxy, TLS, in this order.
 package enum Connector {
     /// Connects as planned.
     ///
-    /// `wakeUp` ends it from another thread, and later the stream's waits.
+    /// Signalling `wakeUp` from another thread ends the call, and later the stream's waits.
     package static func connect(
         _ plan: ConnectPlan,
         wakeUp: WakeUp
     ) throws(TransportError) -> any ByteStream {
-        // Unusable options are found before anything is sent.
+        // Unusable options are detected before anything is sent.
         _ = try plan.tlsPeer
         let socket = try openSocket(plan, wakeUp: wakeUp)
         return try complete(plan, over: SocketStream(socket, wakeUp: wakeUp), wakeUp: wakeUp)
     }
 
-    /// Passes the proxy and TLS over a stream that leads to the proxy, or to the target if there is
-    /// none.
+    /// Performs the handshakes with the proxy and of TLS, over a stream to the proxy, or to the target
+    /// if there is none.
     package static func complete(
         _ plan: ConnectPlan,
         over stream: any ByteStream,

@@ -1,4 +1,4 @@
-/// A point on the monotonic clock by which something has to be done.
+/// A moment on the monotonic clock by which something has to be done.
 ///
 /// Time-outs become deadlines once, at the edge: a call that waits several times can't wait longer
 /// than its limit.
@@ -12,7 +12,7 @@ package struct Deadline: Sendable, Hashable {
 
     package static let never = Deadline(nanoseconds: .max)
 
-    /// How long a read may wait without asking for the deadline.
+    /// How long a read may wait without checking a deadline.
     static let moment = Duration.milliseconds(20)
 
     /// The clock's reading.
@@ -23,7 +23,7 @@ package struct Deadline: Sendable, Hashable {
     /// `timeout` from now; a time-out of zero or less is past at once.
     package static func after(_ timeout: Duration) -> Deadline { now.advanced(by: timeout) }
 
-    /// The point that lies `duration` later; never, if it is beyond what the clock can count.
+    /// The moment `duration` later; never, if the clock can't represent it.
     package func advanced(by duration: Duration) -> Deadline {
         let (seconds, attoseconds) = duration.components
         let (scaled, overflow) = seconds.multipliedReportingOverflow(by: 1_000_000_000)
@@ -43,13 +43,13 @@ package struct Deadline: Sendable, Hashable {
         self != .never && SystemCalls.monotonicNanoseconds() >= nanoseconds
     }
 
-    /// What is left, not less than zero; `nil` if there is no limit.
+    /// The time left, at least zero; `nil` if there is no limit.
     package var remaining: Duration? {
         guard self != .never else { return nil }
         return .nanoseconds(max(0, nanoseconds - SystemCalls.monotonicNanoseconds()))
     }
 
-    /// How long it has been past; negative before.
+    /// How long the deadline has been past; negative before it.
     package var elapsed: Duration {
         .nanoseconds(SystemCalls.monotonicNanoseconds() - nanoseconds)
     }

@@ -13,26 +13,26 @@
     import CWebSocketLinux
 #endif
 
-/// Tells each change of many descriptors' readiness once: epoll(7) with EPOLLET, elsewhere kqueue(2)
+/// Reports each change of many descriptors' readiness once: epoll(7) with EPOLLET, elsewhere kqueue(2)
 /// with EV_CLEAR.
 ///
-/// A descriptor is added once, for both directions, and never changed: to find out whether it is
-/// ready, try, and wait for the next change after a would-block. One thread waits; everything else is
-/// for any thread, as the system's calls are.
+/// A descriptor is added once, for both directions, and never changed: to find out whether it is ready,
+/// try, and wait for the next change after a would-block. One thread waits; everything else may be
+/// called from any thread.
 package final class EdgePoller: Sendable {
-    /// What has become of a descriptor.
+    /// A change of a descriptor.
     package struct Change: Sendable {
         package let key: UInt64
-        /// What it has become ready for.
+        /// The directions for which it has become ready.
         package let ready: Interest
-        /// What will not change any more: nothing comes after what is there, or nothing can be written.
+        /// The directions that have ended: no more will arrive, or nothing can be written.
         package let ended: Interest
     }
 
     private let descriptor: Int32
     private let alarm: (reader: Int32, writer: Int32)
 
-    /// The key of the alarm; others begin at 1.
+    /// The key of the alarm; the others begin at 1.
     private static let alarmKey: UInt64 = 0
     /// How many changes one call collects.
     private static let batch = 128
@@ -74,7 +74,7 @@ package final class EdgePoller: Sendable {
     package func wake() { SystemCalls.signalEvent(alarm.writer) }
 
     #if os(Linux)
-        /// Tells the changes of a descriptor from now on, the present state first; `key` names it.
+        /// Reports a descriptor's changes from now on, its present state first; `key` identifies it.
         package func add(_ target: Int32, key: UInt64) throws(TransportError) {
             var event = epoll_event()
             event.events = EPOLLIN.bits | EPOLLRDHUP.bits | EPOLLET.bits
@@ -85,21 +85,21 @@ package final class EdgePoller: Sendable {
             }
         }
 
-        /// Tells no more of a descriptor; to be called before it is closed.
+        /// Stops reporting a descriptor; to be called before it is closed.
         package func remove(_ target: Int32) {
             var event = epoll_event()
             epoll_ctl(descriptor, EPOLL_CTL_DEL, target, &event)
         }
 
-        /// epoll_wait(2) counts in milliseconds, so that a shorter wait is left to ppoll(2). False for a
-        /// longer one.
+        /// epoll_wait(2) counts in milliseconds, so ppoll(2) does the shorter waits. False for a longer
+        /// one.
         private func waitShortly(until deadline: Deadline) -> Bool {
             guard deadline != .never else { return false }
             let left = deadline.nanoseconds - SystemCalls.monotonicNanoseconds()
             guard left > 0, left < 2_000_000 else { return false }
             var entry = pollfd(fd: descriptor, events: Int16(POLLIN), revents: 0)
             var time = timespec(tv_sec: 0, tv_nsec: Int(left))
-            // Whatever comes of it, the descriptors are asked next.
+            // The result doesn't matter: the descriptors are polled next.
             _ = ppoll(&entry, 1, &time, nil)
             return true
         }
@@ -132,7 +132,7 @@ package final class EdgePoller: Sendable {
             try result.get()
         }
     #else
-        /// Tells the changes of a descriptor from now on, the present state first; `key` names it.
+        /// Reports a descriptor's changes from now on, its present state first; `key` identifies it.
         package func add(_ target: Int32, key: UInt64) throws(TransportError) {
             let filters = key == Self.alarmKey ? [EVFILT_READ] : [EVFILT_READ, EVFILT_WRITE]
             var changes = filters.map { filter in
@@ -150,7 +150,7 @@ package final class EdgePoller: Sendable {
             }
         }
 
-        /// Tells no more of a descriptor; to be called before it is closed.
+        /// Stops reporting a descriptor; to be called before it is closed.
         package func remove(_ target: Int32) {
             for filter in [EVFILT_READ, EVFILT_WRITE] {
                 var change = kevent()
@@ -193,7 +193,7 @@ package final class EdgePoller: Sendable {
 
 #if os(Linux)
     extension EdgePoller.Change {
-        /// An ended or failed descriptor is ready for everything.
+        /// A descriptor that has ended or failed is ready for everything.
         fileprivate init(_ event: epoll_event) {
             var (ready, ended) = (Interest(), Interest())
             if event.events & EPOLLIN.bits != 0 { ready.insert(.read) }

@@ -15,10 +15,10 @@
 
 /// Waits for any number of descriptors at once, with epoll(7), and can be woken.
 ///
-/// One thread waits and changes what is waited for; ``wake()`` is for any thread. On systems other than
-/// Linux it uses poll(2).
+/// One thread waits, and changes the set of descriptors; ``wake()`` is for any thread. On systems other
+/// than Linux it uses poll(2).
 package final class EventPoller: @unchecked Sendable {
-    // Safe to send: `wake()` touches only a descriptor; all else belongs to the waiting thread.
+    // Safe to send: `wake()` touches only a descriptor; everything else belongs to the waiting thread.
     private let wakeUp: WakeUp
     private var interests: [Int32: (interest: Interest, key: Int)] = [:]
     #if os(Linux)
@@ -41,13 +41,14 @@ package final class EventPoller: @unchecked Sendable {
         #endif
     }
 
-    /// A key that nobody else has.
+    /// A key that no descriptor has.
     private static let wakeUpKey = -1
 
     /// Ends the wait in progress, or the next one. For any thread.
     package func wake() { wakeUp.nudge() }
 
-    /// Waits for this on a descriptor from now on; `key` names it. Nothing changes if it fails.
+    /// Waits for this readiness of a descriptor from now on; `key` identifies it. Nothing changes if
+    /// this fails.
     package func set(
         _ interest: Interest,
         for target: Int32,
@@ -68,7 +69,7 @@ package final class EventPoller: @unchecked Sendable {
         interests[target] = (interest, key)
     }
 
-    /// Waits for the descriptor no longer; to be called before it is closed.
+    /// Stops waiting for the descriptor; to be called before it is closed.
     package func remove(_ target: Int32) {
         guard interests.removeValue(forKey: target) != nil else { return }
         #if os(Linux)
@@ -117,7 +118,7 @@ package final class EventPoller: @unchecked Sendable {
 
 #if os(Linux)
     extension Interest {
-        /// An ended or failed descriptor is ready for everything.
+        /// A descriptor that has ended or failed is ready for everything.
         fileprivate init(epoll events: UInt32) {
             self = []
             if events & (EPOLLERR.number | EPOLLHUP.number) != 0 { self = [.read, .write] }

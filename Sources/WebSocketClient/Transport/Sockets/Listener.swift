@@ -10,11 +10,11 @@
     #error("The C library must be Glibc, Musl, Android's or Darwin's.")
 #endif
 
-/// The other end: accepts connections, for the loopback server and for tests.
+/// Accepts connections, for the loopback server and for tests.
 package final class Listener: Sendable {
     private let socket: Socket
     private let wakeUp: WakeUp
-    /// Where it listens; the port is the one that the system chose if 0 was asked for.
+    /// The address that it listens on; if port 0 was asked for, with the port that the system chose.
     package let address: SocketAddress
 
     /// Listens on a numeric address of this machine, port 0 for a free one.
@@ -35,7 +35,7 @@ package final class Listener: Sendable {
         try self.init(address, wakeUp: wakeUp)
     }
 
-    /// Listens on a Unix socket whose file must not exist yet, and isn't removed.
+    /// Listens on a Unix socket. The file must not exist yet, and isn't removed.
     package convenience init(unixPath: String) throws(TransportError) {
         try self.init(try SocketAddress(unixPath: unixPath), wakeUp: try WakeUp())
     }
@@ -66,8 +66,8 @@ package final class Listener: Sendable {
 
     /// Waits for a client.
     ///
-    /// While the process or the system has no descriptor left, clients wait in the listener's queue,
-    /// and this looks again every now and then. Throws `.timedOut`, and `.aborted` after `close()`.
+    /// While the process or the system is out of descriptors, clients wait in the listener's queue, and
+    /// this tries again from time to time. Throws `.timedOut`, and `.aborted` after `close()`.
     package func accept(until deadline: Deadline) throws(TransportError) -> any ByteStream {
         while true {
             let ready = try Poll.wait(
@@ -85,20 +85,20 @@ package final class Listener: Sendable {
         }
     }
 
-    /// Accepts a client that waits; `nil` if it has gone.
+    /// Accepts a waiting client; `nil` if it has gone.
     private func acceptNow() throws(TransportError) -> SocketStream? {
-        // First, so that a shortage leaves the client in the queue.
+        // First of all, so that a shortage of descriptors leaves the client in the queue.
         let wakeUp = try WakeUp()
         switch SystemCalls.retrying({ systemAccept(socket.descriptor) }) {
         case .success(let descriptor):
             let accepted = try Socket(accepted: descriptor)
-            // A client that has gone again has no options; its stream says so.
+            // The options of a client that has gone can't be set; its stream will report the end.
             if !address.isUnix { try? accepted.set(.noDelay(true)) }
             return SocketStream(accepted, wakeUp: wakeUp)
         case .failure(let error) where error.isFaultOfListener || error.isShortage:
             throw .system(call: "accept", error)
         case .failure:
-            // accept(2) also reports what befell the client's connection meanwhile.
+            // accept(2) also reports errors that the client's connection has had meanwhile.
             return nil
         }
     }
@@ -111,7 +111,7 @@ package final class Listener: Sendable {
         _ = try Poll.wait(for: &nothing, wakeUp: wakeUp, until: isFirst ? moment : deadline)
     }
 
-    /// Stops accepting, now and later; connections that were accepted stay.
+    /// Stops accepting for good; accepted connections stay open.
     package func close() {
         wakeUp.signal()
         socket.shutDown()
@@ -123,7 +123,7 @@ private func systemAccept(_ descriptor: Int32) -> Int32 {
 }
 
 extension ErrorNumber {
-    /// Whether no later accept(2) can do better.
+    /// Whether a later accept(2) would fail too.
     fileprivate var isFaultOfListener: Bool {
         [EBADF, EFAULT, EINVAL, ENOTSOCK, EOPNOTSUPP].contains(rawValue)
     }

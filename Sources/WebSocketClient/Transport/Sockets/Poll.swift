@@ -14,7 +14,7 @@
 package struct PollEntry: Sendable {
     package let descriptor: Int32
     package let interest: Interest
-    /// Set by `Poll.wait`: ready, ended or failed; the next call on it will not wait.
+    /// Set by `Poll.wait`: ready, ended or failed, so the next call on it will not block.
     package fileprivate(set) var isReady = false
 
     package init(_ descriptor: Int32, for interest: Interest) {
@@ -49,8 +49,8 @@ package enum Poll {
         return ready
     }
 
-    /// Waits for one descriptor, without an allocation; returns what it is ready for, the empty
-    /// set if `wakeUp` was nudged, and `nil` if the deadline passed.
+    /// Waits for one descriptor, without an allocation; returns its readiness, the empty set if
+    /// `wakeUp` was nudged, and `nil` if the deadline passed.
     package static func wait(
         for interest: Interest,
         on descriptor: Int32,
@@ -77,7 +77,7 @@ package enum Poll {
         until deadline: Deadline
     ) throws(TransportError) -> Bool {
         while true {
-            // Not `retrying`: after a signal the time left is another.
+            // Not `retrying`: after a signal, less time is left.
             let count = systemPoll(
                 descriptors.baseAddress,
                 nfds_t(descriptors.count),
@@ -110,7 +110,8 @@ extension pollfd {
         self.init(fd: descriptor, events: Int16(events), revents: 0)
     }
 
-    /// What a call would not wait for; an ended or failed descriptor is ready for everything.
+    /// The directions in which a call would not block; a descriptor that has ended or failed is ready
+    /// for everything.
     fileprivate var readiness: Interest {
         let events = Int32(revents)
         if events & (POLLHUP | POLLERR | POLLNVAL) != 0 { return [.read, .write] }

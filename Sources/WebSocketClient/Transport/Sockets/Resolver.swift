@@ -10,14 +10,14 @@
     #error("The C library must be Glibc, Musl, Android's or Darwin's.")
 #endif
 
-/// Name resolution that can be given up.
+/// Name resolution that can be abandoned.
 ///
 /// getaddrinfo(3) has no time-out and can't be interrupted, so it runs on a thread of its own, and a
-/// caller that stops waiting leaves it behind. Callers that ask for the same name at once share one
-/// look-up: a resolver that doesn't answer holds a thread for each name, however often an app that
-/// reconnects asks for it.
+/// caller that stops waiting leaves it behind. Callers that look up the same name at the same time
+/// share one look-up: an unresponsive resolver holds one thread for each name, however often an app
+/// that reconnects tries it.
 package enum Resolver {
-    /// What asks the system, for as long as that takes.
+    /// The blocking call that asks the system.
     typealias LookUp =
         @Sendable (
             _ host: String, _ port: UInt16, _ flags: Int32
@@ -103,7 +103,7 @@ final class LookUps: Sendable {
         self.lookUp = lookUp
     }
 
-    /// The query for a name that is under way, or else a new one.
+    /// The query for a name that is under way, or a new one.
     func query(_ host: String, _ port: UInt16) throws(TransportError) -> Query {
         let question = Question(host: host, port: port)
         return try running.withLock { running throws(TransportError) in
@@ -121,7 +121,7 @@ final class LookUps: Sendable {
     }
 }
 
-/// A question to the system, for all who wait for its answer.
+/// A question to the system, for all callers that wait for its answer.
 final class Query: Sendable {
     let process = ProcessGeneration.current
     let done: WakeUp

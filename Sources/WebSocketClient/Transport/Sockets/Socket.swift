@@ -11,17 +11,17 @@
 #endif
 
 /// A stream socket whose calls don't block, except `receiveSoon`; the descriptor is closed when the
-/// last reference has gone.
+/// last reference is released.
 ///
-/// As every call in flight holds a reference, a descriptor can't be closed, and its number given
-/// away again, under a thread that still uses it. In a forked child it carries nothing and ends
-/// nothing: the connection is the parent's.
+/// As every call in flight holds a reference, a descriptor can't be closed, and its number reused,
+/// while a thread still uses it. In a forked child it transfers and ends nothing: the connection
+/// belongs to the parent.
 package final class Socket: Sendable {
-    /// Where a descriptor comes from: this decides whether its settings may be changed.
+    /// The origin of a descriptor, which decides whether its settings may be changed.
     private enum Origin {
-        /// Made by this package, which may set it up as it likes.
+        /// Made by this package, which may change its settings.
         case made
-        /// Brought by the caller, who may hold duplicates that share its settings.
+        /// Given by the caller, who may hold duplicates that share its settings.
         case adopted
     }
 
@@ -35,7 +35,7 @@ package final class Socket: Sendable {
         private static let streamType = Int32(SOCK_STREAM)
     #endif
 
-    /// A new socket for addresses like `address`.
+    /// A new socket for addresses of the same family as `address`.
     init(for address: SocketAddress) throws(TransportError) {
         #if os(Linux)
             let kind = Int32(SOCK_STREAM.value | SOCK_CLOEXEC.value | SOCK_NONBLOCK.value)
@@ -59,9 +59,9 @@ package final class Socket: Sendable {
         #endif
     }
 
-    /// A connected stream socket that was made elsewhere; its settings stay as they are.
+    /// A connected stream socket that was made elsewhere; its settings aren't changed.
     ///
-    /// It is closed with this object, or here if it can't be used.
+    /// It is closed with this object, or at once if it can't be used.
     package init(adopting descriptor: Int32) throws(TransportError) {
         self.descriptor = descriptor
         origin = .adopted
@@ -102,16 +102,16 @@ package final class Socket: Sendable {
         guard result == 0 else { throw .system(call: "setsockopt", .current) }
     }
 
-    /// Starts to connect; true if that is done already.
+    /// Starts to connect; true if the connection is made already.
     func connect(to address: SocketAddress) -> Result<Bool, ErrorNumber> {
         let result = address.withSockaddr { systemConnect(descriptor, $0, $1) }
         if result == 0 { return .success(true) }
         let error = ErrorNumber.current
-        // An interrupted connect goes on in the background like any other.
+        // An interrupted connect(2) goes on in the background like any other.
         return error == .inProgress || error == .interrupted ? .success(false) : .failure(error)
     }
 
-    /// What became of a connect that has been waited for; `nil` if it succeeded.
+    /// The error of a connect that has been waited for; `nil` if it succeeded.
     func takeError() -> ErrorNumber? {
         var code: Int32 = 0
         var length = socklen_t(MemoryLayout.size(ofValue: code))
@@ -121,8 +121,8 @@ package final class Socket: Sendable {
         return code == 0 ? nil : ErrorNumber(rawValue: code)
     }
 
-    /// Whether it leads to itself: without a listener, two ends of one socket can meet when the system
-    /// happens to choose the port that is dialled (RFC 9293 §3.5, simultaneous open).
+    /// Whether the socket is connected to itself. Without a listener, that can happen if the system
+    /// chooses the target's port as the local one (RFC 9293 §3.5, simultaneous open).
     var isConnectedToItself: Bool {
         guard let local = SocketAddress(localOf: descriptor),
             let peer = SocketAddress(peerOf: descriptor)
@@ -130,7 +130,7 @@ package final class Socket: Sendable {
         return !local.isUnix && local == peer
     }
 
-    /// A child that was forked shares the connection with its parent, and must not use it up.
+    /// A forked child shares the connection with its parent, and must not consume its bytes.
     @inline(__always)
     private func refuseInChild() throws(TransportError) {
         guard process.isCurrent else {
@@ -150,8 +150,8 @@ package final class Socket: Sendable {
         return try transfer(of: result)
     }
 
-    /// Lets `receiveSoon` wait; all other calls on the connected socket still don't. False for an
-    /// adopted socket, which stays as it is.
+    /// Allows `receiveSoon` to wait; other calls still don't. False for an adopted socket, which isn't
+    /// changed.
     func allowShortWaits() -> Bool {
         guard origin == .made else { return false }
         let microseconds = Deadline.moment / .microseconds(1)
@@ -161,7 +161,7 @@ package final class Socket: Sendable {
             && SystemCalls.setBlocking(descriptor)
     }
 
-    /// Waits for bytes for a moment at most, if `allowShortWaits` has succeeded.
+    /// Waits briefly for bytes, if `allowShortWaits` has succeeded.
     func receiveSoon(
         into buffer: UnsafeMutableRawBufferPointer
     ) throws(TransportError) -> Transfer {
@@ -200,8 +200,8 @@ package final class Socket: Sendable {
         }
     }
 
-    /// How many sent bytes the peer's system has not acknowledged; `nil` if that is not known. Only TCP
-    /// acknowledges: what a Unix socket no longer holds has been read, or dropped at its end.
+    /// How many sent bytes the peer's system has not acknowledged; `nil` if unknown. Only TCP
+    /// acknowledges: bytes that a Unix socket no longer holds have been read, or dropped at its end.
     var unacknowledgedBytes: Int? {
         guard let local = SocketAddress(localOf: descriptor),
             [AF_INET, AF_INET6].contains(local.family)
@@ -220,7 +220,7 @@ package final class Socket: Sendable {
     }
 }
 
-// The methods above hide the calls of the same name.
+// The methods above hide the C functions of the same names.
 
 private func systemConnect(
     _ descriptor: Int32,
@@ -251,7 +251,7 @@ private func systemSend(
 #endif
 
 extension SocketOption {
-    /// The system's numbers, kept here so that the options themselves need no C library.
+    /// The system's numbers, kept here so that the options themselves don't import the C library.
     enum Number {
         static let socketLevel = SOL_SOCKET
         static let tcpLevel = Int32(IPPROTO_TCP)

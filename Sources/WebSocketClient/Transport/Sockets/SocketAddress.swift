@@ -52,7 +52,7 @@ package struct SocketAddress: Sendable, Hashable {
         let characters = Array(path.utf8)
         guard !characters.isEmpty, characters.count < capacity, !characters.contains(0) else {
             throw .invalidArgument(
-                "A Unix socket's path has 1 to \(capacity - 1) bytes and no NUL."
+                "A Unix socket's path must have 1 to \(capacity - 1) bytes and no NUL."
             )
         }
         address.sun_family = sa_family_t(AF_UNIX)
@@ -82,11 +82,11 @@ package struct SocketAddress: Sendable, Hashable {
     package var isIPv6: Bool { family == AF_INET6 }
     package var isUnix: Bool { family == AF_UNIX }
 
-    /// Passes the address on to a system call.
+    /// Lends the address to a system call.
     func withSockaddr<Result>(
         _ body: (UnsafePointer<sockaddr>, socklen_t) -> Result
     ) -> Result {
-        // Aligned like the largest of them, which an array of bytes need not be.
+        // Aligned for the largest of them, which an array of bytes may not be.
         var storage = sockaddr_storage()
         return withUnsafeMutableBytes(of: &storage) { destination in
             destination.copyBytes(from: bytes)

@@ -1,13 +1,13 @@
 import Synchronization
 
-/// A TCP or Unix connection as it is.
+/// A plain TCP or Unix connection.
 package final class SocketStream: ByteStream {
     private let socket: Socket
     private let wakeUp: WakeUp
     private let canReadSoon: Bool
     private let sent = Atomic<UInt64>(0)
 
-    /// `wakeUp` ends the waits of this stream, and those of the caller while it connected.
+    /// Signalling `wakeUp` ends this stream's waits; while connecting, it ended the caller's.
     package init(_ socket: Socket, wakeUp: WakeUp) {
         self.socket = socket
         self.wakeUp = wakeUp
@@ -32,7 +32,7 @@ package final class SocketStream: ByteStream {
         return try checked(socket.receiveSoon(into: buffer))
     }
 
-    /// The end of a socket that was shut down here isn't one that the peer has sent.
+    /// The end of a socket that was shut down here doesn't come from the peer.
     private func checked(_ transfer: Transfer) throws(TransportError) -> Transfer {
         if transfer == .endOfStream, wakeUp.isSignalled { throw .aborted }
         return transfer
@@ -52,13 +52,13 @@ package final class SocketStream: ByteStream {
     package var writtenBytes: UInt64 { sentBytes }
 
     package var acknowledgedBytes: UInt64? {
-        // In this order: what is sent in between counts as not acknowledged.
+        // In this order, bytes sent in between count as unacknowledged.
         let count = sent.load(ordering: .acquiring)
         guard let rest = socket.unacknowledgedBytes else { return nil }
         return count - min(count, UInt64(rest))
     }
 
-    /// A peer that never lets anybody wait must not keep a call from seeing this.
+    /// Checked even if a peer sends so fast that no call ever waits.
     @inline(__always)
     private func refuseIfAborted() throws(TransportError) {
         if wakeUp.isSignalled { throw .aborted }

@@ -1,9 +1,9 @@
-/// Why bytes could not be carried.
+/// Why bytes could not be transferred.
 package enum TransportError: Error, Sendable, Hashable {
-    /// The deadline passed during this operation; nil if bytes were being carried, for then the caller
-    /// of the transport knows what they were.
+    /// The deadline passed during this stage; nil if bytes were being transferred, as then the caller
+    /// knows what they were.
     case timedOut(WebSocketError.Operation?)
-    /// `abort()` or the wake-up of the connection ended the call.
+    /// `abort()`, or the connection's wake-up, ended the call.
     case aborted
     /// Name resolution failed with getaddrinfo's `code`.
     case addressNotFound(host: String, code: Int32, text: String)
@@ -12,13 +12,13 @@ package enum TransportError: Error, Sendable, Hashable {
     case system(call: String, ErrorNumber)
     case tls(TLSError)
     case proxy(ProxyError)
-    /// An option or argument that can't be used; nothing has been sent.
+    /// An option or argument can't be used; nothing has been sent.
     case invalidArgument(String)
     /// The peer closed the TCP connection without TLS's close_notify: the end may have been forged.
     case truncated
 }
 
-/// One address that was tried, and what came of it.
+/// A failed attempt to connect to one address.
 package struct ConnectAttempt: Sendable, Hashable {
     /// Address and port as text, such as "[::1]:443".
     package let address: String

@@ -1,7 +1,7 @@
 import Synchronization
 
-/// A descriptor that becomes readable when somebody signals, and stays so, or when somebody nudges,
-/// until a waiter has seen it.
+/// A descriptor that becomes readable for good when it is signalled, and until a waiter has seen it
+/// when it is nudged.
 ///
 /// It is what lets `abort()` end a poll(2) in another thread.
 package final class WakeUp: Sendable {
@@ -27,14 +27,14 @@ package final class WakeUp: Sendable {
         SystemCalls.signalEvent(writer)
     }
 
-    /// Wakes at least one of those who wait now, or else the next one, to look again.
+    /// Wakes at least one of the waiting threads, or else the next one to wait, to look again.
     func nudge() { SystemCalls.signalEvent(writer) }
 
-    /// Makes the descriptor unreadable again, unless it was signalled.
+    /// Clears a nudge: the descriptor is no longer readable, unless it was signalled.
     func takeNudge() {
         guard !isSignalled else { return }
         SystemCalls.clearEvent(descriptor)
-        // A signal that came in between must not be lost to the others.
+        // A signal that came in between must not be lost to the other waiters.
         if isSignalled { SystemCalls.signalEvent(writer) }
     }
 }

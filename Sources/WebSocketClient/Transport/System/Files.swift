@@ -10,7 +10,7 @@
     #error("The C library must be Glibc, Musl, Android's or Darwin's.")
 #endif
 
-/// The facts by which a replaced file is noticed.
+/// The attributes that show whether a file has been replaced.
 struct FileStamp: Hashable, Sendable {
     let isDirectory: Bool
     var isEmpty: Bool { size == 0 }
@@ -36,7 +36,7 @@ struct FileStamp: Hashable, Sendable {
     }
 }
 
-/// A file to which any thread and any process may append lines.
+/// A file to which many threads and processes may append lines.
 final class LogFile: Sendable {
     private let descriptor: Int32
 
@@ -50,7 +50,7 @@ final class LogFile: Sendable {
         SystemCalls.close(descriptor)
     }
 
-    /// Appends with one write(2), so that lines of several writers don't mix.
+    /// Appends with one write(2), so that the lines of several writers don't mix.
     func append(_ line: String) {
         let bytes = Array((line + "\n").utf8)
         _ = SystemCalls.retrying { write(descriptor, bytes, bytes.count) }
@@ -60,10 +60,10 @@ final class LogFile: Sendable {
 /// A file that is read from front to back.
 package struct FileReader: ~Copyable {
     private let descriptor: Int32
-    /// The size when it was opened, in bytes; 0 for what has none, such as a pipe.
+    /// The size in bytes when it was opened; 0 if it has none, like a pipe.
     package let size: Int
-    /// Ends a read that waits with `.aborted`, once signalled; nil for a regular file, which never waits
-    /// for anybody.
+    /// Once signalled, ends a waiting read with `.aborted`; nil for a regular file, where no read
+    /// waits.
     package let interrupt: WakeUp?
 
     package init(path: String) throws(TransportError) {
@@ -73,7 +73,7 @@ package struct FileReader: ~Copyable {
     private static func open(
         _ path: String
     ) throws(TransportError) -> (descriptor: Int32, size: Int, interrupt: WakeUp?) {
-        // A pipe without a writer would wait for one here, where nothing could end the wait.
+        // Without O_NONBLOCK, a pipe without a writer would wait here, and nothing could end the wait.
         let descriptor = systemOpen(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK)
         guard descriptor >= 0 else { throw .system(call: "open \(path)", .current) }
         var status = stat()
@@ -92,19 +92,20 @@ package struct FileReader: ~Copyable {
         SystemCalls.close(descriptor)
     }
 
-    /// Goes on reading at an offset in bytes, which may lie behind the end; not for what isn't a file.
+    /// Goes on reading at an offset in bytes, which may lie beyond the end; only for regular files.
     package func seek(to offset: Int) throws(TransportError) {
         guard lseek(descriptor, off_t(offset), SEEK_SET) >= 0 else {
             throw .system(call: "lseek", .current)
         }
     }
 
-    /// Fills the buffer as far as the file goes, and returns how far.
+    /// Fills the buffer as far as the file goes; returns the number of bytes.
     package func read(into buffer: UnsafeMutableRawBufferPointer) throws(TransportError) -> Int {
         var filled = 0
         while filled < buffer.count {
             if let interrupt {
-                // First, as a pipe that nobody has opened for writing yet looks like one at its end.
+                // Wait first, as a pipe that nobody has opened for writing yet looks as if it had
+                // ended.
                 _ = try Poll.wait(for: .read, on: descriptor, wakeUp: interrupt, until: .never)
             }
             let rest = UnsafeMutableRawBufferPointer(rebasing: buffer[filled...])

@@ -2,15 +2,15 @@ import Synchronization
 
 /// A reference that is set once, by whichever thread comes first, and never changes again.
 ///
-/// What `AtomicLazyReference` does, but compiled into its caller: a load is one instruction, and
-/// ThreadSanitizer, which doesn't look into the standard library, sees it.
+/// Does what `AtomicLazyReference` does, but inlined into its caller: a load is one instruction, and
+/// visible to ThreadSanitizer, which doesn't see into the standard library.
 struct LazyReference<Value: AnyObject & Sendable>: ~Copyable, Sendable {
-    /// Where the object is, or 0. One reference to it is held here, so that it lives as long as this.
+    /// The object's address, or 0. One reference to it is held here, so that it lives as long as this.
     private let address = Atomic<UInt>(0)
 
     deinit { Self.unmanaged(address.load(ordering: .acquiring))?.release() }
 
-    /// What has been stored, if anything has.
+    /// The stored value, if there is one.
     @inline(__always)
     func load() -> Value? {
         Self.unmanaged(address.load(ordering: .acquiring))?.takeUnretainedValue()

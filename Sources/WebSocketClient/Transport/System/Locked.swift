@@ -1,6 +1,6 @@
 /// A value that one thread at a time may use.
 ///
-/// What `Synchronization.Mutex` does, but visible to ThreadSanitizer, which on Linux reports every
+/// Does what `Synchronization.Mutex` does, but visibly to ThreadSanitizer, which on Linux reports every
 /// access under a `Mutex` as a race.
 package struct Locked<Value: ~Copyable>: ~Copyable, @unchecked Sendable {
     // Unchecked because of the pointer: it is followed under the lock only.
@@ -25,7 +25,7 @@ package struct Locked<Value: ~Copyable>: ~Copyable, @unchecked Sendable {
         return try body(&value.pointee)
     }
 
-    /// The same, unless somebody else uses the value: then nothing happens.
+    /// As above, unless another thread is using the value: then it does nothing.
     package borrowing func withLockIfAvailable<Result, Failure>(
         _ body: (inout sending Value) throws(Failure) -> sending Result
     ) throws(Failure) -> sending Result? {

@@ -12,14 +12,15 @@ import Synchronization
     #error("The C library must be Glibc, Musl, Android's or Darwin's.")
 #endif
 
-/// Tells a forked child from its parent: what the parent has opened, drawn or started isn't the
-/// child's to use.
+/// Distinguishes a forked child from its parent: the child must not use connections, random numbers and
+/// threads of the parent.
 ///
 /// A value taken before fork(2) isn't `isCurrent` in the child.
 struct ProcessGeneration {
     private let number: UInt32
 
-    /// That of this process. From the first call on, each fork(2) begins another one in the child.
+    /// The generation of this process. From the first call on, each fork(2) begins another one in the
+    /// child.
     static var current: ProcessGeneration {
         _ = isWatching
         return ProcessGeneration(number: forks.load(ordering: .relaxed))

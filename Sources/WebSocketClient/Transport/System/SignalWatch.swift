@@ -10,14 +10,14 @@
     #error("The C library must be Glibc, Musl, Android's or Darwin's.")
 #endif
 
-/// Calls a function whenever the process gets a signal, until the watch is gone; then the signal has
-/// its former effect again.
+/// Calls a function whenever the process gets a signal, until the watch is released; then the signal
+/// has its former effect again.
 ///
 /// The handler writes the signal's number into a pipe, and a thread reads it there and calls the
 /// functions, which may therefore do anything.
 ///
-/// A process that fork(2) has made has neither that thread nor a pipe of its own: in it, the signal
-/// has its former effect, and its watches begin anew with a thread of its own.
+/// A child made by fork(2) has neither that thread nor a pipe of its own: there, the signal has its
+/// former effect, and new watches start a thread of their own.
 package final class SignalWatch: Sendable {
     private typealias Body = (number: Int32, body: @Sendable () -> Void)
 
@@ -42,7 +42,7 @@ package final class SignalWatch: Sendable {
         _ body: @escaping @Sendable () -> Void
     ) throws(TransportError) {
         self.number = number
-        // Functions are let go of outside the lock, as what they capture may run any code then.
+        // Functions are released outside the lock, as releasing what they capture may run any code.
         let inherited: [Int: Body]
         (token, inherited) = try Self.watches.withLock { watches throws(TransportError) in
             let inherited = Self.takeInherited(&watches)
@@ -64,7 +64,7 @@ package final class SignalWatch: Sendable {
         withExtendedLifetime(former) {}
     }
 
-    /// In a process that fork(2) has made, takes away what its parent watched.
+    /// In a child made by fork(2), removes the parent's watches.
     private static func takeInherited(_ watches: inout Watches) -> [Int: Body] {
         guard watches.process != 0, watches.process != getpid() else { return [:] }
         let bodies = watches.bodies
@@ -113,8 +113,9 @@ private enum SignalHandler {
         var process: pid_t = 0
     }
 
-    // Unchecked, as a handler may run on any thread at any time: the facts change before a process
-    // installs its first handler, what a signal did before only while that has no handler here.
+    // Unchecked, as a handler may run on any thread at any time: the pipe changes only before a process
+    // installs its first handler, and a signal's former effect only while the signal has no handler
+    // here.
     nonisolated(unsafe) private static let facts: UnsafeMutablePointer<Facts> = {
         let facts = UnsafeMutablePointer<Facts>.allocate(capacity: 1)
         facts.initialize(to: Facts())
@@ -135,17 +136,17 @@ private enum SignalHandler {
 
     static func install(_ number: Int32) throws(TransportError) {
         guard (1..<Int32(signalCount)).contains(number) else {
-            throw .invalidArgument("There is no signal with the number \(number).")
+            throw .invalidArgument("No signal has the number \(number).")
         }
         var action = sigaction()
         action.setHandler { number in
-            // Only what is safe in a signal handler.
+            // Only async-signal-safe calls.
             let error = errno
             if getpid() == SignalHandler.facts.pointee.process {
                 var byte = UInt8(truncatingIfNeeded: number)
                 _ = systemWrite(SignalHandler.facts.pointee.writer, &byte, 1)
             } else {
-                // It has come to a child of fork(2): there it does again what it did before.
+                // It has come to a child made by fork(2), where it has its former effect.
                 sigaction(number, SignalHandler.former + Int(number), nil)
                 raise(number)
             }

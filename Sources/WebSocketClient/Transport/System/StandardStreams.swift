@@ -12,10 +12,10 @@
 
 /// Standard input, output and error of a program, for the command line tools.
 package enum StandardStreams {
-    /// Opens /dev/null in place of those that the program was started without.
+    /// Opens /dev/null for each standard stream that the program was started without.
     ///
-    /// The system gives the lowest free number to whatever is opened next: without this, text for
-    /// standard output could end up in a socket. To be called before anything else is opened.
+    /// The system gives the next descriptor the lowest free number: without this, text for standard
+    /// output could end up in a socket. To be called before anything else is opened.
     package static func openMissing() {
         for descriptor in STDIN_FILENO...STDERR_FILENO
         where fcntl(descriptor, F_GETFD) < 0 && errno == EBADF {
@@ -45,15 +45,15 @@ package enum StandardStreams {
         }
     }
 
-    /// What one read of standard input gave.
+    /// The result of one read of standard input.
     package enum Input {
         case bytes([UInt8])
-        /// Nothing yet: another program has read what was announced.
+        /// Nothing yet: another program has read the announced bytes.
         case nothing
         case end
     }
 
-    /// Takes what standard input has, at most `limit` bytes.
+    /// Reads what standard input has, at most `limit` bytes.
     package static func read(atMost limit: Int) throws(ErrorNumber) -> Input {
         var result: Result<Int, ErrorNumber> = .success(0)
         let bytes = [UInt8](unsafeUninitializedCapacity: limit) { buffer, count in

@@ -1,6 +1,6 @@
-// Calls of the system that several parts of the transport need. Those that belong to one type
-// (sockets, poll(2), files, threads) stand there; all of them repeat what a signal interrupts by
-// `SystemCalls.retrying`, except waits, whose remaining time changes.
+// System calls that several parts of the transport need. Those that belong to one type (sockets,
+// poll(2), files, threads) stand there. All of them use `SystemCalls.retrying` to repeat a call that a
+// signal interrupts, except waits, whose remaining time changes.
 
 #if canImport(Glibc)
     import Glibc
@@ -19,7 +19,7 @@
 
 /// Thin wrappers: retry on EINTR, `errno` as a value, no policy.
 enum SystemCalls {
-    /// Makes a call again as long as a signal interrupts it.
+    /// Repeats a call as long as a signal interrupts it.
     @inline(__always)
     static func retrying<Value: SignedInteger>(_ call: () -> Value) -> Result<Value, ErrorNumber> {
         while true {
@@ -30,22 +30,22 @@ enum SystemCalls {
         }
     }
 
-    /// The monotonic clock, by which pthread condition variables wait here too. It can't fail: the
-    /// clock exists and the pointer is good.
+    /// The monotonic clock, which this package's pthread condition variables use too. It can't fail:
+    /// the clock exists and the pointer is valid.
     static func monotonicNanoseconds() -> Int64 {
         var now = timespec()
         clock_gettime(CLOCK_MONOTONIC, &now)
         return Int64(now.tv_sec) * 1_000_000_000 + Int64(now.tv_nsec)
     }
 
-    /// The time of day, for what comes with a date. It can't fail either.
+    /// The time of day, for comparing with dates. It can't fail either.
     static func secondsSince1970() -> Int64 {
         var now = timespec()
         clock_gettime(CLOCK_REALTIME, &now)
         return Int64(now.tv_sec)
     }
 
-    /// The time of day in UTC as RFC 3339 writes it, to the second.
+    /// The time of day in UTC, in RFC 3339's format, to the second.
     static func timestamp() -> String {
         var seconds = time_t(secondsSince1970())
         var parts = tm()
@@ -58,7 +58,7 @@ enum SystemCalls {
         }
     }
 
-    /// Closes once: the descriptor is free after close(2) even if that was interrupted.
+    /// Closes once, without a retry: close(2) frees the descriptor even if it is interrupted.
     static func close(_ descriptor: Int32) {
         #if canImport(Glibc)
             _ = Glibc.close(descriptor)
@@ -89,7 +89,7 @@ enum SystemCalls {
         }
     }
 
-    /// A descriptor that becomes readable with the first write to the other, which may be the same.
+    /// Two descriptors, perhaps the same: the first becomes readable when the second is written to.
     static func makeEvent() throws(TransportError) -> (reader: Int32, writer: Int32) {
         #if os(Linux)
             let descriptor = eventfd(0, Int32(EFD_CLOEXEC) | Int32(EFD_NONBLOCK))
@@ -103,8 +103,8 @@ enum SystemCalls {
         #endif
     }
 
-    /// A pipe that no program inherits which another thread starts meanwhile, where the system has a
-    /// call for that.
+    /// A pipe that no program started meanwhile by another thread inherits, where the system has a call
+    /// for that.
     static func makePipe() throws(TransportError) -> (reader: Int32, writer: Int32) {
         var ends: [Int32] = [-1, -1]
         #if os(Linux)
@@ -121,13 +121,13 @@ enum SystemCalls {
         _ = retrying { write(writer, &one, MemoryLayout.size(ofValue: one)) }
     }
 
-    /// Takes what was written to an event; it blocks no more than `makeEvent`'s descriptors do.
+    /// Reads what was written to an event, without blocking.
     static func clearEvent(_ reader: Int32) {
         var bytes: UInt64 = 0
         _ = retrying { read(reader, &bytes, MemoryLayout.size(ofValue: bytes)) }
     }
 
-    /// How many sent bytes the peer's system has not acknowledged; `nil` if that is not known.
+    /// How many sent bytes the peer's system has not acknowledged; `nil` if unknown.
     static func unacknowledgedBytes(_ descriptor: Int32) -> Int? {
         var count: Int32 = 0
         #if os(Linux)
@@ -141,8 +141,8 @@ enum SystemCalls {
         return Int(count)
     }
 
-    /// The value of an environment variable; `nil` if it is unset, and in a program with more rights
-    /// than its user has (setuid), as the user must not choose its proxies, authorities and logs.
+    /// The value of an environment variable; `nil` if it is unset, or if the program has more rights
+    /// than its user (setuid), who must not choose its proxies, authorities and logs.
     static func environmentVariable(_ name: String) -> String? {
         #if os(Linux)
             secure_getenv(name).map { String(cString: $0) }

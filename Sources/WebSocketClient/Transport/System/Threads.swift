@@ -10,10 +10,10 @@
     #error("The C library must be Glibc, Musl, Android's or Darwin's.")
 #endif
 
-/// Threads that nobody waits for.
+/// Detached threads.
 package enum Threads {
-    /// A number that no other living thread has: the address of what the system knows of the thread,
-    /// so it is even and not 0.
+    /// A number that no other living thread has: the address of the system's record of the thread, so
+    /// it is even and not 0.
     static var currentNumber: UInt {
         #if canImport(Glibc)
             UInt(pthread_self())

@@ -1,6 +1,6 @@
 import Synchronization
 
-/// A lock that can be waited for with a deadline, which `Mutex` can't.
+/// A lock that can be waited for with a deadline, unlike `Mutex`.
 ///
 /// Uncontended it costs one atomic exchange each way. Not recursive and not fair; a thread other than
 /// the one that locked it may unlock it. Trying to take it and unlocking it are
@@ -17,7 +17,7 @@ package struct TimedLock: ~Copyable, Sendable {
         state.compareExchange(expected: 0, desired: 1, ordering: .sequentiallyConsistent).exchanged
     }
 
-    /// Whether somebody has the lock just now.
+    /// Whether a thread holds the lock.
     package var isLocked: Bool { state.load(ordering: .relaxed) != 0 }
 
     /// Waits for the lock until the deadline; false if it couldn't be acquired.
@@ -30,8 +30,8 @@ package struct TimedLock: ~Copyable, Sendable {
         queue.enter()
         defer { queue.leave() }
         // A thread that takes the lock here leaves it marked as contended, as it can't know whether it
-        // was the last to wait: at worst one signal too many. The last look after the time-out
-        // makes sure that a signal that came with it is not lost to the others.
+        // was the last waiter: at worst that causes a needless signal. The last try after the time-out
+        // makes sure that a signal that came together with it isn't lost to the other waiters.
         while state.exchange(2, ordering: .acquiring) != 0 {
             if !queue.wait(until: deadline) {
                 return state.exchange(2, ordering: .acquiring) == 0

@@ -1,8 +1,9 @@
-/// Which plaintext ends where in the ciphertext, for the places that may still be acknowledged.
+/// Maps positions in the ciphertext to the plaintext that ends there, for positions that may still be
+/// acknowledged.
 ///
-/// There is room for a limited number of places, so a peer that acknowledges nothing costs no memory: when
-/// the room is full, every second place is forgotten, and what ended there counts as ending at the
-/// next. The last place always stays.
+/// The number of marks is limited, so a peer that acknowledges nothing doesn't fill the memory: when
+/// there are too many, every second one is dropped, and its plaintext counts as ending at the next one.
+/// The last mark always stays.
 struct AcknowledgementMarks {
     private struct Mark {
         var plaintext: UInt64
@@ -18,13 +19,13 @@ struct AcknowledgementMarks {
 
     init() { marks.reserveCapacity(Self.capacity) }
 
-    /// Adds a place behind all others.
+    /// Adds a mark behind all others.
     mutating func append(plaintext: UInt64, ciphertext: UInt64) {
         if marks.count == Self.capacity { makeRoom() }
         marks.append(Mark(plaintext: plaintext, ciphertext: ciphertext))
     }
 
-    /// How much plaintext the first `count` bytes of ciphertext carry whole.
+    /// How much plaintext is complete in the first `count` bytes of ciphertext.
     mutating func plaintext(ofAcknowledged count: UInt64) -> UInt64 {
         while first < marks.count, marks[first].ciphertext <= count {
             acknowledged = marks[first].plaintext

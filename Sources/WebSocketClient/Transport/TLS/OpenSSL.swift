@@ -1,8 +1,8 @@
 import CWebSocketOpenSSL
 
-/// The library as a whole.
+/// OpenSSL's state in this process.
 enum OpenSSL {
-    /// To be asked before OpenSSL is used for anything.
+    /// To be checked before OpenSSL is used for anything.
     ///
     /// It keeps OpenSSL from freeing its tables at exit(3): other threads may be using them, and the
     /// system takes back all memory anyway.
@@ -11,14 +11,14 @@ enum OpenSSL {
 
 /// OpenSSL's error queue of the calling thread.
 ///
-/// It is empty whenever this package isn't at work: what it left there would be taken for the error
-/// of another user of OpenSSL on the thread.
+/// It is left empty whenever this package isn't at work: errors left in it would be attributed to other
+/// users of OpenSSL on the thread.
 struct OpenSSLError {
     /// OpenSSL's packed code; 0 if it gave no reason.
     let code: UInt
     let text: String
 
-    /// The first error, which is the cause of the others; empties the queue.
+    /// Returns the first error, which caused the others, and empties the queue.
     static func take() -> OpenSSLError {
         let code = ERR_get_error()
         defer { ERR_clear_error() }
@@ -32,10 +32,11 @@ struct OpenSSLError {
         return OpenSSLError(code: code, text: words ?? "error \(code)")
     }
 
-    /// For calls that depend on no option and no peer: without memory or algorithms they fail.
+    /// For calls that depend on neither options nor peers, and fail only for lack of memory or an
+    /// algorithm.
     var asLibraryFailure: TLSError { TLSError(.library, reason: text, code: code) }
 
-    /// What is most likely behind a handshake's error whose own words don't say so.
+    /// The likely cause of a handshake error whose own text is misleading.
     var hint: String {
         let (library, reason) = ((code >> 23) & 0xff, Int32(truncatingIfNeeded: code & 0x7f_ffff))
         let notTLS = [SSL_R_WRONG_VERSION_NUMBER, SSL_R_HTTP_REQUEST, SSL_R_PACKET_LENGTH_TOO_LONG]

@@ -1,9 +1,9 @@
 import CWebSocketOpenSSL
 
-/// SHA-256, by which public keys are pinned.
+/// SHA-256, for pinning public keys.
 enum SHA256 {
-    /// The 32 bytes of the digest; throws if the library refuses the algorithm, as a policy of the
-    /// system may make it do.
+    /// The 32 bytes of the digest; throws if OpenSSL refuses the algorithm, as a system policy may
+    /// demand.
     static func digest(_ bytes: [UInt8]) throws(TransportError) -> [UInt8] {
         var digest = [UInt8](repeating: 0, count: Int(EVP_MAX_MD_SIZE))
         var length: UInt32 = 0

@@ -1,8 +1,8 @@
 /// Ciphertext in the order of arrival: appended at one end, taken at the other.
 ///
-/// Its memory goes back when it is empty, so that a connection that is idle has none.
+/// It frees its memory when it is empty, so an idle connection holds none.
 struct TLSBuffer: ~Copyable, @unchecked Sendable {
-    // Unchecked because of the pointer, which nobody else has.
+    // Unchecked because of the pointer, which nothing else holds.
     private var storage = UnsafeMutableRawBufferPointer(start: nil, count: 0)
     private var start = 0
     private var end = 0
@@ -14,12 +14,12 @@ struct TLSBuffer: ~Copyable, @unchecked Sendable {
     var count: Int { end - start }
     var isEmpty: Bool { start == end }
 
-    /// What has not been taken; valid until the next change.
+    /// The bytes that have not been taken; valid until the next change.
     var bytes: UnsafeRawBufferPointer {
         UnsafeRawBufferPointer(rebasing: storage[start..<end])
     }
 
-    /// Forgets bytes from the front.
+    /// Removes bytes from the front.
     mutating func removeFirst(_ count: Int) {
         start += count
         guard start == end else { return }
@@ -28,7 +28,7 @@ struct TLSBuffer: ~Copyable, @unchecked Sendable {
         releaseIfEmpty()
     }
 
-    /// Gives the memory back unless there are bytes in it.
+    /// Frees the memory unless there are bytes in it.
     mutating func releaseIfEmpty() {
         guard isEmpty else { return }
         storage.deallocate()
@@ -58,8 +58,7 @@ struct TLSBuffer: ~Copyable, @unchecked Sendable {
 
     private mutating func makeSpace(_ minimum: Int) {
         let needed = count + minimum
-        // Moving is worth it if it frees half; otherwise a buffer that is nearly full would be
-        // moved again and again.
+        // Move only if that frees half; otherwise a nearly full buffer would be moved again and again.
         let target =
             needed <= storage.count / 2
             ? storage

@@ -1,16 +1,17 @@
 import CWebSocketOpenSSL
 
-/// OpenSSL's settings for many connections, made from options once.
+/// OpenSSL's settings for many connections, made once from options.
 final class TLSContext: @unchecked Sendable {
-    // Unchecked because of the pointer: an SSL_CTX that is no longer changed may be shared, says
-    // OpenSSL; its session tickets are kept in `sessions`, not in it. All else is set in init.
+    // Unchecked because of the pointer: by OpenSSL's documentation, an SSL_CTX that is no longer
+    // changed may be shared; session tickets are kept in `sessions`, not in it. Everything else is set
+    // in init.
     let pointer: OpaquePointer
     let options: TLSOptions
     let sessions = TLSSessionStore()
     private let keyLog: LogFile?
     private var trust: TrustAnchors?
 
-    /// The verdict for a chain without any of the pinned keys.
+    /// The verification result for a chain without any of the pinned keys.
     static let pinMismatch = Int(X509_V_ERR_APPLICATION_VERIFICATION)
 
     /// A client's context.
@@ -29,7 +30,7 @@ final class TLSContext: @unchecked Sendable {
         options.contextHook?(pointer)
     }
 
-    /// A server's context; its certificate stands where a client has its own.
+    /// A server's context; its certificate takes the place of a client's.
     init(server options: TLSOptions) throws(TransportError) {
         let pointer = try TLSContext.makePointer(TLS_server_method)
         self.pointer = pointer
@@ -48,7 +49,7 @@ final class TLSContext: @unchecked Sendable {
     private static func makePointer(
         _ method: () -> OpaquePointer?
     ) throws(TransportError) -> OpaquePointer {
-        // Before all else: even a look at OpenSSL's error queue sets the library up for exit(3).
+        // Before anything else: even reading OpenSSL's error queue registers its handler for exit(3).
         let isReady = OpenSSL.isReady
         ERR_clear_error()
         guard isReady, let pointer = SSL_CTX_new(method()) else {
@@ -57,7 +58,7 @@ final class TLSContext: @unchecked Sendable {
         return pointer
     }
 
-    /// The key log helps to look into connections, so its lack doesn't stop one.
+    /// The key log is only a diagnostic aid, so a connection doesn't fail without it.
     private static func openKeyLog(_ path: String) -> LogFile? {
         guard !path.isEmpty else { return nil }
         do throws(ErrorNumber) {
@@ -69,11 +70,10 @@ final class TLSContext: @unchecked Sendable {
     }
 
     private func setCommon() {
-        // What a connection of its own would not need: RFC 6455 peers have no use for it, and it
-        // makes a write depend on a read.
+        // No renegotiation: RFC 6455 peers have no use for it, and it makes a write depend on a read.
         shim_SSL_CTX_set_no_renegotiation(pointer)
-        // A write that has to be repeated comes with the same bytes, but maybe from elsewhere. And
-        // an idle connection keeps no buffers.
+        // A repeated write has the same bytes, but perhaps another address. And an idle connection
+        // keeps no buffers.
         shim_SSL_CTX_set_mode(
             pointer,
             Int(SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER | SSL_MODE_RELEASE_BUFFERS)
@@ -109,7 +109,7 @@ final class TLSContext: @unchecked Sendable {
     }
 
     private func setVerification() throws(TransportError) {
-        // Also without verification: `verify` says what is asked, and looks at the pins.
+        // Also without verification: `verify` decides what to check, and checks the pins.
         SSL_CTX_set_verify(pointer, SSL_VERIFY_PEER, nil)
         SSL_CTX_set_cert_verify_callback(
             pointer,
@@ -125,7 +125,7 @@ final class TLSContext: @unchecked Sendable {
         case .system:
             try require(SSL_CTX_set_default_verify_paths(pointer), "the system's authorities")
         case .files(let file, let directory):
-            // Whoever trusts a certificate by name needs no other above it.
+            // A certificate that is trusted explicitly needs no issuer above it.
             X509_VERIFY_PARAM_set_flags(
                 SSL_CTX_get0_param(pointer),
                 UInt(X509_V_FLAG_PARTIAL_CHAIN)
@@ -135,7 +135,7 @@ final class TLSContext: @unchecked Sendable {
         }
     }
 
-    /// Why no chain at all can be verified, if that is so.
+    /// Why no chain can be verified at all; `nil` if that isn't certain.
     var lackOfAuthorities: String? {
         guard case .system(let authorities)? = trust, authorities.areMissing else { return nil }
         return "no certificate authority is installed (neither \(authorities.file) nor a file in "
@@ -146,7 +146,7 @@ final class TLSContext: @unchecked Sendable {
     private func setClientCertificate() throws(TransportError) {
         guard let certificate = options.clientCertificate else { return }
         let keyFile = certificate.keyFile ?? certificate.certificateFile
-        // Without a callback of ours OpenSSL would ask for the password on the terminal.
+        // Without a callback, OpenSSL would ask for the password on the terminal.
         SSL_CTX_set_default_passwd_cb(pointer, givePassword)
         let password = Password(certificate.password)
         SSL_CTX_set_default_passwd_cb_userdata(
@@ -167,7 +167,8 @@ final class TLSContext: @unchecked Sendable {
             "the key \(keyFile)"
         )
         try require(SSL_CTX_check_private_key(pointer), "the key \(keyFile)")
-        // A server that wants it for some of its paths asks after the handshake (RFC 8446 §4.6.2), if it may.
+        // A server that requires it only for some paths asks for it after the handshake (RFC 8446
+        // §4.6.2).
         SSL_CTX_set_post_handshake_auth(pointer, 1)
     }
 
@@ -193,14 +194,14 @@ final class TLSContext: @unchecked Sendable {
         if isOn { SSL_CTX_sess_set_new_cb(pointer, storeSession) }
     }
 
-    /// Tells one connection whom it is for.
+    /// Tells OpenSSL which peer a connection is for.
     func prepare(_ ssl: OpaquePointer, for peer: TLSPeer) throws(TransportError) {
         guard SSL_is_server(ssl) == 0 else {
             SSL_set_accept_state(ssl)
             return
         }
-        // OpenSSL would take an empty name for no name to check, a leading dot for any host below the
-        // name, and stop at a NUL.
+        // OpenSSL would take an empty name to mean that none is checked, and a leading dot to mean any
+        // host below the name, and it would stop at a NUL.
         guard !peer.name.isEmpty, !peer.name.hasPrefix("."), !peer.name.utf8.contains(0) else {
             throw .invalidArgument(
                 "The name of a TLS server must not be empty, begin with a dot or contain NUL."
@@ -228,7 +229,7 @@ final class TLSContext: @unchecked Sendable {
 
     private func require(_ result: Int32, _ subject: String) throws(TransportError) {
         guard result != 1 else {
-            // Success may leave failures of attempts behind.
+            // Success may leave errors of failed attempts behind.
             ERR_clear_error()
             return
         }
@@ -238,7 +239,7 @@ final class TLSContext: @unchecked Sendable {
         )
     }
 
-    /// The verdict on a peer's chain, in place of OpenSSL's own call; runs within a handshake.
+    /// Verifies a peer's chain in place of OpenSSL's own function; runs within a handshake.
     fileprivate func verify(_ store: OpaquePointer) -> Bool {
         if options.verification == .none {
             X509_STORE_CTX_set_error(store, X509_V_OK)
@@ -278,7 +279,7 @@ private func publicKeyPin(of certificate: OpaquePointer?) -> TLSOptions.PublicKe
         var end = buffer.baseAddress
         count = Int(max(0, i2d_X509_PUBKEY(key, &end)))
     }
-    // Without a digest there is no pin that could match.
+    // Without a digest, no pin can match.
     guard let digest = try? SHA256.digest(encoded) else { return nil }
     return TLSOptions.PublicKeyPin(sha256: digest)
 }
@@ -291,7 +292,7 @@ private final class Password {
     }
 }
 
-// OpenSSL calls these; the last argument of each, or the SSL_CTX, leads back to the object.
+// OpenSSL calls these; the last argument of each, or the SSL_CTX, refers to the Swift object.
 
 private func verifyChain(_ store: OpaquePointer?, _ context: UnsafeMutableRawPointer?) -> Int32 {
     guard let store, let context else { return 0 }

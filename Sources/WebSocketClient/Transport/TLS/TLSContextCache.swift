@@ -1,7 +1,7 @@
-/// Contexts of recent connections: loading the authorities takes longer than a handshake.
+/// The contexts of recent connections, as loading the authorities takes longer than a handshake.
 ///
-/// Connections with equal options share one, and through it the sessions to resume. Authorities and
-/// certificates that were changed since make a new one, recognised by the files' dates.
+/// Connections with equal options share a context, and through it the sessions to resume. When the
+/// files of authorities or certificates have changed, which their dates show, a new context is made.
 enum TLSContextCache {
     private struct Key: Hashable {
         let options: TLSOptions
@@ -26,14 +26,14 @@ enum TLSContextCache {
         )
         let known = contexts.withLock { list -> TLSContext? in
             guard let index = list.firstIndex(where: { $0.key == key }) else { return nil }
-            // The last used stand last.
+            // The most recently used come last.
             list.append(list.remove(at: index))
             return list.last?.context
         }
         if let known { return known }
         let context = try TLSContext(options)
         return contexts.withLock { list in
-            // Another thread may have been faster. Of two equal ones, each would have half of the
+            // Another thread may have been faster. With two equal contexts, each would have half of the
             // sessions.
             if let other = list.first(where: { $0.key == key }) { return other.context }
             if list.count >= limit { list.removeFirst() }

@@ -1,32 +1,32 @@
 import CWebSocketOpenSSL
 
-/// One OpenSSL connection in memory: plaintext on this side, ciphertext on that.
+/// One OpenSSL connection in memory: plaintext on one side, ciphertext on the other.
 ///
 /// It waits for nothing and makes no system call. One thread at a time may use it.
 struct TLSEngine: ~Copyable, @unchecked Sendable {
-    // Unchecked because of OpenSSL's pointer, which lives in here and nowhere else.
+    // Unchecked because of the pointer to OpenSSL's object, which nothing else holds.
     enum Step {
         case bytes(Int)
         /// The handshake is complete.
         case done
         /// More ciphertext is needed to go on.
         case needsInput
-        /// Ciphertext has to be taken away first.
+        /// Ciphertext has to be taken first.
         case needsOutput
         /// The peer has sent close_notify.
         case ended
     }
 
     /// How many handshake messages (tickets, key updates, requests to renegotiate) a peer may send
-    /// without data between them: each costs work here, and nothing obliges a peer to stop.
-    /// No handshake has as many.
+    /// without data between them, as each costs work and a peer could go on forever. No handshake takes
+    /// that many.
     static let messageLimit = 32
 
     private let ssl: OpaquePointer
     private let context: TLSContext
     private let peer: TLSPeer
     private let ciphertext: TLSCiphertext
-    /// What broke the connection; OpenSSL must not be asked again after that.
+    /// The error that broke the connection; OpenSSL must not be called again after that.
     private var failure: TransportError?
 
     private init(
@@ -41,7 +41,7 @@ struct TLSEngine: ~Copyable, @unchecked Sendable {
         self.peer = peer
     }
 
-    /// Begins as client or server, as the context says.
+    /// Begins as client or server, depending on the context.
     static func make(
         context: TLSContext,
         peer: TLSPeer
@@ -60,21 +60,21 @@ struct TLSEngine: ~Copyable, @unchecked Sendable {
 
     deinit {
         if failure == nil {
-            // OpenSSL takes a connection without close_notify as a reason not to resume its
-            // session. For a client that is of no use: RFC 8446 has no such rule.
+            // Without close_notify, OpenSSL wouldn't resume the connection's session. For a client,
+            // that serves no purpose: RFC 8446 has no such rule.
             SSL_set_shutdown(ssl, SSL_SENT_SHUTDOWN | SSL_RECEIVED_SHUTDOWN)
         }
         SSL_free(ssl)
     }
 
-    /// Whether `decrypt` has something to say without more input: bytes, the end, or a failure.
+    /// Whether `decrypt` has something to return without more input: bytes, the end, or a failure.
     var hasBufferedInput: Bool {
         failure != nil || !ciphertext.input.isEmpty || SSL_pending(ssl) > 0
             || SSL_get_shutdown(ssl) & SSL_RECEIVED_SHUTDOWN != 0
     }
     var hasOutput: Bool { !ciphertext.output.isEmpty }
 
-    /// Takes over what has arrived; `buffer` is empty afterwards.
+    /// Takes the bytes that have arrived; `buffer` is empty afterwards.
     mutating func receive(_ buffer: inout TLSBuffer) {
         if ciphertext.input.isEmpty {
             swap(&ciphertext.input, &buffer)
@@ -84,7 +84,7 @@ struct TLSEngine: ~Copyable, @unchecked Sendable {
         }
     }
 
-    /// Gives away what is to be sent, behind what `buffer` holds already.
+    /// Appends the bytes to send to `buffer`.
     mutating func takeOutput(into buffer: inout TLSBuffer) {
         if buffer.isEmpty {
             swap(&ciphertext.output, &buffer)
@@ -99,7 +99,7 @@ struct TLSEngine: ~Copyable, @unchecked Sendable {
         ERR_clear_error()
         let result = SSL_do_handshake(ssl)
         guard result == 1 else { return try explain(result, during: .handshake) }
-        // Success may leave failures of attempts behind.
+        // Success may leave errors of failed attempts behind.
         ERR_clear_error()
         ciphertext.messageCount = 0
         return .done
@@ -122,8 +122,8 @@ struct TLSEngine: ~Copyable, @unchecked Sendable {
                 total += count
                 continue
             }
-            // Data before the end, or before a bad record, is delivered first; the engine remembers
-            // the rest and reports it next time.
+            // Data before the end, or before a bad record, is delivered first; the engine remembers the
+            // end or failure and reports it next time.
             do throws(TransportError) {
                 let step = try explain(result, during: .connection)
                 return total > 0 ? .bytes(total) : step
@@ -145,10 +145,11 @@ struct TLSEngine: ~Copyable, @unchecked Sendable {
         return result == 1 ? .bytes(count) : try explain(result, during: .connection)
     }
 
-    /// More than OpenSSL adds to plaintext: header, type, tag and perhaps a nonce for each record.
+    /// An upper bound of what OpenSSL adds to plaintext: header, type, tag and perhaps a nonce for each
+    /// record.
     private static func overhead(of count: Int) -> Int { (count / 16384 + 2) * 64 }
 
-    /// Writes close_notify, if there is still somebody who could understand it.
+    /// Writes close_notify, if the peer can still decrypt it.
     mutating func shutDown() {
         guard failure == nil, SSL_is_init_finished(ssl) == 1 else { return }
         ERR_clear_error()
@@ -156,7 +157,7 @@ struct TLSEngine: ~Copyable, @unchecked Sendable {
         ERR_clear_error()
     }
 
-    /// What has been agreed in the handshake.
+    /// The parameters that the handshake has agreed on.
     var session: TLSSession {
         var name: UnsafePointer<UInt8>?
         var length: UInt32 = 0
@@ -238,13 +239,13 @@ struct TLSEngine: ~Copyable, @unchecked Sendable {
     }
 }
 
-/// What has been agreed in a TLS handshake.
+/// The parameters that a TLS handshake has agreed on.
 package struct TLSSession: Sendable, Hashable {
     /// "TLSv1.3", for example.
     package let version: String
     /// OpenSSL's name of the cipher suite.
     package let cipher: String
-    /// What ALPN chose; `nil` if the server doesn't know ALPN.
+    /// The protocol that ALPN chose; `nil` if the server doesn't support ALPN.
     package let applicationProtocol: String?
     /// Whether an earlier session was resumed, without certificates.
     package let isResumed: Bool

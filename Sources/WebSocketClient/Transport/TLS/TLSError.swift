@@ -1,6 +1,6 @@
-/// What went wrong in TLS, with OpenSSL's own words.
+/// A failure of TLS, with OpenSSL's reason.
 public struct TLSError: Error, Sendable, Hashable {
-    /// What TLS was doing, or which check refused the peer.
+    /// The stage that failed, or the check that rejected the peer.
     package enum Kind: Sendable, Hashable {
         /// OpenSSL itself, or an algorithm of it, can't be used.
         case library
@@ -17,11 +17,11 @@ public struct TLSError: Error, Sendable, Hashable {
     }
 
     package let kind: Kind
-    /// OpenSSL's reason, or this package's sentence.
+    /// OpenSSL's reason, or this package's.
     package let reason: String
-    /// OpenSSL's packed error code, 0 if there is none.
+    /// OpenSSL's packed error code; 0 without one.
     public let code: UInt
-    /// OpenSSL's `X509_V_ERR_…` number of a failed verification, else 0.
+    /// OpenSSL's `X509_V_ERR_…` number if verification failed, otherwise 0.
     public let verifyCode: Int
 
     package init(_ kind: Kind, reason: String, code: UInt = 0, verifyCode: Int = 0) {
@@ -31,7 +31,7 @@ public struct TLSError: Error, Sendable, Hashable {
         self.verifyCode = verifyCode
     }
 
-    /// Whether the peer's certificate or public key was refused.
+    /// Whether the peer's certificate or public key was rejected.
     public var isVerificationFailure: Bool { kind == .verification || kind == .pinMismatch }
 }
 

@@ -1,14 +1,14 @@
 import CWebSocketOpenSSL
 
-/// The ciphertext on both sides of OpenSSL: the received bytes, and those to be sent.
+/// The ciphertext on both sides of OpenSSL: received bytes, and bytes to send.
 final class TLSCiphertext {
-    /// More than this isn't collected for a peer that doesn't read: requests to renegotiate, each
-    /// refused by an alert, would otherwise fill the memory, with a byte of data between them.
+    /// The most that is collected for a peer that doesn't read: otherwise requests to renegotiate, each
+    /// answered by an alert, with a byte of data between them, would fill the memory.
     static let outputLimit = 1 << 20
 
     var input = TLSBuffer()
     var output = TLSBuffer()
-    /// Handshake messages that have come since the last data.
+    /// How many handshake messages have come since the last data.
     var messageCount = 0
 
     var isOverMessageLimit: Bool { messageCount > TLSEngine.messageLimit }
@@ -40,12 +40,12 @@ private func countMessage(
     }
 }
 
-/// OpenSSL's way to the ciphertext: a BIO that reads and writes memory and never a socket.
+/// OpenSSL's access to the ciphertext: a BIO that reads and writes memory, never a socket.
 ///
 /// So no system call, and no SIGPIPE, happens inside OpenSSL; records are collected, and one send(2)
 /// carries many.
 enum TLSMemoryBIO {
-    /// A BIO on `ciphertext`, which must live as long as it; `nil` without memory.
+    /// A BIO on `ciphertext`, which must outlive it; `nil` if out of memory.
     static func make(_ ciphertext: TLSCiphertext) -> OpaquePointer? {
         guard let method, let bio = BIO_new(method) else { return nil }
         BIO_set_data(bio, Unmanaged.passUnretained(ciphertext).toOpaque())
@@ -53,7 +53,7 @@ enum TLSMemoryBIO {
         return bio
     }
 
-    // Unsafe to nobody: set once and only read.
+    // Unsafe in name only: set once, and then only read.
     nonisolated(unsafe) private static let method: OpaquePointer? = {
         let kind = BIO_get_new_index() | BIO_TYPE_SOURCE_SINK
         guard let method = BIO_meth_new(kind, "memory") else { return nil }
@@ -73,7 +73,7 @@ private func read(
     shim_BIO_clear_retry_flags(bio)
     guard let data = BIO_get_data(bio), let destination, let moved else { return 0 }
     return Unmanaged<TLSCiphertext>.fromOpaque(data)._withUnsafeGuaranteedRef { ciphertext in
-        // OpenSSL goes on from message to message by itself: without input it stops.
+        // OpenSSL processes message after message by itself; without input it stops.
         let count = ciphertext.isOverMessageLimit ? 0 : min(wanted, ciphertext.input.count)
         guard count > 0 else {
             shim_BIO_set_retry_read(bio)
@@ -106,7 +106,7 @@ private func write(
     }
 }
 
-/// There is nothing to flush; all else is unknown.
+/// Flushing succeeds, as there is nothing to flush; other requests are unknown.
 private func control(
     _ bio: OpaquePointer?,
     _ command: Int32,

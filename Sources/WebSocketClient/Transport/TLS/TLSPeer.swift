@@ -1,10 +1,11 @@
 import struct WebSocketProtocol.Host
 
-/// Whom a TLS connection is meant for.
+/// The peer that a TLS connection is meant for.
 final class TLSPeer: Sendable {
     /// The name or address that the certificate must be for; empty for a server's peer.
     let name: String
-    /// Whether `name` is an IP address: no SNI then, and IP entries of the certificate count.
+    /// Whether `name` is an IP address: then no SNI is sent, and the certificate's IP entries are
+    /// compared.
     let isAddress: Bool
     /// Sessions are resumed between equal names at equal endpoints.
     let sessionKey: String

@@ -1,4 +1,4 @@
-/// The other end of TLS, for tests and the loopback server.
+/// The server's end of TLS, for tests and the loopback server.
 package final class TLSServer: Sendable {
     private let context: TLSContext
 
@@ -17,7 +17,7 @@ package final class TLSServer: Sendable {
         context = try TLSContext(server: options)
     }
 
-    /// Makes the handshake with a client that has connected.
+    /// Performs the handshake with a client that has connected.
     package func accept(
         over lower: any ByteStream,
         until deadline: Deadline

@@ -1,8 +1,8 @@
 import CWebSocketOpenSSL
 
-/// Sessions to resume: the newest of each peer, for connections with the same options.
+/// Sessions to resume: each peer's newest, for connections with the same options.
 final class TLSSessionStore: Sendable {
-    /// A session with the reference that OpenSSL counts for us.
+    /// A session, with a counted reference of its own.
     private struct Session: ~Copyable, @unchecked Sendable {
         let pointer: OpaquePointer
 
@@ -22,8 +22,8 @@ final class TLSSessionStore: Sendable {
 
     private let entries = Locked<[String: Entry]>([:])
 
-    /// Offers the peer's session to the handshake, and remembers whose sessions will come; `peer`
-    /// must live as long as the connection.
+    /// Offers the peer's session to the handshake, and notes the peer whose new sessions will come;
+    /// `peer` must outlive the connection.
     func prepare(_ ssl: OpaquePointer, for peer: TLSPeer) {
         let owner = Unmanaged.passUnretained(peer)
         SSL_set_ex_data(ssl, TLSSessionStore.ownerIndex, owner.toOpaque())

@@ -2,21 +2,21 @@ import Synchronization
 
 /// TLS over another stream.
 ///
-/// OpenSSL's object may be used by one thread at a time, so it lives under a lock, which is held
-/// while it computes and never while anything waits or a system call runs. Ciphertext goes in and out
-/// through buffers that have locks of their own: a reader that takes bytes from the socket and a writer
-/// that gives bytes to it don't meet. Locks are taken in the order incoming, outgoing, engine.
+/// OpenSSL's object may be used by one thread at a time, so it is under a lock, held while it computes
+/// and never during a wait or a system call. Ciphertext goes in and out through buffers with locks of
+/// their own, so that a reader of the socket and a writer to it don't wait for each other. Locks are
+/// taken in the order incoming, outgoing, engine.
 package final class TLSStream: ByteStream {
     /// Ciphertext on its way to the socket.
     private struct Outgoing: ~Copyable, Sendable {
         var buffer = TLSBuffer()
         /// The plaintext that was encrypted last, unless all of it has been reported as written.
         var chunk: Chunk?
-        /// Nothing more will be written: when `buffer` is empty, the lower stream ends too.
+        /// Whether nothing more will be written: when `buffer` is empty, the lower stream ends too.
         var isFinishing = false
-        /// All plaintext that has been encrypted, wrapping around.
+        /// How much plaintext has been encrypted, wrapping around.
         var plaintextCount: UInt64 = 0
-        /// Which plaintext ends where, once somebody asks what has been acknowledged.
+        /// Where plaintext ends in the ciphertext, kept once somebody has asked for acknowledgements.
         var marks: AcknowledgementMarks?
 
         /// How much of the plaintext hasn't been reported as written.
@@ -29,12 +29,12 @@ package final class TLSStream: ByteStream {
     /// the last byte, so that a slow peer's progress can be seen.
     private struct Chunk {
         let plaintext: Int
-        /// How much the buffer held when the last byte of the chunk was in it.
+        /// How much the buffer held when it contained the whole chunk.
         let ciphertext: Int
         var sent = 0
         var reported = 0
 
-        /// How much more plaintext has left since this was asked before.
+        /// How much plaintext has left since the last call.
         mutating func takeProgress() -> Int {
             let total = sent >= ciphertext ? plaintext : sent * plaintext / ciphertext
             defer { reported = total }
@@ -45,34 +45,35 @@ package final class TLSStream: ByteStream {
     /// Ciphertext on its way from the socket.
     private struct Incoming: ~Copyable, Sendable {
         var buffer = TLSBuffer()
-        /// How much is asked of the socket at once: little while little comes, as an idle connection
-        /// should not hold much memory.
+        /// How much to read from the socket at once: little while little comes, as an idle connection
+        /// should hold little memory.
         var readSize = TLSStream.shortestRead
-        /// The socket gave less than it was asked for.
+        /// Whether the socket gave less than it was asked for.
         var isDrained = false
-        /// The engine has something to say without more input.
+        /// Whether the engine has something to return without more input.
         var hasBufferedInput = false
     }
 
-    /// How much plaintext is encrypted at once: the ciphertext of 15 full records is the largest
-    /// that stays below 256 KiB, the size of write(2) that moves most.
+    /// How much plaintext is encrypted at once: the ciphertext of 15 full records is the largest below
+    /// 256 KiB, the most efficient size for write(2).
     private static let writeSize = 15 * 16384
-    /// What is asked of the socket at once while little comes.
+    /// How much to read from the socket at once while little comes.
     private static let shortestRead = 8 * 1024
-    /// The most that is asked of the socket at once; more leaves the cache before it is used.
+    /// The most to read from the socket at once; more would leave the cache before it is used.
     private static let longestRead = 128 * 1024
 
     private let lower: any ByteStream
     private let engine: Locked<TLSEngine>
     private let incoming = Locked(Incoming())
     private let outgoing = Locked(Outgoing())
-    /// What `acknowledgedBytes` said last.
+    /// The last result of `acknowledgedBytes`.
     private let acknowledged = Atomic<UInt64>(0)
-    /// The writer can't go on before the peer has sent the rest of a handshake message.
+    /// Whether the writer can't go on before the peer has sent the rest of a handshake message.
     private let writerNeedsInput = Atomic<Bool>(false)
-    /// What was read last carried no data.
+    /// Whether the last read carried no data.
     private let isFruitless = Atomic<Bool>(false)
-    /// Ciphertext is left that no writer waits to send: an alert, the answer to a key update, the end.
+    /// Whether ciphertext is left that no writer waits to send: an alert, the answer to a key update,
+    /// the end.
     private let hasLeftovers = Atomic<Bool>(false)
 
     init(over lower: any ByteStream, engine: consuming TLSEngine) {
@@ -80,7 +81,7 @@ package final class TLSStream: ByteStream {
         self.engine = Locked(engine)
     }
 
-    /// Makes a client's handshake.
+    /// Performs a client's handshake.
     static func connect(
         over lower: any ByteStream,
         to peer: TLSPeer,
@@ -99,7 +100,7 @@ package final class TLSStream: ByteStream {
     package var descriptor: Int32 { lower.descriptor }
     package var isSecure: Bool { true }
 
-    /// What has been agreed in the handshake.
+    /// The parameters that the handshake has agreed on.
     package var session: TLSSession { engine.withLock { $0.session } }
 
     package func read(
@@ -111,7 +112,7 @@ package final class TLSStream: ByteStream {
     package func readSoon(
         into buffer: UnsafeMutableRawBufferPointer
     ) throws(TransportError) -> Transfer {
-        // Nobody waits for the lock of the incoming bytes meanwhile: there is one reader.
+        // Nobody else waits for the lock of the incoming bytes: there is only one reader.
         try read(into: buffer, soon: true)
     }
 
@@ -152,8 +153,8 @@ package final class TLSStream: ByteStream {
             return (result, engine.hasOutput, engine.hasBufferedInput)
         }
         incoming.hasBufferedInput = hasBufferedInput
-        // An alert, or the answer to a key update. A writer that is just sending takes it along; what
-        // the socket doesn't take now goes with the next call.
+        // An alert, or the answer to a key update. A writer that is sending takes it along; bytes that
+        // the socket doesn't take now go out with the next call.
         if hasOutput { sendIfIdle() }
         switch try result.get() {
         case .bytes(let count):
@@ -176,7 +177,7 @@ package final class TLSStream: ByteStream {
                     outgoing.chunk = Chunk(plaintext: count, ciphertext: outgoing.buffer.count)
                     outgoing.plaintextCount &+= UInt64(count)
                     if outgoing.marks != nil { mark(&outgoing) }
-                // `wait` knows what this writer really waits for.
+                // `wait` knows what this writer is really waiting for.
                 default: return .wouldBlock(.write)
                 }
             }
@@ -208,8 +209,8 @@ package final class TLSStream: ByteStream {
         return ready.intersection(interest)
     }
 
-    /// A writer waits for the rest of a handshake message. A reader in another thread may be the one
-    /// that gets it, so look again soon.
+    /// A writer waits for the rest of a handshake message. A reader in another thread may get it, so
+    /// look again soon.
     private func waitForHandshakeMessage(
         _ interest: Interest,
         until deadline: Deadline
@@ -228,11 +229,12 @@ package final class TLSStream: ByteStream {
         outgoing.withLock { $0.plaintextCount &- $0.unreportedCount }
     }
 
-    /// Counted up to the last chunk whose ciphertext has been acknowledged in full, as the peer can't
-    /// decrypt part of a record. The first call begins to keep account.
+    /// Counts up to the last chunk whose ciphertext has been acknowledged in full, as the peer can't
+    /// decrypt part of a record. Marks are kept from the first call on.
     package var acknowledgedBytes: UInt64? {
         guard let count = lower.acknowledgedBytes else { return nil }
-        // `abort` asks too, and waits for nobody: while another call writes, what was known before stands.
+        // `abort` calls this too and must not wait: while another call writes, the last known count is
+        // returned.
         let plaintext = outgoing.withLockIfAvailable { outgoing in
             if outgoing.marks == nil {
                 outgoing.marks = AcknowledgementMarks()
@@ -245,7 +247,7 @@ package final class TLSStream: ByteStream {
         return plaintext ?? acknowledged.load(ordering: .relaxed)
     }
 
-    /// Notes that all plaintext so far ends where the ciphertext ends that there is so far.
+    /// Marks the end of all plaintext so far at the end of all ciphertext so far.
     private func mark(_ outgoing: inout Outgoing) {
         outgoing.marks?.append(
             plaintext: outgoing.plaintextCount,
@@ -272,7 +274,7 @@ package final class TLSStream: ByteStream {
         lower.abort()
     }
 
-    /// Takes what the socket has.
+    /// Reads what the socket has.
     private func fill(
         _ incoming: inout Incoming,
         soon: Bool = false
@@ -299,8 +301,8 @@ package final class TLSStream: ByteStream {
     ) throws(TransportError) -> TLSEngine.Step {
         var step = try encryptOnce(bytes, into: &buffer)
         if case .needsInput = step {
-            // Half of a handshake message has arrived, and until the other half is here OpenSSL
-            // writes nothing. Perhaps nobody reads, so take it from the socket here.
+            // Half of a handshake message has arrived, and OpenSSL writes nothing until the other half
+            // is here. Perhaps nobody is reading, so read it here.
             try incoming.withLockIfAvailable { incoming throws(TransportError) in
                 guard case .bytes = try fill(&incoming) else { return }
                 engine.withLock { $0.receive(&incoming.buffer) }
@@ -326,7 +328,7 @@ package final class TLSStream: ByteStream {
         }
     }
 
-    /// Makes one write of what there is; returns what to wait for if something is left.
+    /// Writes once; returns what to wait for if something is left.
     private func send(_ outgoing: inout Outgoing) throws(TransportError) -> Interest? {
         engine.withLock { $0.takeOutput(into: &outgoing.buffer) }
         if !outgoing.buffer.isEmpty {
@@ -355,7 +357,7 @@ package final class TLSStream: ByteStream {
     }
 
     private func sendIfIdle() {
-        // A failure of the socket meets the next read or write as well.
+        // The next read or write will find a failure of the socket as well.
         _ = try? outgoing.withLockIfAvailable { outgoing throws(TransportError) in
             _ = try send(&outgoing)
             noteLeftovers(outgoing)
@@ -369,7 +371,7 @@ package final class TLSStream: ByteStream {
         )
     }
 
-    /// Makes the handshake as client or server, as the engine's context says.
+    /// Performs the handshake as client or server, depending on the engine's context.
     ///
     /// Throws `.timedOut(.tlsHandshake)` at the deadline, whatever the peer sends meanwhile.
     func handshake(until deadline: Deadline) throws(TransportError) {
@@ -380,13 +382,13 @@ package final class TLSStream: ByteStream {
         } catch .timedOut {
             throw .timedOut(.tlsHandshake)
         } catch {
-            // The peer may still get the alert that says why.
+            // The peer may still get the alert with the reason.
             _ = try? outgoing.withLock { outgoing throws(TransportError) in try sendAll(&outgoing) }
             throw error.duringTLSHandshake
         }
     }
 
-    /// One step of the handshake, and a wait if there is need; true if it is complete.
+    /// One step of the handshake, and a wait if necessary; true if it is complete.
     private func advanceHandshake(until deadline: Deadline) throws(TransportError) -> Bool {
         let step = try engine.withLock { engine throws(TransportError) in try engine.handshake() }
         let blocked = try outgoing.withLock { outgoing throws(TransportError) in
@@ -416,7 +418,7 @@ package final class TLSStream: ByteStream {
 }
 
 extension TransportError {
-    /// This error, with the stage in it: a lost connection says nothing of TLS by itself.
+    /// The same error as one of the TLS handshake: by itself, a lost connection doesn't mention TLS.
     fileprivate var duringTLSHandshake: TransportError {
         switch self {
         case .system(_, .connectionReset), .system(_, .brokenPipe):

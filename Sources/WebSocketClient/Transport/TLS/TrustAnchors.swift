@@ -5,7 +5,7 @@ enum TrustAnchors: Hashable {
     case system(SystemAuthorities)
     case files(file: String?, directory: String?)
 
-    /// The options' own, or those of the environment, or the system's.
+    /// Those of the options, or of the environment, or of the system.
     init(_ options: TLSOptions) throws(TransportError) {
         let (file, directory) = (
             options.certificateAuthorityFile, options.certificateAuthorityDirectory
@@ -23,7 +23,7 @@ enum TrustAnchors: Hashable {
             return
         }
         guard let stamp = FileStamp(path: path) else {
-            // Not the system's authorities: somebody has meant to trust fewer than those.
+            // Don't fall back to the system's authorities: the variable was meant to trust fewer.
             throw .tls(
                 TLSError(.configuration, reason: "\(variable) names \(path), which isn't there")
             )
@@ -47,7 +47,8 @@ struct SystemAuthorities: Hashable {
     let file: String
     let directories: [String]
 
-    /// What the environment names (`SSL_CERT_FILE`, `SSL_CERT_DIR`), else what OpenSSL was built with.
+    /// The places that the environment names (`SSL_CERT_FILE`, `SSL_CERT_DIR`), or that OpenSSL was
+    /// built with.
     init() {
         func path(
             _ variable: UnsafePointer<CChar>?,
@@ -61,7 +62,7 @@ struct SystemAuthorities: Hashable {
             .split(separator: ":").map(String.init)
     }
 
-    /// Whether there is nothing in any of these places.
+    /// Whether all of these places are empty.
     var areMissing: Bool {
         FileStamp(path: file)?.isEmpty ?? true
             && directories.allSatisfy { SystemCalls.isDirectoryEmpty($0) }

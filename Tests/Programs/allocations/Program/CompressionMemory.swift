@@ -1,12 +1,13 @@
 import AllocationCounter
 import WebSocketProtocol
 
-/// Holds the memory of compression against the figures that `DeflateOptions` documents.
+/// Compares the memory of compression with the sizes that `DeflateOptions` documents.
 enum CompressionMemory {
-    /// What the allocator and `z_stream` itself may add: some KiB would be an untruth.
+    /// What the allocator and `z_stream` itself may add: several KiB would make the documentation
+    /// wrong.
     private static let tolerance = 400
 
-    /// True if all is as documented.
+    /// True if everything is as documented.
     static func check() throws -> Bool {
         var isFine = message.count > 0
         for (windowBits, memoryLevel) in [(15, 8), (15, 9), (12, 5), (9, 1)] {
@@ -61,7 +62,8 @@ enum CompressionMemory {
             options: DeflateOptions()
         )
         let payload = try message.withUnsafeBytes { try deflater.compress(message: $0) }
-        // The second is made when the first is gone. With a byte to spare, one call sees the end.
+        // The second is made after the first has been freed. With a byte to spare, one call sees the
+        // end.
         var output = [UInt8](repeating: 0, count: message.count + 1)
         let start = allocated_bytes()
         var isFine = true
@@ -93,12 +95,12 @@ enum CompressionMemory {
         return isFine
     }
 
-    /// The name is made after measuring, as it takes memory too.
+    /// The name is made after measuring, as it takes memory itself.
     private static func report(_ name: @autoclosure () -> String, since start: Int64, expected: Int)
         -> Bool
     {
         let held = Int(allocated_bytes() - start)
-        // Swift's run time may make something of its own meanwhile, but no stream is as small.
+        // Swift's runtime may allocate something meanwhile, but smaller than any stream.
         let isFine = abs(held - expected) <= (expected == 0 ? 100 : tolerance)
         print("\(isFine ? "ok    " : "FAILED") \(name()): \(held) bytes, documented \(expected)")
         return isFine

@@ -3,7 +3,7 @@ import Dispatch
 import Synchronization
 import WebSocketClient
 
-/// The allocations of calls that are awaited and have nothing to wait for.
+/// The allocations of async calls that don't have to wait.
 final class TaskAllocations: Sendable {
     private let isFine = Atomic<Bool>(true)
     private let isOver = DispatchSemaphore(value: 0)
@@ -32,7 +32,7 @@ final class TaskAllocations: Sendable {
             options: options
         )
         try await source.send("go")
-        // In one write, so that they are all there with the first.
+        // In one write, so that all arrive together.
         while !source.hasBufferedFrames { try await Task.sleep(for: .milliseconds(1)) }
         let bytes = [UInt8](repeating: 7, count: 16)
         let sink = try await WebSocket.connect(
@@ -42,7 +42,7 @@ final class TaskAllocations: Sendable {
         try await measure("await send(binary:) of 16 bytes", allowed: 0) {
             for _ in 0..<Self.messages { try await sink.send(binary: bytes) }
         }
-        // What the call itself takes isn't the messages'.
+        // The call's own allocations don't count as the messages'.
         try await measure("await forEachMessage", allowed: 8) {
             var count = 0
             try await source.forEachMessage { _, _ in

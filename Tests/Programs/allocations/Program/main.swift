@@ -14,14 +14,14 @@ import WebSocketClient
     #error("The C library must be Glibc, Musl, Android's or Darwin's.")
 #endif
 
-// count-allocations: counts the client's allocations a message, once warm, and fails above zero where
-// zero is promised; and holds the memory of compression against what is documented. The server runs in
-// this process, so each measurement is of calls that it answers with nothing, or of bytes that it has
-// sent before.
+// count-allocations: counts the client's allocations for each message, after a warm-up, and fails if
+// there are any where none are promised; it also compares the memory of compression with the
+// documentation. The server runs in this process, so only calls that it doesn't answer, or bytes that
+// it has sent before, are measured.
 
 func measure(_ name: String, messages: Int, _ body: () throws -> Void) throws -> Bool {
     try body()
-    // The least of some: the server's thread may need one block more than ever before.
+    // The minimum of several, as the server's thread may need one more block than ever before.
     let count = try (0..<3).map { _ in
         let before = allocation_count()
         try body()
@@ -33,7 +33,7 @@ func measure(_ name: String, messages: Int, _ body: () throws -> Void) throws ->
     return count == 0
 }
 
-/// A server that reads and says nothing, without an allocation of its own.
+/// A server that only reads, without an allocation of its own.
 let sink = try LoopbackServer()
 
 func connect(to server: LoopbackServer) throws -> WebSocket {
@@ -44,9 +44,9 @@ func connect(to server: LoopbackServer) throws -> WebSocket {
 }
 
 var isFine = allocation_count() > 0
-// Printed in any case, as the first line allocates the buffer of standard output.
+// Always printed, as the first line allocates the buffer of standard output.
 print("\(isFine ? "ok    " : "FAILED") the counter counts")
-// Before any connection: what ends in another thread frees its memory whenever that gets to run.
+// Before any connection, as another thread that ends frees its memory at any time.
 isFine = try CompressionMemory.check() && isFine
 let socket = try connect(to: sink)
 let text = String(repeating: "é", count: 500)

@@ -2,7 +2,7 @@
 
 import PackageDescription
 
-// Says nothing about traits, and so gets the default: the C kernels.
+// Doesn't set traits, and so gets the default: the C kernels.
 let package = Package(
     name: "Loops",
     platforms: [.macOS(.v26)],

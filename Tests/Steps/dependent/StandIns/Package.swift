@@ -2,8 +2,8 @@
 
 import PackageDescription
 
-// Modules with the names, and with the public names, that Vapor and Hummingbird bring along, and system
-// libraries with the names that many packages give them: all that ours has to get along with.
+// Modules with the names and public types of Vapor and Hummingbird, and system libraries with the names
+// that many packages give them, beside which this package has to work.
 let package = Package(
     name: "StandIns",
     products: [

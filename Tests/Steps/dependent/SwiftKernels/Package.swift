@@ -2,7 +2,7 @@
 
 import PackageDescription
 
-// Turns the default traits off, and so gets the Swift kernels.
+// Turns off the default traits, and so gets the Swift kernels.
 let package = Package(
     name: "SwiftKernels",
     platforms: [.macOS(.v26)],

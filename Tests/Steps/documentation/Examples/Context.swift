@@ -1,4 +1,4 @@
-// What the examples of the documentation take for granted.
+// Declarations that the documentation's examples use.
 
 import WebSocketClient
 

@@ -10,7 +10,7 @@ struct Example: Sendable {
 
 let server = try LoopbackServer(compression: .init())
 
-/// Takes the place of the URLs in examples that run.
+/// Replaces the URLs in examples that run.
 func serverURL(_ path: String) -> String { server.url(path.isEmpty ? "/" : path) }
 
 var failures = 0

@@ -20,7 +20,7 @@ struct ParallelCompressionTests {
     }
 
     @Test(
-        "The messages of a batch leave in their order, compressed or not",
+        "The messages of a batch leave in order, compressed or not",
         arguments: [(1, true), (2, true), (4, true), (4, false)]
     )
     func order(threads: Int, noContextTakeover: Bool) throws {
@@ -63,7 +63,7 @@ struct ParallelCompressionTests {
         socket.abort()
     }
 
-    @Test("Threads that send at once don't damage each other's messages")
+    @Test("Threads that send at the same time don't damage each other's messages")
     func senders() throws {
         let threads = 4
         let each = 60
@@ -166,7 +166,7 @@ struct ParallelCompressionTests {
         try socket.close()
     }
 
-    @Test("A batch that ends early leaves no work behind, and the next one works as usual")
+    @Test("A batch that ends early leaves no work behind, and the next one works")
     func abandoned() throws {
         let server = try LoopbackServer(compression: DeflateOptions())
         defer { server.stop() }
@@ -211,7 +211,7 @@ struct ParallelCompressionTests {
         #expect(isGone)
     }
 
-    @Test("The number of threads has a range", arguments: [0, 65, -1])
+    @Test("A number of threads outside the range is refused", arguments: [0, 65, -1])
     func range(threads: Int) {
         let socket = WebSocket(options: Self.options(threads: threads))
         guard case .invalidArgument = failure({ try socket.connect(to: "ws://127.0.0.1:1/") })

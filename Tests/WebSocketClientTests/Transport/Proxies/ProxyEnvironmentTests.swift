@@ -64,7 +64,7 @@ struct ProxyEnvironmentTests {
         )?.description
     }
 
-    @Test("wss looks at https_proxy, ws at http_proxy, both at all_proxy, lower case first")
+    @Test("wss uses https_proxy, ws uses http_proxy, both use all_proxy, lower case first")
     func variables() throws {
         #expect(try proxy([:]) == nil)
         #expect(try proxy(["https_proxy": "a", "HTTPS_PROXY": "b"]) == "http://a:80")
@@ -84,7 +84,7 @@ struct ProxyEnvironmentTests {
         #expect(try proxy(["https_proxy": ""]) == nil)
     }
 
-    @Test("HTTP_PROXY counts for nothing in a CGI program, where a request sets it")
+    @Test("HTTP_PROXY is ignored in a CGI program, where a request sets it")
     func cgi() throws {
         let variables = ["HTTP_PROXY": "evil", "REQUEST_METHOD": "GET"]
         #expect(try proxy(variables, isSecure: false) == nil)
@@ -94,7 +94,7 @@ struct ProxyEnvironmentTests {
         )
     }
 
-    @Test("no_proxy is obeyed, and the option stands in its place")
+    @Test("no_proxy is obeyed, and the option replaces it")
     func noProxy() throws {
         let variables = ["https_proxy": "a", "no_proxy": "x.example,host.example"]
         #expect(try proxy(variables) == nil)

@@ -6,7 +6,7 @@ import WebSocketProtocol
 
 @Suite("Proxy tunnels", .blocking)
 struct ProxyTunnelTests {
-    /// Connects through a proxy that one function plays; returns the stream and what that returned.
+    /// Connects through a proxy played by a function; returns the stream and the function's result.
     private func connect<Value: Sendable>(
         _ kind: Proxy.Kind,
         to host: String = "target.example",
@@ -57,7 +57,7 @@ struct ProxyTunnelTests {
 
     // MARK: HTTP
 
-    @Test("CONNECT carries target, credentials and own headers, and any 2xx opens the tunnel")
+    @Test("CONNECT carries target, credentials and extra headers, and any 2xx opens the tunnel")
     func connectRequest() throws {
         let (stream, request) = try connect(
             .http,
@@ -83,7 +83,7 @@ struct ProxyTunnelTests {
         #expect(try stream.readSome() == nil)
     }
 
-    @Test("An IPv6 target stands in brackets")
+    @Test("An IPv6 target is in brackets")
     func brackets() throws {
         let (_, request) = try connect(.http, to: "2001:db8::1") { stream in
             let request = try stream.readSome() ?? []
@@ -95,7 +95,7 @@ struct ProxyTunnelTests {
         )
     }
 
-    @Test("An address is sent in the form of CONNECT: brackets, and no zone")
+    @Test("CONNECT sends an address in brackets and without its zone")
     func zone() throws {
         let (_, request) = try connect(.http, to: "fe80:0::1%lo") { stream in
             let request = try stream.readSome() ?? []
@@ -105,7 +105,7 @@ struct ProxyTunnelTests {
         #expect(request.hasPrefix("CONNECT [fe80::1]:443 HTTP/1.1\r\nHost: [fe80::1]:443\r\n"))
     }
 
-    @Test("Interim responses come before the proxy's answer, and folded fields are read")
+    @Test("Interim responses before the proxy's answer are skipped, and folded fields are accepted")
     func interim() throws {
         let (stream, _) = try connect(.http) { stream in
             _ = try stream.readSome()
@@ -121,7 +121,7 @@ struct ProxyTunnelTests {
         )
     }
 
-    @Test("407, another refusal and an answer that isn't one are errors of their own")
+    @Test("407, other refusals and malformed answers are distinguished")
     func refusals() {
         #expect(
             failure(.http, play: Self.answer("HTTP/1.1 407 Who are you\r\n\r\n"))
@@ -204,7 +204,7 @@ struct ProxyTunnelTests {
     }
 
     @Test(
-        "A proxy that hangs ends in the proxy's time-out",
+        "A hanging proxy ends in the proxy time-out",
         arguments: [Proxy.Kind.http, .https, .socks4a, .socks5]
     )
     func hanging(kind: Proxy.Kind) throws {
@@ -215,7 +215,7 @@ struct ProxyTunnelTests {
         }
     }
 
-    @Test("A proxy that isn't there, or has no address, is named as unreachable")
+    @Test("A proxy that isn't there, or has no address, is reported as unreachable")
     func unreachable() throws {
         let listener = try Listener()
         listener.close()
@@ -243,13 +243,13 @@ struct ProxyTunnelTests {
         let accepted = try listener.accept(until: .ample)
         _ = try accepted.readSome()
         wakeUp.signal()
-        // The proxy is still there: only the signal ends the wait.
+        // The proxy is still there, so only the signal ends the wait.
         withExtendedLifetime(accepted) {
             _ = #expect(throws: TransportError.aborted) { try connecting.join() }
         }
     }
 
-    @Test("TLS to the proxy is checked with options of its own, and TLS to the target runs within")
+    @Test("TLS to the proxy is verified with its own options, and TLS to the target runs inside")
     func secureProxy() throws {
         let certificates = try Certificates.shared.get()
         func server(_ identity: Certificates.Identity) throws -> TLSServer {
@@ -388,7 +388,9 @@ struct ProxyTunnelTests {
         #expect(try request(.socks4, "localhost", "") == [4, 1, 1, 187, 127, 0, 0, 1, 0])
     }
 
-    @Test("SOCKS 4 has no IPv6, refuses with words, and an answer of another protocol is malformed")
+    @Test(
+        "SOCKS 4 doesn't support IPv6, describes refusals, and rejects answers of other protocols"
+    )
     func socks4Failures() {
         #expect(
             failure(.socks4, to: "::1") { stream in while try stream.readSome() != nil {} }
@@ -434,7 +436,7 @@ struct ProxyTunnelTests {
         #expect(local == [5, 1, 0, 1, 127, 0, 0, 1, 1, 187] || local[3] == 4)
     }
 
-    @Test("User and password go in the sub-negotiation, and a refusal is its own error")
+    @Test("User and password are sent in the sub-negotiation, and a refusal is a separate error")
     func socks5Credentials() throws {
         func play(_ verdict: UInt8) throws -> [UInt8] {
             try connect(
@@ -455,7 +457,7 @@ struct ProxyTunnelTests {
         }
         #expect(try play(0) == [1, 2] + Array("me".utf8) + [6] + Array("s3cret".utf8))
         let error = #expect(throws: TransportError.self) { try play(1) }
-        #expect(error == .proxy(.authenticationFailed("wrong user or password")))
+        #expect(error == .proxy(.authenticationFailed("wrong user name or password")))
         #expect(error?.description.contains("s3cret") == false)
     }
 

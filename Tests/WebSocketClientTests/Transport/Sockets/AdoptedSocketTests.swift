@@ -5,7 +5,7 @@ import Testing
 
 @testable import WebSocketClient
 
-@Suite("Sockets that the caller brings", .blocking)
+@Suite("The caller's sockets", .blocking)
 struct AdoptedSocketTests {
     private struct Settings: Equatable {
         var flags: Int32
@@ -39,7 +39,7 @@ struct AdoptedSocketTests {
         try peer.writeAll([6])
         #expect(try stream.readSome() == [6])
         var byte: UInt8 = 0
-        // Nothing waits, whether the descriptor is set so or not.
+        // No call blocks, whether or not the descriptor is non-blocking.
         #expect(
             try withUnsafeMutableBytes(of: &byte) { try stream.read(into: $0) }
                 == .wouldBlock(.read)
@@ -79,7 +79,7 @@ struct AdoptedSocketTests {
         #expect(isClosed(identity))
     }
 
-    @Test("A socket that is connected already closes the one that it is given, and stays connected")
+    @Test("A connected WebSocket closes a socket that it is given, and stays connected")
     func connectedAlready() throws {
         try withSocket { connection in
             while true { try connection.answer(connection.nextPiece()) }

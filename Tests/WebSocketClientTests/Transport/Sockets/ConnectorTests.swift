@@ -28,7 +28,7 @@ struct ConnectorTests {
         #expect(try server.readSome(until: .ample) == [1, 2])
     }
 
-    @Test("Reaches a Unix socket, and says which one is not there")
+    @Test("Reaches a Unix socket, and names one that is not there")
     func unix() throws {
         let path = "/tmp/websocket-transport-\(getpid())-\(UInt32.random(in: 0...UInt32.max))"
         let plan = ConnectPlan(target: .unix(path: path), serverName: "localhost")
@@ -69,7 +69,7 @@ struct ConnectorTests {
         #expect(error?.description.contains("Connection refused") == true)
     }
 
-    @Test("Default options and the user's are set before the connection is there")
+    @Test("The defaults and the user's options are set before connecting")
     func options() throws {
         let listener = try Listener()
         let client = try connect(
@@ -130,7 +130,7 @@ struct ConnectorTests {
         let socket = try race([four.address, six.address], [option])
         #expect(SocketAddress(peerOf: socket.descriptor) == six.address)
         six.close()
-        // The reason stands beside the address that never got as far as connecting.
+        // The reason is given for the address that never got as far as connecting.
         let error = #expect(throws: TransportError.self) {
             try race([four.address, six.address], [option])
         }
@@ -151,7 +151,7 @@ struct ConnectorTests {
         return listener.port
     }
 
-    @Test("A socket that is connected to itself is known")
+    @Test("A socket that is connected to itself is detected")
     func selfConnection() throws {
         let address = try #require(
             try Resolver.addresses(
@@ -196,7 +196,7 @@ struct ConnectorTests {
         #expect(try !Poll.wait(for: &none, wakeUp: wakeUp, until: .after(.milliseconds(20))))
     }
 
-    @Test("A name that doesn't exist is an address error with getaddrinfo's code")
+    @Test("An unknown name is an address error with getaddrinfo's code")
     func unknownName() throws {
         let error = #expect(throws: TransportError.self) {
             try connect(to: "does-not-exist.invalid", port: 80)
@@ -213,7 +213,7 @@ struct ConnectorTests {
         #expect(throws: InvalidURL.self) { try connect(to: host, port: 80) }
     }
 
-    @Test("A full backlog lets connecting time out, and the abort of another thread ends it sooner")
+    @Test("With a full backlog connecting times out, or another thread's abort ends it sooner")
     func timeOutAndAbort() throws {
         let full = try FullListener()
         #expect(throws: TransportError.timedOut(.connecting)) {
@@ -231,7 +231,7 @@ struct ConnectorTests {
         #expect(throws: TransportError.aborted) { try connecting.join() }
     }
 
-    @Test("A silent address costs a quarter of a second when there is another")
+    @Test("A silent address costs a quarter of a second if there is another one")
     func race() throws {
         let full = try FullListener()
         let listener = try Listener()
@@ -290,7 +290,7 @@ struct ConnectorTests {
         #expect(AddressRace.interleaved([]) == [])
     }
 
-    @Test("No descriptor stays open, whatever becomes of the connection")
+    @Test("No descriptor stays open, whatever happens to the connection")
     func noLeak() throws {
         let listener = try Listener()
         let dead = try Listener()
@@ -335,7 +335,7 @@ private final class FullListener {
     var port: UInt16 { address.port }
 
     init() throws {
-        // Binding without listening would refuse; a backlog of 0 holds one connection.
+        // Without listen(2), connections would be refused; a backlog of 0 holds one.
         let free = try Listener()
         address = free.address
         free.close()

@@ -2,7 +2,7 @@ import Synchronization
 
 @testable import WebSocketClient
 
-/// Counts what is read from another stream, and writes to it in pieces.
+/// Counts the reads from another stream, and writes to it in pieces.
 final class CountingStream: ByteStream {
     private let lower: any ByteStream
     private let longestWrite: Int

@@ -21,7 +21,7 @@ struct DeadlineTests {
         #expect(Deadline.after(timeout).pollMilliseconds == 0)
     }
 
-    @Test("Times that don't fit the clock are never, or always past")
+    @Test("Times that the clock can't represent are never, or always past")
     func extremes() {
         #expect(Deadline.after(.seconds(Int64.max)) == .never)
         #expect(Deadline.after(.seconds(Int64.max / 1_000_000_000)) == .never)

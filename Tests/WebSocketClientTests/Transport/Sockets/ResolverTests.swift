@@ -44,7 +44,7 @@ struct ResolverTests {
         )
     }
 
-    @Test("It is left behind at the deadline, or when the call is aborted")
+    @Test("It is abandoned at the deadline, or when the call is aborted")
     func leftBehind() throws {
         let time = elapsed {
             #expect(throws: TransportError.timedOut(.resolution)) {

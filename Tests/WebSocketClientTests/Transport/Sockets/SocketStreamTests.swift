@@ -55,7 +55,7 @@ struct SocketStreamTests {
         #expect(try reader.join() == bytes)
     }
 
-    @Test("finishWriting is the peer's end of stream, and the other direction stays open")
+    @Test("finishWriting ends the stream for the peer, and the other direction stays open")
     func halfClose() throws {
         let (one, two) = try makeStreamPair()
         one.finishWriting()
@@ -64,7 +64,7 @@ struct SocketStreamTests {
         #expect(try one.readSome(until: .ample) == [9])
     }
 
-    @Test("Writing to a peer that is gone is an error, not a signal")
+    @Test("Writing to a peer that has gone is an error, not a signal")
     func brokenPipe() throws {
         let (one, two) = try makeDescriptorPair()
         close(two)
@@ -77,7 +77,7 @@ struct SocketStreamTests {
         }
     }
 
-    @Test("abort ends all waits in all threads, and every later one")
+    @Test("abort ends all waits in all threads, now and later")
     func abort() throws {
         let (one, two) = try makeStreamPair()
         let waiters = (0..<3).map { _ in
@@ -117,7 +117,7 @@ struct SocketStreamTests {
         return try withUnsafeMutableBytes(of: &byte) { try stream.readSoon(into: $0) }
     }
 
-    @Test("A read that may wait gets what arrives within a moment, and waits no longer")
+    @Test("A read that may wait gets bytes that arrive within a moment, and waits no longer")
     func moment() throws {
         let (one, two) = try makeStreamPair()
         var transfer = Transfer.bytes(0)
@@ -142,7 +142,7 @@ struct SocketStreamTests {
         withExtendedLifetime(two) {}
     }
 
-    @Test("No other call waits on a socket whose reads may")
+    @Test("On a socket whose reads may wait, no other call waits")
     func onlyReadsWait() throws {
         let (one, two) = try makeStreamPair()
         let bytes = [UInt8](repeating: 1, count: 1 << 16)
@@ -180,7 +180,7 @@ struct SocketStreamTests {
         #expect(throws: TransportError.aborted) { try stream.readSome(1) }
     }
 
-    @Test("Whole reads and writes end at the deadline, however fast the peer is")
+    @Test("writeAll and readSome end at the deadline, however fast the peer is")
     func strictDeadlines() throws {
         let (one, two) = try makeStreamPair()
         try two.writeAll([1])

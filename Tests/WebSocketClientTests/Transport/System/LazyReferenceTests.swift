@@ -21,7 +21,7 @@ struct LazyReferenceTests {
         let reference = LazyReference<Counted>()
     }
 
-    @Test("All threads see the value of the one that came first, and the others' are let go of")
+    @Test("All threads see the value of the first one, and the others' values are released")
     func race() throws {
         for _ in 0..<200 {
             let holder = Holder()

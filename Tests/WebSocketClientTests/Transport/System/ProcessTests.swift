@@ -11,7 +11,7 @@ struct ProcessTests {
         SystemCalls.environmentVariable("WEBSOCKET_EXIT_ROUNDS").flatMap { Int($0) } ?? 5
 
     @Test(
-        "A program may call exit at any moment, whatever other threads do",
+        "A program may call exit at any moment, whatever other threads are doing",
         arguments: [true, false]
     )
     func exits(isSecure: Bool) async throws {
@@ -30,7 +30,7 @@ struct ProcessTests {
         }
     }
 
-    @Test("A forked child can't use the parent's connection, nor end it")
+    @Test("A forked child can neither use nor end the parent's connection")
     func fork() async throws {
         await #expect(processExitsWith: .success) {
             let symbol = try #require(dlsym(nil, "fork"))
@@ -53,7 +53,7 @@ struct ProcessTests {
     }
 }
 
-/// Threads that open connections to a server in this process, and drop them, without end.
+/// Threads that open and drop connections to a server in this process, endlessly.
 private enum ConnectingThreads {
     static func start(isSecure: Bool, files: [String]) throws {
         let listener = try Listener()

@@ -13,7 +13,7 @@ struct SignalWatchTests {
     func forkedChild() throws {
         let calls = Atomic<Int>(0)
         let watch = try SignalWatch(SIGUSR2) { calls.wrappingAdd(1, ordering: .relaxed) }
-        // Swift hides fork(2), which libraries in C may call all the same.
+        // Swift hides fork(2), but C libraries may call it all the same.
         let symbol = try #require(dlsym(nil, "fork"))
         let fork = unsafeBitCast(symbol, to: (@convention(c) () -> pid_t).self)
         let child = fork()
@@ -29,14 +29,14 @@ struct SignalWatchTests {
         var status: Int32 = 0
         #expect(waitpid(child, &status, 0) == child)
         #expect(status & 0x7F == SIGUSR2)
-        // What the child had written would come before this.
+        // Anything that the child had written would come before this.
         kill(getpid(), SIGUSR2)
         #expect(eventually { calls.load(ordering: .relaxed) > 0 })
         #expect(calls.load(ordering: .relaxed) == 1)
         withExtendedLifetime(watch) {}
     }
 
-    @Test("Several watches of one signal are all called, and the last to go restores its effect")
+    @Test("All watches of a signal are called, and the last one to be released restores its effect")
     func several() throws {
         var former = sigaction()
         let calls = Mutex<[Int]>([])
@@ -58,7 +58,7 @@ struct SignalWatchTests {
         )
     }
 
-    @Test("Numbers that belong to no signal are refused", arguments: [-1, 0, 65, 1000] as [Int32])
+    @Test("Invalid signal numbers are refused", arguments: [-1, 0, 65, 1000] as [Int32])
     func noSignal(number: Int32) {
         #expect(throws: TransportError.self) { _ = try SignalWatch(number) {} }
     }

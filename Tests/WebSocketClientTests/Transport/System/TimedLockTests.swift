@@ -26,7 +26,7 @@ struct TimedLockTests {
         #expect(lock.tryLock())
     }
 
-    @Test("A waiter gets the lock when it is unlocked")
+    @Test("A waiting thread gets the lock when it is unlocked")
     func handOver() throws {
         let lock = SharedLock()
         #expect(lock.tryLock())

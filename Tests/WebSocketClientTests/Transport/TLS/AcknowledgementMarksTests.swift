@@ -3,7 +3,7 @@ import Testing
 
 @testable import WebSocketClient
 
-@Suite("What acknowledged ciphertext says of plaintext")
+@Suite("Acknowledged ciphertext and its plaintext")
 struct AcknowledgementMarksTests {
     @Test("Plaintext counts as acknowledged once all of its ciphertext is, and not before")
     func wholeRecords() {
@@ -18,7 +18,9 @@ struct AcknowledgementMarksTests {
         #expect(marks.plaintext(ofAcknowledged: 174) == 30)
     }
 
-    @Test("However many records wait, never too much is acknowledged, and all of it in the end")
+    @Test(
+        "However many records wait, never too much counts as acknowledged, and all of it does in the end"
+    )
     func manyRecords() {
         var generator = SeededGenerator(state: 18)
         for _ in 0..<50 {

@@ -27,14 +27,14 @@ struct CertificateChainTests {
         return failure
     }
 
-    @Test("A chain of 1,000 certificates is refused as the message that it is, before it is read")
+    @Test("A chain of 1,000 certificates is refused as a message, before it is parsed")
     func thousand() throws {
         let failure = try failure(chainOf: 1000)
         #expect(failure.kind == .handshake)
         #expect(failure.reason.contains("excessive message size"), "\(failure)")
     }
 
-    @Test("A chain that fits a message but is longer than any chain should be isn't verified")
+    @Test("A chain that fits a message but is longer than any real one isn't verified")
     func tooLong() throws {
         let failure = try failure(chainOf: 200)
         #expect(failure.kind == .verification)

@@ -6,7 +6,7 @@ import WebSocketProtocol
 
 @Suite("Digests and random bytes")
 struct DigestTests {
-    @Test("SHA-256 of nothing")
+    @Test("The SHA-256 of no bytes is right")
     func sha256() throws {
         #expect(
             Base64.encode(try SHA256.digest([])) == "47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU="

@@ -4,7 +4,7 @@ import Testing
 
 @testable import WebSocketClient
 
-/// Each test runs in a process of its own: these change the environment.
+/// Each test runs in a process of its own, as they change the environment.
 @Suite("The system's certificate authorities", .blocking)
 struct SystemAuthoritiesTests {
     @Test("A bundle that is changed while the program runs is read again")
@@ -46,7 +46,7 @@ struct SystemAuthoritiesTests {
         }
     }
 
-    @Test("Without any authority the error says so, and what to install")
+    @Test("Without any authority, the error says so and names the package to install")
     func missing() async throws {
         await #expect(processExitsWith: .success) {
             let certificates = try Certificates.shared.get()

@@ -5,7 +5,7 @@ import Testing
 
 @testable import WebSocketClient
 
-/// Peers that keep sending what holds no data, as fast as they can.
+/// Peers that keep sending records without data, as fast as they can.
 @Suite("TLS records without data", .blocking)
 struct TLSFloodTests {
     private let certificates: Certificates
@@ -14,7 +14,7 @@ struct TLSFloodTests {
         certificates = try Certificates.shared.get()
     }
 
-    /// A client that is connected to a server whose messages the test writes.
+    /// A client connected to a server whose messages the test writes.
     private func connect() throws -> (
         client: TLSStream, server: TLSMemoryPeer, lower: CountingStream
     ) {
@@ -111,7 +111,7 @@ struct TLSFloodTests {
         #expect(stream.reads.load(ordering: .relaxed) <= 1)
     }
 
-    @Test("One read asks the socket once, whatever the records hold")
+    @Test("One read reads the socket once, whatever the records contain")
     func oneRead() throws {
         let (client, server, lower) = try connect()
         try sendTickets(2, server)
@@ -121,7 +121,7 @@ struct TLSFloodTests {
         #expect(lower.reads.load(ordering: .relaxed) == 1)
     }
 
-    @Test("Records without data don't extend a wait whose time is over; data does come through")
+    @Test("Records without data don't extend a wait whose time is over, but data is delivered")
     func fruitlessWait() throws {
         let (client, server, _) = try connect()
         try sendTickets(2, server)
@@ -141,7 +141,7 @@ struct TLSFloodTests {
         #expect(try client.readSome() == [8])
     }
 
-    @Test("Tickets without end end the connection", arguments: [true, false])
+    @Test("Endless tickets end the connection", arguments: [true, false])
     func tickets(atOnce: Bool) throws {
         let (client, server, _) = try connect()
         if atOnce {
@@ -152,7 +152,7 @@ struct TLSFloodTests {
         try expectTooManyMessages(client)
     }
 
-    @Test("Key updates without end end the connection")
+    @Test("Endless key updates end the connection")
     func keyUpdates() throws {
         let (client, server, _) = try connect()
         try sendKeyUpdates(TLSEngine.messageLimit + 1, server)
@@ -171,7 +171,7 @@ struct TLSFloodTests {
         #expect(throws: TransportError.self) { try client.writeAll([1]) }
     }
 
-    @Test("Messages between data are as many as the server likes")
+    @Test("The server may send any number of messages if data comes between them")
     func interleaved() throws {
         let (client, server, _) = try connect()
         for round in 0..<10 {

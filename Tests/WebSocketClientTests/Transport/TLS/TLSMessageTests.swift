@@ -45,7 +45,7 @@ struct TLSMessageTests {
         }
     }
 
-    @Test("A ticket in two halves keeps a writer waiting, and no longer than it takes to come")
+    @Test("A ticket in two halves delays a writer only until it has arrived")
     func splitTicket() throws {
         // Longer than a record may be here, so it takes several.
         let (near, far) = try makeStreamPair()
@@ -89,7 +89,7 @@ struct TLSMessageTests {
         #expect(try client.readSome() == [7])
     }
 
-    @Test("A server that asks for the certificate after the handshake gets it")
+    @Test("A server can ask for the client's certificate after the handshake")
     func certificateAfterHandshake() throws {
         var options = certificates.trusting
         options.clientCertificate = .init(
@@ -106,7 +106,7 @@ struct TLSMessageTests {
         #expect(server.hasVerifiedClient)
     }
 
-    @Test("Without a certificate the client says in its hello that it can't be asked later")
+    @Test("Without a certificate, the client's hello says that it can't be asked for one later")
     func certificateThatIsNotThere() throws {
         let (client, server) = try connect()
         #expect(throws: SupportError.self) {
@@ -118,7 +118,7 @@ struct TLSMessageTests {
         #expect(!server.hasVerifiedClient)
     }
 
-    @Test("Renegotiation is refused, and what is sent before goes on to arrive")
+    @Test("Renegotiation is refused, and earlier data still arrives")
     func renegotiation() throws {
         var options = certificates.trusting
         options.maximumVersion = .tls12

@@ -3,7 +3,7 @@ import WebSocketProtocol
 
 @testable import WebSocketClient
 
-/// What our own TLS server presents, and to whom.
+/// Our own TLS server's certificate, and the client.
 struct TLSPair {
     var identity: Certificates.Identity
     var maximumVersion: TLSOptions.Version?

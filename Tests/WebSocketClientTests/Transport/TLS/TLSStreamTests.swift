@@ -22,7 +22,7 @@ struct TLSStreamTests {
     }
 
     @Test(
-        "Sizes around those of a record arrive whole",
+        "Data of sizes around a record's arrives whole",
         arguments: [TLSOptions.Version.tls12, .tls13]
     )
     func sizes(version: TLSOptions.Version) throws {
@@ -35,7 +35,7 @@ struct TLSStreamTests {
         }
     }
 
-    @Test("A small read leaves the rest for the next, and the wait for it returns at once")
+    @Test("A small read leaves the rest for the next one, whose wait returns at once")
     func buffered() throws {
         let (client, server) = try connect()
         try server.writeAll([1, 2, 3, 4, 5])
@@ -57,7 +57,7 @@ struct TLSStreamTests {
         #expect(try client.write(UnsafeRawBufferPointer(start: nil, count: 0)) == .bytes(0))
     }
 
-    @Test("close_notify is a clean end, and an end without it is distinguished")
+    @Test("close_notify is a clean end, distinguished from an end without it")
     func ends() throws {
         let (client, server) = try connect()
         try server.writeAll([1])
@@ -77,7 +77,7 @@ struct TLSStreamTests {
         #expect(throws: TransportError.truncated) { try victim.readSome() }
     }
 
-    @Test("Bytes that are no TLS break the connection, for reading and for writing")
+    @Test("Bytes that aren't TLS break the connection, for reading and for writing")
     func garbage() throws {
         let (client, server) = try connect()
         try server.writeAll([1])
@@ -94,7 +94,7 @@ struct TLSStreamTests {
         #expect(throws: TransportError.self) { try client.writeAll([1]) }
     }
 
-    @Test("A server without TLS, one that closes and one that resets fail the handshake in words")
+    @Test("With a server that lacks TLS, closes or resets, the handshake error says so")
     func noTLS() throws {
         let certificates = certificates
         func attempt(_ serve: @escaping @Sendable (any ByteStream) throws -> Void) throws
@@ -137,7 +137,7 @@ struct TLSStreamTests {
         #expect(lost.kind == .handshake && lost.reason == "the peer reset the connection")
     }
 
-    @Test("A server that says nothing ends in a time-out of the handshake, of its own or the total")
+    @Test("With a silent server, the handshake's own time-out or the total one ends the attempt")
     func silentServer() throws {
         let listener = try Listener()
         var plan = ConnectPlan(
@@ -183,7 +183,7 @@ struct TLSStreamTests {
         withExtendedLifetime(server) {}
     }
 
-    @Test("A write that the deadline interrupted goes on where it was")
+    @Test("A write that the deadline interrupted goes on where it stopped")
     func interruptedWrite() throws {
         let (client, server) = try connect()
         let bytes = (0..<8_000_000).map { UInt8(truncatingIfNeeded: $0 / 3) }
@@ -282,7 +282,7 @@ struct TLSStreamTests {
     }
 
     @Test(
-        "An end in one segment with the last bytes is found without the socket",
+        "An end in one segment with the last bytes is found without reading the socket",
         arguments: [true, false]
     )
     func endBehindBytes(isClean: Bool) throws {
@@ -302,7 +302,7 @@ struct TLSStreamTests {
         let client = try connecting.join()
         server.write([1, 2])
         if isClean { SSL_shutdown(server.ssl) }
-        // A record that nobody with the keys has made.
+        // A record made without the keys.
         let forged: [UInt8] = [23, 3, 3, 0, 20] + [UInt8](repeating: 1, count: 20)
         try far.writeAll(server.takeOutput() + (isClean ? [] : forged))
 
@@ -320,7 +320,7 @@ struct TLSStreamTests {
         }
     }
 
-    @Test("A writer hears of its progress as the socket takes the ciphertext")
+    @Test("A writer learns of its progress as the socket takes the ciphertext")
     func progress() throws {
         let (near, far) = try makeStreamPair()
         let lower = CountingStream(near, longestWrite: 10_000)
@@ -353,7 +353,7 @@ struct TLSStreamTests {
         #expect(try reader.join() == bytes)
     }
 
-    @Test("The end follows everything that was written, though the socket was full")
+    @Test("The end follows everything written, even if the socket was full")
     func endBehindFullSocket() throws {
         let (client, server) = try connect()
         let bytes = [UInt8](repeating: 7, count: 1 << 20)
@@ -364,7 +364,7 @@ struct TLSStreamTests {
             if case .bytes(let count) = transfer { sent += count }
         }
         client.finishWriting()
-        // Whoever goes on to read sends what is left.
+        // A later read sends the rest.
         let reader = Background { try client.readSome() }
         var received = 0
         while let bytes = try server.readSome(200_000) { received += bytes.count }
@@ -373,7 +373,7 @@ struct TLSStreamTests {
         #expect(try reader.join() == [1])
     }
 
-    @Test("Nothing stays in OpenSSL's error queue")
+    @Test("OpenSSL's error queue is left empty")
     func errorQueue() throws {
         ERR_clear_error()
         #expect(throws: TransportError.self) {
@@ -392,7 +392,7 @@ struct TLSStreamTests {
     }
 }
 
-/// A long stream of bytes in which a piece that is missing, or in the wrong place, shows.
+/// A long stream of bytes in which a missing or misplaced piece shows.
 private struct Pattern: Sendable {
     static let longest = 300_000
     private static let period = 251 * 256

@@ -27,7 +27,7 @@ struct TLSVerificationTests {
     }
 
     @Test(
-        "A certificate of a trusted authority for the host is accepted",
+        "A trusted authority's certificate for the host is accepted",
         arguments: [
             "localhost", "LOCALHOST", "localhost.", "a.example.test", "127.0.0.1", "::1", "[::1]",
         ]
@@ -42,14 +42,14 @@ struct TLSVerificationTests {
         #expect(try client.readSome() == [4])
     }
 
-    @Test("An authority that isn't the system's is unknown without options")
+    @Test("Without options, only the system's authorities are trusted")
     func defaultAuthorities() throws {
         let failure = try failure(certificates.server, TLSOptions())
         #expect(failure.kind == .verification)
         #expect(failure.description.contains("unable to get local issuer certificate"))
     }
 
-    @Test("An expired certificate is refused in words")
+    @Test("An expired certificate is refused with OpenSSL's reason")
     func expired() throws {
         let failure = try failure(certificates.expired, certificates.trusting)
         #expect(failure.kind == .verification)
@@ -81,9 +81,9 @@ struct TLSVerificationTests {
         )
     }
 
-    @Test("The Common Name doesn't say which host a certificate is for")
+    @Test("The Common Name isn't compared with the host")
     func commonName() throws {
-        // The subject of each is its name here; the second has an address in its SAN and no name.
+        // The subject of each is its name here; the second has only an address in its SAN.
         for name in ["common-name.test", "common-name-and-address.test"] {
             let identity = try certificates.identity(
                 named: name,
@@ -107,7 +107,7 @@ struct TLSVerificationTests {
         _ = try TLSPair(certificates.selfSigned).connect(options)
     }
 
-    @Test("The authority of another's certificate is refused")
+    @Test("A certificate of another authority is refused")
     func unknownAuthority() throws {
         let failure = try failure(certificates.unknownAuthority, certificates.trusting)
         #expect(failure.description.contains("unable to get local issuer certificate"))
@@ -122,7 +122,7 @@ struct TLSVerificationTests {
         #expect(try failure(certificates.unknownAuthority, options).kind == .verification)
     }
 
-    @Test("Without verification everything is accepted")
+    @Test("Without verification, every certificate is accepted")
     func none() throws {
         let options = TLSOptions(verification: .none)
         for identity in [
@@ -142,7 +142,7 @@ struct TLSVerificationTests {
     }
 
     @Test(
-        "A name that is empty, begins with a dot or has a NUL is refused and not left unchecked",
+        "A name that is empty, begins with a dot or contains NUL is refused, not left unchecked",
         arguments: ["", "localhost\0.x", ".example.test", ".localhost"]
     )
     func unusableName(name: String) throws {
@@ -163,7 +163,7 @@ struct TLSVerificationTests {
     }
 
     @Test(
-        "Files that aren't there, or hold something else, are configuration errors with their names"
+        "Missing or invalid files are configuration errors with their names"
     )
     func badFiles() throws {
         var options = TLSOptions()
@@ -197,7 +197,7 @@ struct TLSVerificationTests {
         }
     }
 
-    @Test("Both versions are spoken, and a server below the minimum is refused")
+    @Test("Both versions work, and a server below the minimum is refused")
     func versions() throws {
         var options = certificates.trusting
         #expect(
@@ -218,7 +218,7 @@ struct TLSVerificationTests {
         )
     }
 
-    @Test("The cipher suite and the TLS 1.2 cipher that are asked for are used")
+    @Test("The chosen cipher suite and TLS 1.2 cipher are used")
     func ciphers() throws {
         var options = certificates.trusting
         options.cipherSuites = "TLS_CHACHA20_POLY1305_SHA256"
@@ -251,12 +251,12 @@ struct TLSVerificationTests {
         #expect(try failure(certificates.server, options).kind == .pinMismatch)
         options.pinnedPublicKeys = [pins[0]]
         _ = try TLSPair(certificates.server).connect(options)
-        // Nobody has verified that the server's certificate is the authority's work.
+        // Nothing has verified that the authority signed the server's certificate.
         options.pinnedPublicKeys = [pins[1]]
         #expect(try failure(certificates.server, options).kind == .pinMismatch)
     }
 
-    @Test("A pin doesn't make up for a certificate that is bad otherwise")
+    @Test("A pin doesn't replace verification")
     func pinOnExpired() throws {
         var options = certificates.trusting
         options.pinnedPublicKeys = [
@@ -273,7 +273,7 @@ struct TLSVerificationTests {
         #expect(TLSOptions.PublicKeyPin(base64: text) == nil)
     }
 
-    @Test("The hook gets the context after all else, and its failure to verify counts")
+    @Test("The hook gets the context after all other options, and its verification counts")
     func hook() throws {
         var options = certificates.trusting
         let seen = NSCountedSet()
@@ -299,7 +299,7 @@ struct TLSVerificationTests {
         #expect("\(options)".contains("a.pem"))
     }
 
-    @Test("A key log has the session's secrets and only its owner can read it")
+    @Test("A key log contains the session's secrets, and only its owner can read it")
     func keyLog() throws {
         let folder = try TemporaryFolder()
         var options = certificates.trusting
@@ -362,7 +362,7 @@ struct TLSVerificationTests {
         }
     }
 
-    @Test("Threads that connect for the first time at once share one context, and its sessions")
+    @Test("Threads that first connect at the same time share one context and its sessions")
     func sharedContext() throws {
         var options = certificates.trusting
         for round in 0..<20 {

@@ -1,5 +1,5 @@
-// Loops as people write them first, in functions. Some of these crashed compilers when the calls in them
-// threw a typed error.
+// Loops as people write them, in functions. Some of these crashed compilers when the calls in them had
+// typed throws.
 
 import WebSocketClient
 

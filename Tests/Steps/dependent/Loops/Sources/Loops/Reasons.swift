@@ -1,4 +1,4 @@
-// Loops that look at why a call failed: the proxy, TLS, the stage that took too long, the end.
+// Loops that examine why a call failed: the proxy, TLS, the stage that took too long, the end.
 
 import WebSocketClient
 

@@ -1,4 +1,4 @@
-// Runs some of the loops, so that a program that compiles and then crashes is noticed.
+// Runs some of the loops, to notice a program that compiles and then crashes.
 
 import Foundation
 import LoopbackServer
