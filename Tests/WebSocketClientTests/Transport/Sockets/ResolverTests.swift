@@ -69,6 +69,7 @@ struct ResolverTests {
             }
         }
         let waiting = (0..<8).map { _ in Background { try resolve(until: .ample) } }
+        while system.names.isEmpty { pause(.milliseconds(1)) }
         pause(.milliseconds(20))
         #expect(system.names == ["slow.test"])
         system.mayAnswer.fulfil()
@@ -84,6 +85,7 @@ struct ResolverTests {
         #expect(throws: TransportError.timedOut(.resolution)) {
             try resolve(until: .after(.milliseconds(1)))
         }
+        while system.names.isEmpty { pause(.milliseconds(1)) }
         for _ in 0..<2 {
             #expect(
                 throws: TransportError.addressNotFound(host: "fast.test", code: 1, text: "unknown")
