@@ -13,7 +13,7 @@ public indirect enum WebSocketError: Error, Sendable {
     /// The host has no address; `code` is getaddrinfo's. (`WebSocketAddressException`)
     case addressNotFound(host: String, code: Int32, description: String)
     /// No address of the host could be connected to; one attempt for each. (`ConnectionRefusedError`)
-    case connectFailed(host: String, attempts: [String])
+    case connectFailed(host: String, attempts: [ConnectionAttempt])
     /// The proxy refused or failed. (`WebSocketProxyException`)
     case proxy(ProxyError)
     /// TLS failed. (`ssl.SSLError`)
@@ -54,7 +54,7 @@ extension WebSocketError: CustomStringConvertible {
         case .addressNotFound(let host, let code, let text):
             "The address of \(host) was not found: \(text) (getaddrinfo \(code))."
         case .connectFailed(let host, let attempts):
-            "No connection to \(host): \(attempts.joined(separator: "; "))."
+            "No connection to \(host): \(attempts.map(\.description).joined(separator: "; "))."
         case .proxy(let error): error.description
         case .tls(let error): error.description
         case .handshakeFailed(let failure): failure.description
@@ -92,10 +92,7 @@ extension WebSocketError {
         case .addressNotFound(let host, let code, let text):
             self = .addressNotFound(host: host, code: code, description: text)
         case .connectFailed(let host, let attempts):
-            self = .connectFailed(
-                host: host,
-                attempts: attempts.map(\.description)
-            )
+            self = .connectFailed(host: host, attempts: attempts)
         case .system(let call, let number):
             let stage = operation == .handshake ? " during \(operation)" : ""
             self = .system(

@@ -289,3 +289,9 @@ func formerNames(
     // expected-error@+1 {{'isValidUTF8' has been replaced by 'Accel.isValidUTF8(_:)'}} {{9-20=Accel.isValidUTF8}}
     _ = isValidUTF8(bytes)
 }
+
+func attempts(_ error: WebSocketError) -> String {
+    guard case .connectFailed(_, let attempts) = error else { return "" }
+    // expected-error@+1 {{'joined(separator:)' is unavailable: Join the description of each attempt.}}
+    return attempts.joined(separator: ", ")
+}

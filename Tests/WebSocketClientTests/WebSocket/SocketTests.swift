@@ -212,10 +212,13 @@ struct SocketTests {
         try peer.join()
         options.unixSocketPath = "\(folder.path)/nobody"
         let stranger = WebSocket(options: options)
-        guard case .connectFailed = failure({ try stranger.connect(to: "ws://daemon/") }) else {
+        let refused = failure { try stranger.connect(to: "ws://daemon/") }
+        guard case .connectFailed(_, let attempts) = refused, let attempt = attempts.first else {
             Issue.record("it connected to nobody")
             return
         }
+        #expect(attempts.count == 1 && attempt.call == "connect" && attempt.number == ENOENT)
+        #expect("\(attempt)" == "unix:\(folder.path)/nobody: No such file or directory")
     }
 
     @Test("Signals that interrupt every system call do no harm")

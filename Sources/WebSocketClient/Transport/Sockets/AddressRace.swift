@@ -10,7 +10,7 @@ struct AddressRace {
     private let wakeUp: WakeUp
     private var waiting: ArraySlice<SocketAddress>
     private var running: [(socket: Socket, address: SocketAddress)] = []
-    private var failures: [ConnectAttempt] = []
+    private var failures: [ConnectionAttempt] = []
     /// The error of the options, if no address has got past them.
     private var optionFailure: TransportError?
     private var hasTriedToConnect = false
@@ -71,9 +71,9 @@ struct AddressRace {
     private mutating func fail(
         _ address: SocketAddress,
         _ error: ErrorNumber,
-        in call: String? = nil
+        in call: String = "connect"
     ) {
-        failures.append(ConnectAttempt(address: "\(address)", error: error, call: call))
+        failures.append(ConnectionAttempt(address, error, in: call))
     }
 
     /// Refuses a socket that has connected to itself: nobody listens at its address.

@@ -181,8 +181,7 @@ package enum Connector {
                 let pause = Deadline.after(.milliseconds(5)).earlier(deadline)
                 _ = try Poll.wait(for: &none, wakeUp: wakeUp, until: pause)
             case .failure(let error):
-                let attempt = ConnectAttempt(address: "\(address)", error: error)
-                throw .connectFailed(host: path, attempts: [attempt])
+                throw .connectFailed(host: path, attempts: [ConnectionAttempt(address, error)])
             }
         }
     }

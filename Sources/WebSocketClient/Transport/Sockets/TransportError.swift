@@ -8,7 +8,7 @@ package enum TransportError: Error, Sendable, Hashable {
     /// Name resolution failed with getaddrinfo's `code`.
     case addressNotFound(host: String, code: Int32, text: String)
     /// No address of the host could be connected to.
-    case connectFailed(host: String, attempts: [ConnectAttempt])
+    case connectFailed(host: String, attempts: [ConnectionAttempt])
     case system(call: String, ErrorNumber)
     case tls(TLSError)
     case proxy(ProxyError)
@@ -18,45 +18,13 @@ package enum TransportError: Error, Sendable, Hashable {
     case truncated
 }
 
-/// A failed attempt to connect to one address.
-package struct ConnectAttempt: Sendable, Hashable {
-    /// Address and port as text, such as "[::1]:443".
-    package let address: String
-    package let error: ErrorNumber
-    /// The system call that failed, if it wasn't the one that connects.
-    package let call: String?
-
-    package init(address: String, error: ErrorNumber, call: String? = nil) {
-        self.address = address
-        self.error = error
-        self.call = call
-    }
-}
-
-extension ConnectAttempt: CustomStringConvertible {
-    /// Address and reason, such as "[::1]:443: Connection refused".
-    package var description: String {
-        call.map { "\(address): \($0): \(error)" } ?? "\(address): \(error)"
-    }
-}
-
 extension TransportError: CustomStringConvertible {
     /// One sentence without secrets.
     package var description: String {
         switch self {
-        case .timedOut(let stage):
-            "Time ran out during \(stage?.description ?? "the transfer of bytes")."
-        case .aborted: "The connection was aborted."
-        case .addressNotFound(let host, let code, let text):
-            "The address of \(host) was not found: \(text) (getaddrinfo \(code))."
-        case .connectFailed(let host, let attempts):
-            "No connection to \(host): "
-                + attempts.map(\.description).joined(separator: "; ") + "."
-        case .system(let call, let error): "\(call) failed: \(error)."
-        case .tls(let failure): failure.description
-        case .proxy(let failure): failure.description
-        case .invalidArgument(let text): text
+        case .timedOut(nil): "Time ran out during the transfer of bytes."
         case .truncated: "The peer ended the TLS connection without close_notify."
+        default: WebSocketError(self, during: .connecting).description
         }
     }
 }

@@ -36,7 +36,7 @@ struct ConnectorTests {
             throws: TransportError.connectFailed(
                 host: path,
                 attempts: [
-                    ConnectAttempt(address: "unix:" + path, error: ErrorNumber(rawValue: ENOENT))
+                    ConnectionAttempt(address: "unix:" + path, number: ENOENT)
                 ]
             )
         ) { try Connector.connect(plan, wakeUp: try WakeUp()) }
@@ -64,7 +64,7 @@ struct ConnectorTests {
         let error = #expect(throws: TransportError.self) {
             try connect(to: "127.0.0.1", port: port)
         }
-        let attempt = ConnectAttempt(address: "127.0.0.1:\(port)", error: .connectionRefused)
+        let attempt = ConnectionAttempt(address: "127.0.0.1:\(port)", number: ECONNREFUSED)
         #expect(error == .connectFailed(host: "127.0.0.1", attempts: [attempt]))
         #expect(error?.description.contains("Connection refused") == true)
     }
@@ -183,7 +183,7 @@ struct ConnectorTests {
             try connect(to: "127.0.0.1", port: port, options: [range])
         }
         if case .system(call: "setsockopt", _) = error { return }
-        let attempt = ConnectAttempt(address: "127.0.0.1:\(port)", error: .connectionRefused)
+        let attempt = ConnectionAttempt(address: "127.0.0.1:\(port)", number: ECONNREFUSED)
         #expect(error == .connectFailed(host: "127.0.0.1", attempts: [attempt]))
     }
 
@@ -272,7 +272,7 @@ struct ConnectorTests {
             return
         }
         let expected = AddressRace.interleaved(addresses).map {
-            ConnectAttempt(address: "\($0)", error: .connectionRefused)
+            ConnectionAttempt(address: "\($0)", number: ECONNREFUSED)
         }
         #expect(attempts == expected)
     }

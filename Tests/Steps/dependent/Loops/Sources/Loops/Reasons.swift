@@ -24,6 +24,7 @@ func reason(_ error: WebSocketError) -> String {
     switch error {
     case .proxy(let error): "the proxy: \(error.statusCode ?? 0) \(error.socksReply ?? 0)"
     case .tls(let error): "TLS: \(error.code) \(error.verifyCode)"
+    case .connectFailed(_, let attempts): "\(attempts.map(\.number))"
     case .timedOut(.sending(isAccepted: true)): "the rest goes out later"
     case .timedOut(let operation): "\(operation)"
     case .connectionClosed(let end): "\(end.code)"
