@@ -11,8 +11,8 @@ final class DeflateJob: @unchecked Sendable {
     private var failure: DeflateFailure?
     /// Whether it is to be compressed; otherwise it only keeps its place.
     private(set) var needsCompression = false
-    /// Locked until it has been compressed.
-    let completion = TimedLock()
+    /// Set once it has been compressed.
+    let completion = Event()
 
     /// How much memory is kept for the next message.
     private static let keptCapacity = 1 << 20

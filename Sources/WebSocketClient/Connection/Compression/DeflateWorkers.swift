@@ -13,8 +13,8 @@ final class DeflateWorkers: Sendable {
     }
 
     private let state = Locked(State())
-    /// Unlocked while a thread may find work.
-    private let work = TimedLock()
+    /// Set while there is work, and once the threads have to end. Reset only under the lock of `state`.
+    private let work = Event()
     private let compressors: DeflaterPool
     /// The thread that holds the turn compresses as well.
     private let maximumThreads: Int
@@ -35,7 +35,6 @@ final class DeflateWorkers: Sendable {
         compressors = DeflaterPool(
             DeflateChoice(windowBits: parameters.clientMaxWindowBits, options: options)
         )
-        _ = work.tryLock()
     }
 
     /// Whether there are messages that no thread has begun to compress.
@@ -54,7 +53,7 @@ final class DeflateWorkers: Sendable {
 
     /// Leaves a job to the threads, until ``finish(_:until:)``.
     func submit(_ job: DeflateJob) {
-        _ = job.completion.tryLock()
+        job.completion.reset()
         let needsThread = state.withLock { state in
             state.jobs.append(job)
             // The first job is left to the thread that holds the turn, unless more follow.
@@ -63,23 +62,20 @@ final class DeflateWorkers: Sendable {
             return true
         }
         if needsThread { startThread() }
-        work.unlock()
+        work.set()
     }
 
     /// Returns when the oldest job has been compressed; meanwhile it compresses jobs that no thread has
     /// begun, the oldest one first. False if there is nothing left to do and waiting takes too long.
     func finish(_ job: DeflateJob, until deadline: inout LazyDeadline) -> Bool {
-        while !job.completion.tryLock() {
+        while !job.completion.isSet {
             let next = state.withLock { $0.jobs.isEmpty ? nil : $0.jobs.removeFirst() }
             if let next {
                 run(next)
-            } else if job.completion.lock(until: deadline.value) {
-                break
-            } else {
+            } else if !job.completion.wait(until: deadline.value) {
                 return false
             }
         }
-        job.completion.unlock()
         return true
     }
 
@@ -105,7 +101,7 @@ final class DeflateWorkers: Sendable {
 
     private func run(_ job: DeflateJob) {
         compressors.withDeflater { job.compress(with: &$0) }
-        job.completion.unlock()
+        job.completion.set()
     }
 
     /// Ends the threads, after they have finished the jobs that they have begun.
@@ -114,7 +110,7 @@ final class DeflateWorkers: Sendable {
             state.isStopped = true
             state.jobs.removeAll()
         }
-        work.unlock()
+        work.set()
     }
 
     private func startThread() {
@@ -128,23 +124,21 @@ final class DeflateWorkers: Sendable {
 
     private func run() {
         while let job = next() { run(job) }
-        // Pass the signal on to the next thread.
-        work.unlock()
     }
 
     /// The next job; `nil` once the workers have been stopped.
     private func next() -> DeflateJob? {
         while true {
-            let (job, isStopped, isMore) = state.withLock { state in
-                let job = state.jobs.isEmpty ? nil : state.jobs.removeFirst()
-                return (job, state.isStopped, !state.jobs.isEmpty)
+            let (job, isStopped) = state.withLock { state in
+                if state.jobs.isEmpty {
+                    if !state.isStopped { work.reset() }
+                    return (DeflateJob?.none, state.isStopped)
+                }
+                return (state.jobs.removeFirst(), state.isStopped)
             }
             if isStopped { return nil }
-            if let job {
-                if isMore { work.unlock() }
-                return job
-            }
-            _ = work.lock(until: .never)
+            if let job { return job }
+            _ = work.wait(until: .never)
         }
     }
 }

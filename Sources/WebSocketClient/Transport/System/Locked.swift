@@ -4,7 +4,7 @@
 /// access under a `Mutex` as a race.
 package struct Locked<Value: ~Copyable>: ~Copyable, @unchecked Sendable {
     // Unchecked because of the pointer: it is followed under the lock only.
-    private let lock = TimedLock()
+    private let lock = Lock()
     private let value: UnsafeMutablePointer<Value>
 
     package init(_ value: consuming sending Value) {
@@ -20,7 +20,7 @@ package struct Locked<Value: ~Copyable>: ~Copyable, @unchecked Sendable {
     package borrowing func withLock<Result: ~Copyable, Failure>(
         _ body: (inout sending Value) throws(Failure) -> sending Result
     ) throws(Failure) -> sending Result {
-        _ = lock.lock(until: .never)
+        lock.lock()
         defer { lock.unlock() }
         return try body(&value.pointee)
     }
