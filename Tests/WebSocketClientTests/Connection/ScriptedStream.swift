@@ -14,6 +14,7 @@ final class ScriptedStream: ByteStream {
         var writes = 0
         var waits = 0
         var nudges = 0
+        var isNudged = false
     }
 
     private let state = Locked(State())
@@ -56,14 +57,24 @@ final class ScriptedStream: ByteStream {
     ) throws(TransportError) -> Interest {
         state.withLock { $0.waits += 1 }
         while true {
-            let isReady = state.withLock { $0.room > 0 || $0.failure != nil }
+            let (isReady, isNudged) = state.withLock { state in
+                defer { state.isNudged = false }
+                return (state.room > 0 || state.failure != nil, state.isNudged)
+            }
             if isReady { return interest }
+            if isNudged { return [] }
             if deadline.isPast { throw .timedOut(nil) }
             pause(.milliseconds(1))
         }
     }
 
-    func nudge() { state.withLock { $0.nudges += 1 } }
+    func nudge() {
+        state.withLock { state in
+            state.nudges += 1
+            state.isNudged = true
+        }
+    }
+
     func finishWriting() {}
     func abort() { fail(.aborted) }
 }

@@ -28,6 +28,44 @@ struct SenderTests {
         #expect(!sender.hasUnsentBytes, "accepted frames have gone out")
     }
 
+    @Test("While the stream is full, a sender whose frame has gone doesn't wait for other threads'")
+    func noWaitingForOthers() throws {
+        let stream = ScriptedStream()
+        let sender = Sender(stream)
+        let isFirst = Atomic(true)
+        let large = Promise<Background<SendFailure?>>()
+        // During the first write, one thread leaves a frame to the writer, and another one begins to wait
+        // for the turn. Then there is room for the writer's own frame, and for nothing else.
+        stream.beforeWrite.withLock {
+            $0 = {
+                guard isFirst.exchange(false, ordering: .relaxed) else { return }
+                let left = Background {
+                    sendFailure { () throws(SendFailure) in try sender.send(1000) }
+                }
+                _ = try? left.join()
+                large.fulfil(
+                    Background {
+                        sendFailure { () throws(SendFailure) in try sender.send(100_000) }
+                    }
+                )
+                stream.setRoom(16)
+            }
+        }
+        let small = Promise<SendFailure?>()
+        let sending = Background {
+            small.fulfil(
+                sendFailure { () throws(SendFailure) in try sender.send(10, timeout: .endless) }
+            )
+        }
+        let outcome = Result { try small.value(within: .ample) }
+        stream.setRoom(.max)
+        #expect(try outcome.get() == nil)
+        #expect(try large.value().join() == nil)
+        try sending.join()
+        #expect(stream.taken.count == 16 + 1008 + 100_014)
+        #expect(!sender.hasUnsentBytes)
+    }
+
     @Test("A time limit applies even if the peer reads as fast as it can")
     func strictLimit() throws {
         let stream = ScriptedStream()
