@@ -8,8 +8,8 @@ struct LazyDeadline {
     /// so do `patience` attempts, as a peer may send a long message byte by byte.
     var isStrict = false
     private var attempts = 0
-    /// Enough for a message that has arrived and fits a buffer. Each attempt makes one read, and of TLS
-    /// records with little data in them, that alone can be much work.
+    /// Enough for a message that has arrived and fits into a buffer. Each attempt makes one read, which
+    /// can be much work if TLS records contain little data.
     private static let patience = 4
 
     init(_ timeout: Duration?) {

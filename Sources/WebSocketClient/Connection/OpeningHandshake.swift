@@ -194,7 +194,7 @@ extension OpeningHandshake {
         until deadline: Deadline
     ) throws(WebSocketError) -> Answer {
         var decoder = HandshakeResponseDecoder(limits: HTTPLimits(options.limits))
-        // A server that ends a connection without a word has most likely been asked in the wrong protocol.
+        // A server that ends a connection without an answer most likely expects another protocol.
         var hint = stream.isSecure ? "" : "; it may expect TLS"
         while let bytes = try read(from: stream, until: deadline, hint: hint) {
             hint = ""

@@ -63,12 +63,12 @@ final class WaitQueue: @unchecked Sendable {
     }
 }
 
-/// A wait queue that is made when somebody first has to wait, which for most locks never happens: a connection
-/// has about ten of them, and an idle one should cost little.
+/// A wait queue that is made when a thread first has to wait, which for most locks never happens: a
+/// connection has about ten locks, and an idle one should cost little.
 struct LazyWaitQueue: ~Copyable, Sendable {
     private let queue = LazyReference<WaitQueue>()
 
-    /// The same one for everybody, whoever comes first.
+    /// The same queue for all threads, made by the first one.
     var made: WaitQueue { queue.load() ?? queue.storeIfNil(WaitQueue()) }
 }
 

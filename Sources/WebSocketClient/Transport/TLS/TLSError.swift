@@ -2,7 +2,7 @@
 public struct TLSError: Error, Sendable, Hashable {
     /// The stage that failed, or the check that rejected the peer.
     package enum Kind: Sendable, Hashable {
-        /// OpenSSL itself, or an algorithm of it, can't be used.
+        /// OpenSSL itself, or one of its algorithms, can't be used.
         case library
         /// A file, certificate, cipher list or other option can't be used.
         case configuration
