@@ -219,7 +219,9 @@ final class Receiver: @unchecked Sendable {
     /// Whether a frame can be decoded without waiting for the stream; reads what has arrived to find
     /// out.
     func holdsFrame() throws(ReceiveFailure) -> Bool {
-        while !decoder.holdsFrame {
+        // Some reads are enough for a buffer full; a peer may give hardly any data to each.
+        for _ in 0..<16 {
+            if decoder.holdsFrame { return true }
             guard !own.value.isDrained else { return false }
             borrow()
             decoder.window.compact()
@@ -228,7 +230,8 @@ final class Receiver: @unchecked Sendable {
             let attempt: Attempt<Never> = try fill()
             if case .wait = attempt { return false }
         }
-        return true
+        // What TLS still holds no descriptor announces, so the caller has to receive it.
+        return decoder.holdsFrame || stream.hasBufferedInput
     }
 
     // MARK: Lending
