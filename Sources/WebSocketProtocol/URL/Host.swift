@@ -33,7 +33,7 @@ package struct Host: Sendable, Hashable {
         guard let end = inner.firstIndex(of: UInt8(ascii: "]")),
             inner.index(after: end) == inner.endIndex
         else { throw InvalidURL(.invalidHost) }
-        kind = try Self.version6(Array(inner[..<end]))
+        kind = try Self.version6(Array(inner[..<end]), zoneMark: "%25")
     }
 
     /// Parses a host as people write it elsewhere: an IPv6 address with or without brackets.
@@ -41,7 +41,7 @@ package struct Host: Sendable, Hashable {
         let bytes = Array(text.utf8)
         let colons = bytes.count { $0 == UInt8(ascii: ":") }
         if bytes.first != UInt8(ascii: "["), colons >= 2 {
-            self.init(kind: try Self.version6(bytes))
+            self.init(kind: try Self.version6(bytes, zoneMark: "%"))
         } else {
             try self.init(inURL: bytes)
         }
@@ -185,13 +185,18 @@ extension Host {
         return bytes
     }
 
-    /// An IPv6 address, with its zone (RFC 6874) after `%25` or, as people write it, `%`.
-    private static func version6(_ text: [UInt8]) throws(InvalidURL) -> Kind {
+    /// An IPv6 address, with its zone after `zoneMark`: `%25` in a URL (RFC 6874), where people write `%`
+    /// too, and `%` elsewhere (RFC 4007 §11), where `%251` is the interface 251.
+    private static func version6(
+        _ text: [UInt8],
+        zoneMark: String
+    ) throws(InvalidURL) -> Kind {
         let address = text.prefix { $0 != UInt8(ascii: "%") }
         guard let bytes = version6Bytes(address) else { throw InvalidURL(.invalidHost) }
         guard address.count < text.count else { return .version6(bytes, zone: nil) }
-        var zone = text.dropFirst(address.count + 1)
-        if zone.starts(with: "25".utf8), zone.count > 2 { zone = zone.dropFirst(2) }
+        var zone = text.dropFirst(address.count)
+        let isMarked = zone.starts(with: zoneMark.utf8) && zone.count > zoneMark.utf8.count
+        zone = zone.dropFirst(isMarked ? zoneMark.utf8.count : 1)
         guard !zone.isEmpty, zone.count <= 64, zone.allSatisfy(isNameCharacter) else {
             throw InvalidURL(.invalidHost)
         }

@@ -42,6 +42,18 @@ struct HostTests {
         #expect(host.hostField == "[fe80::1]" && host.tlsName == "fe80::1")
     }
 
+    @Test("Outside of a URL a zone is what stands behind the percent sign, 25 included")
+    func numberedZone() throws {
+        for (text, inURL) in [
+            ("fe80::1%250", "[fe80::1%25250]"), ("fe80::1%25", "[fe80::1%2525]"),
+            ("fe80::1%25e", "[fe80::1%2525e]"), ("fe80::1%2", "[fe80::1%252]"),
+        ] {
+            let host = try Host(text)
+            #expect(host.text == text && host.inURL == inURL)
+            #expect(try Host(inURL) == host)
+        }
+    }
+
     @Test(
         "A name whose last label is a number is an IPv4 address in the standard form, or refused",
         arguments: [
