@@ -199,6 +199,12 @@ let package = Package(
             swiftSettings: strict
         ),
         .executableTarget(
+            name: "measure-control-delay",
+            dependencies: ["LoopbackServer", "TestSupport", "WebSocketClient"],
+            path: "Tests/Programs/control-delay",
+            swiftSettings: strict
+        ),
+        .executableTarget(
             name: "autobahn-client",
             dependencies: ["WebSocketClient"],
             path: "Tests/Programs/autobahn-client",

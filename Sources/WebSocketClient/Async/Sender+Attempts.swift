@@ -138,7 +138,10 @@ extension Sender {
         var now = Self.portion
         defer { leave(&now) }
         let attempt: Attempt<Void> = try tryLater()
-        return hasWritten(position) ? .got(()) : attempt
+        if hasWritten(position) { return .got(()) }
+        // A close frame has overtaken the message.
+        if outbox.value.isShut, outbox.value.heldCount == 0 { throw whyShut }
+        return attempt
     }
 
     /// Whether the stream has taken everything up to a position.

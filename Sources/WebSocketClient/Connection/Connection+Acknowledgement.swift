@@ -79,7 +79,9 @@ extension Sender {
     /// known.
     var acknowledgedPosition: StreamPosition? {
         guard let count = stream.acknowledgedBytes else { return nil }
-        ledger.acknowledge(count - min(count, bytesBeforeFrames))
+        // Asked for afterwards, so that what is inserted meanwhile counts as acknowledged.
+        let others = bytesBeforeFrames &+ ledger.insertedBytes
+        ledger.acknowledge(count - min(count, others))
         return ledger.acknowledgedBytes
     }
 }

@@ -59,6 +59,7 @@ final class Connection: Sendable {
                 DeflateWorkers(parameters, options: deflateOptions)
             },
             corking: options.corking,
+            maximumControlDelay: options.maximumControlDelay,
             log: opened.log
         )
         receiver = Receiver(

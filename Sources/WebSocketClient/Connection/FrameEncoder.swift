@@ -22,9 +22,13 @@ struct FrameEncoder: ~Copyable {
     private var end = 0
     /// Whether the buffer begins at the start of a frame.
     private(set) var isAligned = true
+    /// Whether a stream that encrypts has seen the bytes, and can't take others before them.
+    private var isEncrypted = false
     /// Counts the encoded frames since it was last emptied.
     var tally = FrameTally()
 
+    /// How much is compressed at once where control frames wait for it.
+    private static let maximumInput = 1 << 20
     /// With less room in the buffer than this, a compressed message begins in the next one.
     private static let minimumCompressionRoom = 4 << 10
 
@@ -43,6 +47,10 @@ struct FrameEncoder: ~Copyable {
     /// How many bytes have been encoded and not written.
     var count: Int { end - start }
 
+    /// Whether nothing of what has been encoded has been written, or encrypted, so that other frames may go before
+    /// it.
+    var isUntouched: Bool { start == 0 && isAligned && !isEncrypted }
+
     /// Gives the buffer back if nothing is in it.
     mutating func giveBackIfEmpty() {
         guard start == end, let buffer = buffer.take() else { return }
@@ -56,6 +64,7 @@ struct FrameEncoder: ~Copyable {
         start = 0
         end = 0
         isAligned = true
+        isEncrypted = false
     }
 
     /// Takes what another encoder has encoded, in exchange for its own empty buffer.
@@ -65,6 +74,7 @@ struct FrameEncoder: ~Copyable {
         swap(&start, &other.start)
         swap(&end, &other.end)
         swap(&isAligned, &other.isAligned)
+        swap(&isEncrypted, &other.isEncrypted)
     }
 
     /// Writes the buffer once.
@@ -72,7 +82,9 @@ struct FrameEncoder: ~Copyable {
         guard let base, start < end else { return .done }
         switch try stream.write(UnsafeRawBufferPointer(start: base + start, count: end - start)) {
         case .bytes(let count): start += count
-        case .wouldBlock(let interest): return .wait(interest)
+        case .wouldBlock(let interest):
+            isEncrypted = stream.isSecure
+            return .wait(interest)
         case .endOfStream: throw .aborted
         }
         guard start == end else { return .goOn }
@@ -305,14 +317,18 @@ extension FrameEncoder {
     ) throws(SendFailure) -> (written: Int, isComplete: Bool) {
         guard let base = room.baseAddress else { throw .compression }
         let guess = FrameHeader.maximumLength
-        let output = UnsafeMutableRawBufferPointer(rebasing: room[guess...])
+        let output = UnsafeMutableRawBufferPointer(rebasing: room[guess...].prefix(cursor.limit))
+        let count = cursor.limit == .max ? cursor.rest.count : Self.maximumInput
+        let input = UnsafeRawBufferPointer(rebasing: cursor.rest.prefix(count))
+        let isLast = input.count == cursor.rest.count
         let result: DeflateProgress?
         do throws(DeflateFailure) {
-            result = try deflater?.compress(cursor.rest, ending: .message, into: output)
+            result = try deflater?.compress(input, ending: isLast ? .message : .none, into: output)
         } catch {
             throw .compression
         }
-        guard let progress = result else { throw .compression }
+        guard var progress = result else { throw .compression }
+        progress.isComplete = progress.isComplete && isLast
         let header = FrameHeader(
             isFinal: progress.isComplete,
             reservedBits: cursor.hasBegun ? 0 : 4,
@@ -342,6 +358,22 @@ extension FrameEncoder {
         )
         tally.expand(progress.produced, to: progress.consumed)
         return (length + progress.produced, progress.isComplete)
+    }
+
+    /// Compresses what is left of a message that has begun, and leaves it to others to frame it.
+    mutating func compressRest(_ cursor: inout FrameCursor) throws(SendFailure) -> [UInt8] {
+        var bytes: [UInt8] = []
+        let count: Int?
+        do throws(DeflateFailure) {
+            count = try deflater?.compress(message: cursor.rest, into: &bytes)
+        } catch {
+            throw .compression
+        }
+        guard let count else { throw .compression }
+        tally.expand(count, to: cursor.rest.count)
+        cursor.rest = UnsafeRawBufferPointer(rebasing: cursor.rest[cursor.rest.endIndex...])
+        bytes.removeSubrange(count...)
+        return bytes
     }
 
     /// Keeps the rest of a compressed message whose first part is on its way.

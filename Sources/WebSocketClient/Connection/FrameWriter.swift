@@ -45,8 +45,9 @@ struct FrameWriter: ~Copyable {
         if !hasCompressor, frame.needsCompression(from: encoder.compressionThreshold) {
             try takeCompressor()
         }
-        if Tracing.isEnabled { sender.log.sent(frame) }
-        if try encoder.encodeWhole(frame) { return }
+        // Where it is too long for a batch, the sender logs what it makes of it.
+        if Tracing.isEnabled, sender.fits(frame, behind: 0) { sender.log.sent(frame) }
+        if sender.fits(frame, behind: encoder.count), try encoder.encodeWhole(frame) { return }
         deadline.restart()
         try write(then: frame)
     }

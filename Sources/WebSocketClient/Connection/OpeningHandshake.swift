@@ -40,6 +40,9 @@ struct OpeningHandshake {
 
     /// Connects, follows redirects, and returns the stream that speaks WebSocket.
     func open(_ url: WebSocketURL) throws(WebSocketError) -> OpenedStream {
+        guard options.maximumControlDelay ?? .seconds(1) > .zero else {
+            throw .invalidArgument("The maximum delay of control frames must be more than zero.")
+        }
         var log = log
         let policy = RedirectPolicy(
             limit: hasFixedWay ? 0 : options.redirectLimit,

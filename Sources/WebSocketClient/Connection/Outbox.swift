@@ -15,7 +15,9 @@ enum SendStep {
 ///
 /// First the encoder's buffer, then `spilled`: the rest of a frame that a time-out interrupted, or a
 /// portion taken from the queue. Nothing is encoded or taken from the queue while anything is spilled,
-/// so frames keep their order.
+/// so frames keep their order. Behind them is the rest of a message
+/// that goes in fragments, which are encoded one by one. Control frames that may not wait are `urgent`: they come
+/// before all others, and get there only between two frames.
 struct Outbox: ~Copyable {
     /// What other threads' messages have to wait for.
     enum Reservation {
@@ -34,31 +36,67 @@ struct Outbox: ~Copyable {
     private var spilledStart = 0
     /// Where the portion taken from the queue ends, while it is in `spilled`.
     private var portion: SendQueue.Ticket?
+    /// Whether control frames may not wait; only then is there anything but the buffer and `spilled`.
+    private let isBounded: Bool
+    private var urgent = TakenFrames()
+    /// What is left of a message that goes in fragments.
+    private var cutMessage: CutMessage?
+    /// Whether a message is being encoded in fragments, the next of which isn't here yet.
+    var isCutting = false
+    /// Whether a close frame has overtaken a message, which remains incomplete.
+    private(set) var isOvertaken = false
+    /// How many bytes at the front have come in since what is behind them was accepted: the headers of
+    /// further fragments, and control frames.
+    private var insertedCount = 0
     /// Whether nothing more may be sent: the close frame is out, or a write has failed.
     var isShut = false
     var reservation = Reservation.none
     /// Whether the last write found the stream full: only then will readiness be reported.
     var isStuck = false
 
-    init(stream: any ByteStream, ledger: FrameLedger, encoder: consuming FrameEncoder) {
+    init(
+        stream: any ByteStream,
+        ledger: FrameLedger,
+        encoder: consuming FrameEncoder,
+        isBounded: Bool
+    ) {
         self.stream = stream
         self.ledger = ledger
         self.encoder = encoder
+        self.isBounded = isBounded
     }
 
-    /// How many bytes the stream hasn't taken yet.
-    var heldCount: Int { encoder.count + spilled.count - spilledStart }
+    /// How many bytes the stream hasn't taken yet of what was accepted. Where that ends is fixed when it is
+    /// accepted, so what is inserted later doesn't count.
+    var heldCount: Int {
+        let count = encoder.count + spilled.count - spilledStart
+        return isBounded ? count + urgent.count + (cutMessage?.count ?? 0) - insertedCount : count
+    }
+
+    /// Whether something is held, and another frame may go before it.
+    var isBetweenFrames: Bool {
+        guard urgent.count == 0, heldCount > 0 else { return false }
+        return encoder.count > 0 ? encoder.isUntouched : spilled.isEmpty
+    }
+
+    /// Whether all that is held is the rest of a message.
+    var isBetweenFragments: Bool {
+        isBounded && cutMessage != nil && encoder.count == 0 && spilled.isEmpty && urgent.count == 0
+    }
 
     /// How many messages that a batch has left here haven't gone out.
     var unwrittenMessages: Int {
         let isCut = portion == nil && !spilled.isEmpty && encoder.isAligned
-        return encoder.countUnwrittenMessages() + (isCut ? 1 : 0)
+        return encoder.countUnwrittenMessages() + (isCut ? 1 : 0) + (cutMessage == nil ? 0 : 1)
     }
 
     /// Writes once, as much as the stream takes.
     mutating func step() throws(TransportError) -> SendStep {
+        if isBounded, urgent.count > 0 { return try writeUrgent() }
         if encoder.count > 0 {
+            let before = encoder.count
             let step = try encoder.write(to: stream)
+            didWrite(before - encoder.count)
             guard case .done = step, !spilled.isEmpty else { return step }
             return .goOn
         }
@@ -71,7 +109,9 @@ struct Outbox: ~Copyable {
             }
         }
         switch try result.get() {
-        case .bytes(let count): spilledStart += count
+        case .bytes(let count):
+            spilledStart += count
+            didWrite(count)
         case .wouldBlock(let interest): return .wait(interest)
         case .endOfStream: throw .aborted
         }
@@ -83,13 +123,80 @@ struct Outbox: ~Copyable {
         return .done
     }
 
-    /// Takes the next portion from the queue; false if the queue was empty. Nothing may be held.
-    mutating func takeOver(from queue: inout SendQueue) -> Bool {
-        portion = queue.takePortion(into: &spilled)
-        encoder.tally.add(queue.tally)
-        queue.tally = FrameTally()
+    private mutating func writeUrgent() throws(TransportError) -> SendStep {
+        switch try urgent.write(to: stream) {
+        case .bytes(let count): didWrite(count)
+        case .wouldBlock(let interest): return .wait(interest)
+        case .endOfStream: throw .aborted
+        }
+        if urgent.count == 0, let ticket = urgent.ticket { ledger.resolve(ticket) }
+        return heldCount > 0 || urgent.count > 0 ? .goOn : .done
+    }
+
+    private mutating func didWrite(_ count: Int) {
+        insertedCount -= min(insertedCount, count)
+    }
+
+    /// Takes the next portion from the queue, of about `limit` bytes at most; false if the queue was empty.
+    /// Nothing may be held.
+    mutating func takeOver(from queue: inout SendQueue, atMost limit: Int) -> Bool {
+        portion = queue.takePortion(into: &spilled, atMost: limit)
+        takeTally(of: &queue)
         if case .close? = portion?.lane { isShut = true }
         return portion != nil
+    }
+
+    /// Takes over the control frames of the queue, between two frames; false if there were none. Between fragments
+    /// a close frame passes too, and there is no more of the message.
+    mutating func takeOverControl(from queue: inout SendQueue) -> Bool {
+        let isCut = isCutting || cutMessage != nil
+        var frames = TakenFrames()
+        frames.ticket = queue.takeControl(into: &frames.bytes, evenClose: isCut)
+        guard let ticket = frames.ticket else { return false }
+        takeTally(of: &queue)
+        urgent = frames
+        if case .close = ticket.lane {
+            isShut = true
+            isOvertaken = true
+            encoder.discard()
+            cutMessage = nil
+            insertedCount = 0
+        } else {
+            insert(frames.count)
+        }
+        return true
+    }
+
+    private mutating func takeTally(of queue: inout SendQueue) {
+        encoder.tally.add(queue.tally)
+        queue.tally = FrameTally()
+    }
+
+    private mutating func insert(_ count: Int) {
+        insertedCount += count
+        ledger.insert(count)
+    }
+
+    /// Has `encode` put the next fragment of the cut message into the encoder's buffer, which is empty.
+    mutating func encodeFragment(
+        atMost size: Int,
+        _ encode: (OutgoingFrame, inout FrameEncoder) throws(SendFailure) -> Void
+    ) throws(SendFailure) {
+        guard var message = cutMessage.take() else { return }
+        defer { if message.count > 0 { cutMessage = message } }
+        let before = message.count
+        try message.takeFragment(atMost: size) { (fragment) throws(SendFailure) in
+            try encode(fragment, &encoder)
+        }
+        insert(encoder.count - (before - message.count))
+    }
+
+    /// Keeps the rest of a message that goes in fragments.
+    mutating func keep(_ message: consuming CutMessage) { cutMessage = message }
+
+    /// Keeps the rest of a message that is being compressed, and whose first fragment has been encoded.
+    mutating func keepCompressed(_ cursor: inout FrameCursor) throws(SendFailure) {
+        cutMessage = CutMessage(try encoder.compressRest(&cursor))
     }
 
     /// Keeps what a batch has encoded, and the rest of an interrupted frame, if there is one.
@@ -122,6 +229,28 @@ struct Outbox: ~Copyable {
     }
 }
 
+/// Frames that were taken over from the queue, and how far they have been written.
+private struct TakenFrames {
+    var bytes: [UInt8] = []
+    private var start = 0
+    var ticket: SendQueue.Ticket?
+
+    var count: Int { bytes.count - start }
+
+    /// Writes once.
+    mutating func write(to stream: any ByteStream) throws(TransportError) -> Transfer {
+        let start = start
+        let result = bytes.withUnsafeBytes { bytes in
+            Result { () throws(TransportError) in
+                try stream.write(UnsafeRawBufferPointer(rebasing: bytes[start...]))
+            }
+        }
+        let transfer = try result.get()
+        if case .bytes(let count) = transfer { self.start += count }
+        return transfer
+    }
+}
+
 /// How far the queue's frames have come, for threads that don't hold the turn.
 ///
 /// A frame's position is resolved when the stream has taken it, or when the connection fails. Positions
@@ -131,14 +260,25 @@ final class FrameLedger: Sendable {
     private let messages = Atomic<UInt64>(0)
     private let written = Atomic<UInt64>(0)
     private let acknowledged = Atomic<UInt64>(0)
+    private let inserted = Atomic<UInt64>(0)
 
-    /// All bytes of frames that the stream has taken, wrapping around.
+    /// All bytes of frames that the stream has taken, but for those that were inserted, wrapping around.
     var writtenBytes: UInt64 { written.load(ordering: .acquiring) }
 
     /// Only called in turn, so that it need not be a single atomic operation.
     func advance(by count: Int) {
         let sum = written.load(ordering: .relaxed) &+ UInt64(count)
         written.store(sum, ordering: .releasing)
+    }
+
+    /// Bytes that have come in, or will, between what was accepted as a whole: headers of fragments and control
+    /// frames. Where it ends had been said before, so positions don't count them.
+    var insertedBytes: UInt64 { inserted.load(ordering: .acquiring) }
+
+    /// Only called in turn, before the stream gets them.
+    func insert(_ count: Int) {
+        let sum = inserted.load(ordering: .relaxed) &+ UInt64(count)
+        inserted.store(sum, ordering: .releasing)
     }
 
     /// How many of them the peer's system is known to have acknowledged. It never decreases.

@@ -58,6 +58,8 @@ struct FrameCursor {
     var key: UInt32 = 0
     /// Whether some of the frame has been encoded: then all of it has to leave.
     var hasBegun = false
+    /// The most bytes of a fragment, where control frames wait for its end; only what is compressed is cut here.
+    var limit = Int.max
     /// Whether it is sent uncompressed; false once some of it has been compressed.
     var isPlain = true
 

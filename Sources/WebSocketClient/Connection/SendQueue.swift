@@ -9,6 +9,8 @@ import WebSocketProtocol
 ///    never waits behind more than that.
 /// 3. The close frame leaves last, and nothing is accepted after it (RFC 6455 §5.5.1).
 /// 4. While a message is under way in fragments of its own, no other message is accepted (§5.4).
+/// 5. Where a large message is cut to let control frames pass, the close frame passes too: what it overtakes
+///    is dropped.
 struct SendQueue {
     enum Outcome {
         case queued(Ticket)
@@ -46,6 +48,8 @@ struct SendQueue {
     private var messages = Frames()
     private var close = Frames()
     private(set) var isClosed = false
+    /// Whether the close frame has overtaken messages.
+    private(set) var hasDroppedMessages = false
     /// Whether a message is under way in fragments.
     var refusesMessages = false
     /// Counts the accepted frames since it was last emptied.
@@ -86,23 +90,34 @@ struct SendQueue {
         close = Frames()
     }
 
-    /// Moves the frames that leave next into an empty array, and returns where the last of them ends.
-    mutating func takePortion(into bytes: inout [UInt8]) -> Ticket? {
+    /// Moves the frames that leave next into an empty array, and returns where the last of them ends. More than one
+    /// message is taken only up to `limit` bytes.
+    mutating func takePortion(into bytes: inout [UInt8], atMost limit: Int = .max) -> Ticket? {
+        if control.count == 0, messages.count > 0 {
+            takeMessages(into: &bytes, atMost: min(limit, Self.maximumPortion))
+            return Ticket(lane: .messages, end: messages.end - UInt64(messages.count))
+        }
+        return takeControl(into: &bytes, evenClose: true)
+    }
+
+    /// As above, where only control frames may leave, and the close frame behind the others if it may: messages that
+    /// it overtakes are dropped.
+    mutating func takeControl(into bytes: inout [UInt8], evenClose: Bool) -> Ticket? {
         if control.count > 0 {
             Self.takeAll(&control, into: &bytes)
             return Ticket(lane: .control, end: control.end)
         }
+        guard evenClose, close.count > 0 else { return nil }
         if messages.count > 0 {
-            takeMessages(into: &bytes)
-            return Ticket(lane: .messages, end: messages.end - UInt64(messages.count))
+            hasDroppedMessages = true
+            messages = Frames()
         }
-        guard close.count > 0 else { return nil }
         Self.takeAll(&close, into: &bytes)
         return Ticket(lane: .close, end: close.end)
     }
 
-    private mutating func takeMessages(into bytes: inout [UInt8]) {
-        guard messages.count > Self.maximumPortion else {
+    private mutating func takeMessages(into bytes: inout [UInt8], atMost limit: Int) {
+        guard messages.count > limit else {
             return Self.takeAll(&messages, into: &bytes)
         }
         let isMasked = masks
@@ -111,7 +126,7 @@ struct SendQueue {
             var end = start
             while let frame = FrameHeader.measure(all, at: end, isMasked: isMasked) {
                 // One frame at least, whatever its length.
-                guard end == start || end + frame.length - start <= Self.maximumPortion else {
+                guard end == start || end + frame.length - start <= limit else {
                     break
                 }
                 end += frame.length

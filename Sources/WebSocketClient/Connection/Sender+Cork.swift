@@ -22,7 +22,9 @@ extension Sender {
     ) throws(SendFailure) -> StreamPosition? {
         guard mayCork(frame) else { return nil }
         do throws(SendFailure) {
-            if try !outbox.value.encoder.encodeWhole(frame) {
+            let hasRoom = fits(frame, behind: outbox.value.encoder.count)
+            let isWhole = try hasRoom ? outbox.value.encoder.encodeWhole(frame) : false
+            if !isWhole {
                 guard frame.payload.count <= Self.maximumCorkedPayload else { return nil }
                 do throws(TransportError) {
                     try flush(&deadline)
@@ -47,6 +49,7 @@ extension Sender {
     private func mayCork(_ frame: OutgoingFrame) -> Bool {
         guard case .none = outbox.value.reservation else { return false }
         return !frame.opcode.isControl && frame.payload.count <= Self.maximumCorkedPayload
+            && fits(frame, behind: 0)
             && !outbox.value.isShut
             && heldBytes.load(ordering: .relaxed) == 0
             && queuedBytes.load(ordering: .relaxed) == 0

@@ -40,6 +40,8 @@ final class Sender: @unchecked Sendable {
     let compressionThreshold: Int
     /// Holds messages back for a moment, if corking was asked for.
     let cork: Cork?
+    /// How long control frames may wait, if that is limited.
+    let controlDelay: ControlDelay?
     /// Threads that compress besides the holder of the turn, if they were asked for and agreed.
     let workers: DeflateWorkers?
 
@@ -88,6 +90,7 @@ final class Sender: @unchecked Sendable {
         deflater: consuming Deflater?,
         workers: DeflateWorkers? = nil,
         corking: Corking = .off,
+        maximumControlDelay: Duration? = nil,
         log: ConnectionLog = .none,
         traffic: Traffic = Traffic()
     ) {
@@ -101,6 +104,8 @@ final class Sender: @unchecked Sendable {
         shared = Locked(Shared(queue: SendQueue(masks: role == .client)))
         let corked = corking.delay.map { _ in WeakSender() }
         cork = corking.delay.map { Cork(delay: $0) { corked?.sender?.writeCorked() ?? false } }
+        controlDelay = maximumControlDelay.map { ControlDelay(limit: $0) }
+        controlDelay?.begin(stream)
         compressionThreshold = deflater?.threshold ?? .max
         outbox = OwnedState(
             Outbox(
@@ -111,7 +116,8 @@ final class Sender: @unchecked Sendable {
                     makeMaskingKey: makeMaskingKey,
                     compressionThreshold: compressionThreshold,
                     deflater: deflater
-                )
+                ),
+                isBounded: maximumControlDelay != nil
             )
         )
         corked?.set(self)
@@ -418,21 +424,35 @@ final class Sender: @unchecked Sendable {
 
     /// Encodes a frame behind what is held, and writes only if it doesn't fit.
     func append(_ frame: OutgoingFrame, _ deadline: inout LazyDeadline) throws(SendFailure) {
-        if Tracing.isEnabled { log.sent(frame) }
         if case .message = outbox.value.reservation, !frame.opcode.isControl {
             outbox.value.reservation = .message(hasBegun: !frame.isFinal)
         }
+        if controlDelay == nil {
+            try appendWhole(frame, &deadline)
+        } else {
+            try appendBounded(frame, &deadline)
+        }
+    }
+
+    /// As above; only where it is compressed does it become several frames.
+    func appendWhole(
+        _ frame: OutgoingFrame,
+        _ deadline: inout LazyDeadline
+    ) throws(SendFailure) {
+        if Tracing.isEnabled { log.sent(frame) }
         var cursor = FrameCursor(frame)
         while true {
+            if let controlDelay { cursor.limit = controlDelay.size }
             if try encode(&cursor) { return }
             do throws(TransportError) {
                 try flush(&deadline)
                 try look(at: &deadline)
             } catch {
-                let isAccepted = cursor.hasBegun
+                let isAccepted = cursor.hasBegun && !outbox.value.isOvertaken
                 if isAccepted { try keepRest(of: &cursor, after: error) }
                 throw .transport(error, isAccepted: isAccepted)
             }
+            if outbox.value.isOvertaken { throw .closing }
         }
     }
 
@@ -446,7 +466,7 @@ final class Sender: @unchecked Sendable {
         }
     }
 
-    fileprivate func cut(_ cursor: FrameCursor, by error: SendFailure) -> SendFailure {
+    private func cut(_ cursor: FrameCursor, by error: SendFailure) -> SendFailure {
         guard cursor.hasBegun else { return error }
         let failure = TransportError.system(call: "deflate", .outOfMemory)
         return .transport(fail(failure), isAccepted: false)
@@ -458,7 +478,11 @@ final class Sender: @unchecked Sendable {
     ) throws(SendFailure) {
         guard case .timedOut = error else { return }
         do throws(SendFailure) {
-            try outbox.value.keepRest(of: &cursor)
+            if controlDelay != nil, !cursor.isPlain {
+                try outbox.value.keepCompressed(&cursor)
+            } else {
+                try outbox.value.keepRest(of: &cursor)
+            }
         } catch {
             throw cut(cursor, by: error)
         }
@@ -472,6 +496,9 @@ final class Sender: @unchecked Sendable {
         _ bytes: consuming [UInt8],
         _ deadline: inout LazyDeadline
     ) throws(SendFailure) {
+        if let controlDelay, bytes.count > controlDelay.size {
+            return try sendInFragments(bytes, &deadline)
+        }
         var sent = 0
         let failure = bytes.withUnsafeMutableBytes { payload -> SendFailure? in
             do throws(SendFailure) {
@@ -557,7 +584,7 @@ final class Sender: @unchecked Sendable {
         guard !outbox.value.isShut else { throw whyShut }
     }
 
-    private var whyShut: SendFailure {
+    var whyShut: SendFailure {
         shared.withLock { $0.failure }.map { .transport($0, isAccepted: false) } ?? .closing
     }
 
@@ -566,7 +593,19 @@ final class Sender: @unchecked Sendable {
         guard queuedBytes.load(ordering: .relaxed) > 0 else { return false }
         return shared.withLock { shared in
             defer { queuedBytes.store(shared.queue.count, ordering: .relaxed) }
-            return outbox.value.takeOver(from: &shared.queue)
+            return outbox.value.takeOver(
+                from: &shared.queue,
+                atMost: controlDelay?.size ?? .max
+            )
+        }
+    }
+
+    /// Takes over the control frames that have queued, between two frames; false if there are none.
+    func takeOverControl() -> Bool {
+        guard queuedBytes.load(ordering: .relaxed) > 0 else { return false }
+        return shared.withLock { shared in
+            defer { queuedBytes.store(shared.queue.count, ordering: .relaxed) }
+            return outbox.value.takeOverControl(from: &shared.queue)
         }
     }
 
@@ -687,6 +726,7 @@ final class Sender: @unchecked Sendable {
     /// Writes as many of the held bytes as the stream takes in one call, and returns what to wait for;
     /// every way of waiting calls this, in turn.
     func step() throws(TransportError) -> SendStep {
+        if controlDelay != nil { try prepareStep() }
         let before = outbox.value.heldCount
         do throws(TransportError) {
             let step = try outbox.value.step()
@@ -696,6 +736,7 @@ final class Sender: @unchecked Sendable {
                 outbox.value.isStuck = false
             }
             ledger.advance(by: before - outbox.value.heldCount)
+            if case .done = step, outbox.value.isBetweenFragments { return .goOn }
             if let cork, case .done = step { cork.becameEmpty() }
             return step
         } catch {
@@ -712,6 +753,7 @@ final class Sender: @unchecked Sendable {
         for interest: Interest,
         _ deadline: inout LazyDeadline
     ) throws(TransportError) {
+        controlDelay?.measure(stream)
         if deadline.isImmediate { throw .timedOut(nil) }
         try wait(for: interest, until: deadline.value)
     }
@@ -751,6 +793,7 @@ final class Sender: @unchecked Sendable {
             && (!frame.isCompressed || workers != nil)
             && !wantsRelief.load(ordering: .relaxed)
             && !frame.needsCompression(from: compressionThreshold)
+            && fits(frame, behind: 0)
     }
 
     /// Leaves a frame for the holder of the turn; nil if the queue is full.
@@ -778,13 +821,16 @@ final class Sender: @unchecked Sendable {
     ) throws(SendFailure) {
         if turn.tryTake() {
             leave(&deadline, after: ticket)
+        } else if controlDelay != nil, case .control = ticket.lane {
+            // Whoever has the turn writes it in time, perhaps long before the turn is free.
+            return
         } else if !isBlocked.load(ordering: .relaxed), heldBytes.load(ordering: .relaxed) == 0 {
             return
         }
         while !ledger.isResolved(ticket) {
-            if let failure = shared.withLock({ $0.failure }) {
-                throw .transport(failure, isAccepted: false)
-            }
+            let (failure, isDropped) = shared.withLock { ($0.failure, $0.queue.hasDroppedMessages) }
+            if let failure { throw .transport(failure, isAccepted: false) }
+            if isDropped, case .messages = ticket.lane { throw .closing }
             switch waitForTurn(until: deadline.value) {
             case .taken: leave(&deadline, after: ticket)
             case .alreadyHeld: return
@@ -914,6 +960,15 @@ final class Sender: @unchecked Sendable {
             throw .transport(error, isAccepted: frame == nil)
         }
         guard let frame else { return }
+        if controlDelay != nil, !fits(frame, behind: 0) {
+            // Longer than what the batch may collect: it goes as outside of one, by the batch's compressor.
+            guard frame.needsCompression(from: compressionThreshold) else {
+                return try put(frame, &deadline)
+            }
+            swap(&outbox.value.encoder.deflater, &encoder.deflater)
+            defer { swap(&outbox.value.encoder.deflater, &encoder.deflater) }
+            return try put(frame, &deadline)
+        }
         if try encoder.encodeWhole(frame) { return }
         var cursor = FrameCursor(frame)
         while true {

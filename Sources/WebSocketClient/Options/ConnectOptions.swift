@@ -85,6 +85,21 @@ public struct ConnectOptions: Sendable {
     public var compression: DeflateOptions?
     /// Whether messages are collected for a moment, so that many go out with one system call. Default: no.
     public var corking = Corking.off
+    /// How long a ping, a pong or a close frame may wait, at most, behind what is being sent; `nil`, the default, for
+    /// as long as that takes. More than zero, sensibly from 1 ms to some seconds; otherwise connecting throws
+    /// ``WebSocketError/invalidArgument(_:)``.
+    ///
+    /// Only control frames may come between the fragments of a message (RFC 6455 §5.4), so a message that
+    /// would take longer than that is cut into fragments, at the rate that this connection has shown so far; the
+    /// peer gets the same message. A message that goes out in time anyway goes as one frame. What the system's
+    /// buffer holds unsent is limited too, as nothing can pass it: on TCP sockets, but not on one given in
+    /// ``socket``. Behind these is what the network itself holds, which comes on top: the round trip of a
+    /// ping is that of the line plus this delay.
+    ///
+    /// A close frame passes too. A message under way then remains incomplete, and its `send` throws
+    /// ``WebSocketError/connectionClosed(_:)``: wait for your messages before you close. Frames of
+    /// ``WebSocket/send(frame:)`` are cut like others; overrides of it see them whole.
+    public var maximumControlDelay: Duration?
     /// How much the peer may make this end hold.
     public var limits = Limits()
     /// Whether received text is checked to be UTF-8. Default: yes. If not, malformed text is repaired.
@@ -143,7 +158,8 @@ extension ConnectOptions: CustomReflectable {
                 "proxy": proxy, "noProxy": noProxy as Any, "socketOptions": socketOptions,
                 "tls": tls,
                 "socket": socket as Any, "unixSocketPath": unixSocketPath as Any,
-                "compression": compression as Any, "corking": corking, "limits": limits,
+                "compression": compression as Any, "corking": corking,
+                "maximumControlDelay": maximumControlDelay as Any, "limits": limits,
                 "validatesUTF8": validatesUTF8,
                 "deliversFragments": deliversFragments, "hasMaskingKey": maskingKey != nil,
                 "hasLogger": logger != nil,

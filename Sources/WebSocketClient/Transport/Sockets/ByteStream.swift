@@ -77,6 +77,11 @@ package protocol ByteStream: AnyObject, Sendable {
     /// least; `nil` if unknown. Still known after `abort`, and after the connection was lost.
     var acknowledgedBytes: UInt64? { get }
 
+    /// Has `write` take nothing more while the system holds about this many bytes that it hasn't sent, so that
+    /// later bytes follow soon. Where the system can't do that, or the socket isn't ours to set up, its
+    /// buffer stays as large as it is.
+    func limitUnsentBytes(_ count: Int)
+
     /// Waits until part of `interest` may be satisfied, and returns which part; empty if the wait
     /// was ended by a `nudge` or for the stream's own sake. Throws `.timedOut` and `.aborted`.
     ///
@@ -100,6 +105,7 @@ extension ByteStream {
     package var writtenBytes: UInt64 { 0 }
     package var acknowledgedBytes: UInt64? { nil }
     package var hasBufferedInput: Bool { false }
+    package func limitUnsentBytes(_ count: Int) {}
 
     package func mayHaveMore(afterReading count: Int, of room: Int) -> Bool { count == room }
 

@@ -186,11 +186,16 @@ package final class Socket: Sendable {
         }
     }
 
+    /// Sends what goes at once; with `endsRecord`, the kernel puts what comes later into another buffer.
     @inline(__always)
-    func send(_ bytes: UnsafeRawBufferPointer) throws(TransportError) -> Transfer {
+    func send(
+        _ bytes: UnsafeRawBufferPointer,
+        endsRecord: Bool = false
+    ) throws(TransportError) -> Transfer {
         guard !bytes.isEmpty else { return .bytes(0) }
         try refuseInChild()
-        let flags = Int32(MSG_NOSIGNAL) | Int32(MSG_DONTWAIT)
+        var flags = Int32(MSG_NOSIGNAL) | Int32(MSG_DONTWAIT)
+        if endsRecord { flags |= Int32(MSG_EOR) }
         switch SystemCalls.retrying({
             systemSend(descriptor, bytes.baseAddress, bytes.count, flags)
         }) {
@@ -207,6 +212,18 @@ package final class Socket: Sendable {
             [AF_INET, AF_INET6].contains(local.family)
         else { return nil }
         return SystemCalls.unacknowledgedBytes(descriptor)
+    }
+
+    /// Has the socket count as full with this many unsent bytes; false for a Unix socket, which has no such
+    /// option, and for an adopted one, which stays as it is.
+    ///
+    /// Linux looks at the number before it takes a new buffer of up to 64 KiB for bytes, and not while there is room
+    /// in the last one: it wants records that end.
+    func limitUnsentBytes(_ count: Int) -> Bool {
+        guard origin == .made else { return false }
+        var value = UInt32(clamping: count)
+        let length = socklen_t(MemoryLayout.size(ofValue: value))
+        return setsockopt(descriptor, Int32(IPPROTO_TCP), TCP_NOTSENT_LOWAT, &value, length) == 0
     }
 
     func shutDownWriting() {

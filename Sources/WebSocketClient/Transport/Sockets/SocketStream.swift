@@ -6,6 +6,9 @@ package final class SocketStream: ByteStream {
     private let wakeUp: WakeUp
     private let canReadSoon: Bool
     private let sent = Atomic<UInt64>(0)
+    /// How many bytes make a record, where the kernel shall hold few unsent ones, and how many it has so far.
+    private let recordSize = Atomic<Int>(.max)
+    private let recordCount = Atomic<Int>(0)
 
     /// Signalling `wakeUp` ends this stream's waits; while connecting, it ended the caller's.
     package init(_ socket: Socket, wakeUp: WakeUp) {
@@ -40,10 +43,13 @@ package final class SocketStream: ByteStream {
 
     package func write(_ bytes: UnsafeRawBufferPointer) throws(TransportError) -> Transfer {
         try refuseIfAborted()
-        let transfer = try socket.send(bytes)
+        // One thread at a time writes, so what is counted here need not be a single atomic operation.
+        let record = recordCount.load(ordering: .relaxed) &+ bytes.count
+        let endsRecord = record >= recordSize.load(ordering: .relaxed)
+        let transfer = try socket.send(bytes, endsRecord: endsRecord)
         if case .bytes(let count) = transfer {
-            // One thread at a time writes, so it need not be a single atomic operation.
             sent.store(sent.load(ordering: .relaxed) &+ UInt64(count), ordering: .relaxed)
+            recordCount.store(endsRecord ? 0 : record, ordering: .relaxed)
         }
         return transfer
     }
@@ -56,6 +62,11 @@ package final class SocketStream: ByteStream {
         let count = sent.load(ordering: .acquiring)
         guard let rest = socket.unacknowledgedBytes else { return nil }
         return count - min(count, UInt64(rest))
+    }
+
+    package func limitUnsentBytes(_ count: Int) {
+        guard socket.limitUnsentBytes(count) else { return }
+        recordSize.store(max(count / 2, 1), ordering: .relaxed)
     }
 
     /// Checked even if a peer sends so fast that no call ever waits.

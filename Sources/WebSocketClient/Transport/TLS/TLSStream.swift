@@ -255,6 +255,8 @@ package final class TLSStream: ByteStream {
         )
     }
 
+    package func limitUnsentBytes(_ count: Int) { lower.limitUnsentBytes(count) }
+
     package func nudge() { lower.nudge() }
 
     package func finishWriting() {
