@@ -235,4 +235,38 @@ struct AppTests {
         try app.runForever()
         #expect(journal.entries == ["open", "open"])
     }
+
+    @Test("After a send has timed out, the app sends the rest by itself once the peer reads")
+    func restAfterTimeOut() throws {
+        let mayRead = Promise<Void>()
+        let size = 16 << 20
+        let received = Promise<Int>()
+        let server = try LoopbackServer { connection in
+            try mayRead.value()
+            received.fulfil(try connection.receive().payload.count)
+            connection.waitForEnd()
+        }
+        defer { server.stop() }
+        let isAccepted = Promise<Bool?>()
+        let arrived = Promise<Int>()
+        let app = WebSocketApp(
+            url: server.url(),
+            onOpen: { app in
+                try Threads.start {
+                    let error = failure {
+                        try app.send(binary: [UInt8](repeating: 1, count: size))
+                    }
+                    isAccepted.fulfil(error?.isAccepted)
+                    mayRead.fulfil()
+                    // Before closing, which sends the rest as well.
+                    arrived.fulfil(with: { try received.value(within: .ample) })
+                    app.close()
+                }
+            }
+        )
+        app.options.timeouts.send = .milliseconds(100)
+        try app.runForever()
+        #expect(try isAccepted.value() == true)
+        #expect(try arrived.value() == size)
+    }
 }
