@@ -11,3 +11,12 @@ extension [ConnectionAttempt] {
         map(\.description).joined(separator: separator)
     }
 }
+
+extension Reconnection {
+    /// The former choice whether to connect again; ``chooseDelay`` returns `nil` to give up.
+    @available(*, unavailable, message: "Set chooseDelay, which returns nil to give up.")
+    public var shouldReconnect: (@Sendable (_ error: WebSocketError, _ attempt: Int) -> Bool)? {
+        get { nil }
+        set {}
+    }
+}

@@ -290,6 +290,11 @@ func formerNames(
     _ = isValidUTF8(bytes)
 }
 
+func reconnection(_ reconnection: Reconnection) -> Bool {
+    // expected-error@+1 {{'shouldReconnect' is unavailable: Set chooseDelay, which returns nil to give up.}}
+    reconnection.shouldReconnect == nil
+}
+
 func attempts(_ error: WebSocketError) -> String {
     guard case .connectFailed(_, let attempts) = error else { return "" }
     // expected-error@+1 {{'joined(separator:)' is unavailable: Join the description of each attempt.}}
