@@ -29,6 +29,19 @@ struct Outbox: ~Copyable {
         case message(hasBegun: Bool)
     }
 
+    private final class Bounded {
+        var urgent = TakenFrames()
+        /// What is left of a message that goes in fragments.
+        var cutMessage: CutMessage?
+        var isCutting = false
+        var isOvertaken = false
+        /// How many bytes at the front have come in since what is behind them was accepted: the headers of
+        /// further fragments, and control frames.
+        var insertedCount = 0
+
+        var heldCount: Int { urgent.count + (cutMessage?.count ?? 0) - insertedCount }
+    }
+
     private let stream: any ByteStream
     private let ledger: FrameLedger
     var encoder: FrameEncoder
@@ -36,18 +49,9 @@ struct Outbox: ~Copyable {
     private var spilledStart = 0
     /// Where the portion taken from the queue ends, while it is in `spilled`.
     private var portion: SendQueue.Ticket?
-    /// Whether control frames may not wait; only then is there anything but the buffer and `spilled`.
-    private let isBounded: Bool
-    private var urgent = TakenFrames()
-    /// What is left of a message that goes in fragments.
-    private var cutMessage: CutMessage?
-    /// Whether a message is being encoded in fragments, the next of which isn't here yet.
-    var isCutting = false
-    /// Whether a close frame has overtaken a message, which remains incomplete.
-    private(set) var isOvertaken = false
-    /// How many bytes at the front have come in since what is behind them was accepted: the headers of
-    /// further fragments, and control frames.
-    private var insertedCount = 0
+    /// What else there is where control frames may not wait. An object, or all of it would be copied with each
+    /// look at `heldCount`.
+    private let bounded: Bounded?
     /// Whether nothing more may be sent: the close frame is out, or a write has failed.
     var isShut = false
     var reservation = Reservation.none
@@ -63,36 +67,47 @@ struct Outbox: ~Copyable {
         self.stream = stream
         self.ledger = ledger
         self.encoder = encoder
-        self.isBounded = isBounded
+        bounded = isBounded ? Bounded() : nil
     }
 
     /// How many bytes the stream hasn't taken yet of what was accepted. Where that ends is fixed when it is
     /// accepted, so what is inserted later doesn't count.
     var heldCount: Int {
-        let count = encoder.count + spilled.count - spilledStart
-        return isBounded ? count + urgent.count + (cutMessage?.count ?? 0) - insertedCount : count
+        encoder.count + spilled.count - spilledStart + (bounded?.heldCount ?? 0)
     }
+
+    /// Whether a message is being encoded in fragments, the next of which isn't here yet.
+    var isCutting: Bool {
+        get { bounded?.isCutting ?? false }
+        set { bounded?.isCutting = newValue }
+    }
+
+    /// Whether a close frame has overtaken a message, which remains incomplete.
+    var isOvertaken: Bool { bounded?.isOvertaken ?? false }
+
+    private var urgentCount: Int { bounded?.urgent.count ?? 0 }
+    private var hasCutMessage: Bool { bounded?.cutMessage != nil }
 
     /// Whether something is held, and another frame may go before it.
     var isBetweenFrames: Bool {
-        guard urgent.count == 0, heldCount > 0 else { return false }
+        guard urgentCount == 0, heldCount > 0 else { return false }
         return encoder.count > 0 ? encoder.isUntouched : spilled.isEmpty
     }
 
     /// Whether all that is held is the rest of a message.
     var isBetweenFragments: Bool {
-        isBounded && cutMessage != nil && encoder.count == 0 && spilled.isEmpty && urgent.count == 0
+        hasCutMessage && encoder.count == 0 && spilled.isEmpty && urgentCount == 0
     }
 
     /// How many messages that a batch has left here haven't gone out.
     var unwrittenMessages: Int {
         let isCut = portion == nil && !spilled.isEmpty && encoder.isAligned
-        return encoder.countUnwrittenMessages() + (isCut ? 1 : 0) + (cutMessage == nil ? 0 : 1)
+        return encoder.countUnwrittenMessages() + (isCut ? 1 : 0) + (hasCutMessage ? 1 : 0)
     }
 
     /// Writes once, as much as the stream takes.
     mutating func step() throws(TransportError) -> SendStep {
-        if isBounded, urgent.count > 0 { return try writeUrgent() }
+        if urgentCount > 0 { return try writeUrgent() }
         if encoder.count > 0 {
             let before = encoder.count
             let step = try encoder.write(to: stream)
@@ -124,17 +139,20 @@ struct Outbox: ~Copyable {
     }
 
     private mutating func writeUrgent() throws(TransportError) -> SendStep {
+        guard var urgent = bounded?.urgent else { return .done }
         switch try urgent.write(to: stream) {
         case .bytes(let count): didWrite(count)
         case .wouldBlock(let interest): return .wait(interest)
         case .endOfStream: throw .aborted
         }
+        bounded?.urgent = urgent
         if urgent.count == 0, let ticket = urgent.ticket { ledger.resolve(ticket) }
         return heldCount > 0 || urgent.count > 0 ? .goOn : .done
     }
 
-    private mutating func didWrite(_ count: Int) {
-        insertedCount -= min(insertedCount, count)
+    private func didWrite(_ count: Int) {
+        guard let inserted = bounded?.insertedCount, inserted > 0 else { return }
+        bounded?.insertedCount = inserted - min(inserted, count)
     }
 
     /// Takes the next portion from the queue, of about `limit` bytes at most; false if the queue was empty.
@@ -149,18 +167,18 @@ struct Outbox: ~Copyable {
     /// Takes over the control frames of the queue, between two frames; false if there were none. Between fragments
     /// a close frame passes too, and there is no more of the message.
     mutating func takeOverControl(from queue: inout SendQueue) -> Bool {
-        let isCut = isCutting || cutMessage != nil
+        let isCut = isCutting || hasCutMessage
         var frames = TakenFrames()
         frames.ticket = queue.takeControl(into: &frames.bytes, evenClose: isCut)
         guard let ticket = frames.ticket else { return false }
         takeTally(of: &queue)
-        urgent = frames
+        bounded?.urgent = frames
         if case .close = ticket.lane {
             isShut = true
-            isOvertaken = true
             encoder.discard()
-            cutMessage = nil
-            insertedCount = 0
+            bounded?.isOvertaken = true
+            bounded?.cutMessage = nil
+            bounded?.insertedCount = 0
         } else {
             insert(frames.count)
         }
@@ -172,8 +190,8 @@ struct Outbox: ~Copyable {
         queue.tally = FrameTally()
     }
 
-    private mutating func insert(_ count: Int) {
-        insertedCount += count
+    private func insert(_ count: Int) {
+        bounded?.insertedCount += count
         ledger.insert(count)
     }
 
@@ -182,8 +200,8 @@ struct Outbox: ~Copyable {
         atMost size: Int,
         _ encode: (OutgoingFrame, inout FrameEncoder) throws(SendFailure) -> Void
     ) throws(SendFailure) {
-        guard var message = cutMessage.take() else { return }
-        defer { if message.count > 0 { cutMessage = message } }
+        guard var message = bounded?.cutMessage.take() else { return }
+        defer { if message.count > 0 { bounded?.cutMessage = message } }
         let before = message.count
         try message.takeFragment(atMost: size) { (fragment) throws(SendFailure) in
             try encode(fragment, &encoder)
@@ -192,11 +210,11 @@ struct Outbox: ~Copyable {
     }
 
     /// Keeps the rest of a message that goes in fragments.
-    mutating func keep(_ message: consuming CutMessage) { cutMessage = message }
+    func keep(_ message: consuming CutMessage) { bounded?.cutMessage = message }
 
     /// Keeps the rest of a message that is being compressed, and whose first fragment has been encoded.
     mutating func keepCompressed(_ cursor: inout FrameCursor) throws(SendFailure) {
-        cutMessage = CutMessage(try encoder.compressRest(&cursor))
+        bounded?.cutMessage = CutMessage(try encoder.compressRest(&cursor))
     }
 
     /// Keeps what a batch has encoded, and the rest of an interrupted frame, if there is one.

@@ -515,6 +515,7 @@ open class WebSocket: @unchecked Sendable {
     }
 
     /// The open connection, and the limits of a call on it.
+    @inline(__always)
     func openConnection() throws -> (Connection, CallTimeouts) {
         try state.withLock { state throws -> (Connection, CallTimeouts) in
             guard case .open(let connection) = state.link else { throw state.link.whyNotOpen }
