@@ -148,9 +148,10 @@ def main():
 
     output = pathlib.Path(options.output)
     output.mkdir(parents=True, exist_ok=True)
-    facts = dict(circumstances(options.quick and "quick" or "as picked"), setting=setting, seed=options.seed)
+    selection = "quick" if options.quick else "all"
+    facts = dict(circumstances(), work=selection, setting=setting, seed=options.seed)
     origin = (
-        f"`Benchmarks/run peers`: medians of {options.rounds} rounds in random order on"
+        f"`Benchmarks/run peers{' --quick' * options.quick}`: medians of {options.rounds} rounds in random order on"
         f" {machine_name()}, {facts['date']}."
     )
     comparison = report.Comparison(results, peers, origin, facts)

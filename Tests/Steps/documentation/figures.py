@@ -25,10 +25,10 @@ results = {
 
 
 def blocks(text):
-    """Paragraphs, lists and tables with their first lines; what stands in code is no claim."""
+    """Paragraphs, each with the table that it introduces; what stands in code is no claim."""
     text = re.sub(r"(?ms)^```.*?^```$", lambda code: "\n" * code.group().count("\n"), text)
     line = 1
-    for block in text.split("\n\n"):
+    for block in re.split(r"\n\n(?!\|)", text):
         yield line + len(block) - len(block.lstrip("\n")), block
         line += block.count("\n") + 2
 
