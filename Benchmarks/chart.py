@@ -4,7 +4,7 @@ import dataclasses
 import html
 
 WIDTH, COLUMNS = 880, 2
-BAR, GAP, LABEL = 15, 8, 190
+BAR, GAP, LABEL = 15, 8, 200
 TITLE_HEIGHT, PANEL_HEAD, PANEL_FOOT = 74, 28, 20
 
 STYLE = """
