@@ -21,8 +21,10 @@ final class AppSession: LoopMember, @unchecked Sendable {
     private var drops = 0
     private var hasBeenOpen = false
 
-    /// How many steps an app takes before the others have their turn.
+    /// How many steps an app takes before the others have their turn, and for how long: one step may mean
+    /// many records of TLS without data.
     private static let stepsInTurn = 64
+    private static let longestTurn = Duration.milliseconds(1)
 
     init(key: Int, app: WebSocketApp, plan: RunPlan, dispatcher: Dispatcher) {
         self.key = key
@@ -49,6 +51,7 @@ final class AppSession: LoopMember, @unchecked Sendable {
     func advance(ready: Interest) -> Bool {
         link?.connection.becameReady(for: ready)
         if let replay = plan.replay, link != nil { replay.goOn(hasRoom: ready.contains(.write)) }
+        let end = Deadline.after(Self.longestTurn)
         for _ in 0..<Self.stepsInTurn {
             switch app.phase {
             case .closeRequested(let request, let former): obey(request, during: former)
@@ -61,9 +64,10 @@ final class AppSession: LoopMember, @unchecked Sendable {
             case .closing(let link):
                 guard step(link, delivers: false) else { return false }
             case .ended:
-                end()
+                self.end()
                 return false
             }
+            if end.isPast { break }
         }
         if let link { keepAlive(link.connection, hasReadAll: false) }
         return true

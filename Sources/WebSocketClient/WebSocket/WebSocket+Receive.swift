@@ -26,7 +26,9 @@ extension WebSocket {
         try withConnection { connection, timeouts in
             var deadline = LazyDeadline(timeouts.receive)
             try connection.withReceivingTurn(&deadline) { (deadline) throws(WebSocketError) in
+                var isSmall = false
                 func wantsMore(_ opcode: Opcode, _ bytes: UnsafeRawBufferPointer) -> Bool {
+                    isSmall = bytes.count <= FrameHeader.maximumShortPayload
                     do {
                         return try body(opcode, RawSpan(_unsafeBytes: bytes))
                     } catch {
@@ -34,9 +36,9 @@ extension WebSocket {
                         return false
                     }
                 }
-                while try connection.lendMessage(&deadline, to: wantsMore),
-                    try connection.lendSmallMessages(to: wantsMore)
-                {
+                while try connection.lendMessage(&deadline, to: wantsMore) {
+                    // Small messages come in swarms.
+                    if isSmall, try !connection.lendSmallMessages(to: wantsMore) { break }
                     deadline = LazyDeadline(timeouts.receive)
                 }
             }

@@ -8,6 +8,8 @@
 package struct FrameHeader: Sendable, Hashable {
     @inlinable package static var maximumLength: Int { 14 }
     package static let maximumControlPayload = 125
+    /// The longest payload whose length needs no bytes of its own.
+    package static let maximumShortPayload = 125
 
     @usableFromInline package var isFinal: Bool
     /// RSV1, RSV2, RSV3 as bits 2, 1, 0.
