@@ -12,8 +12,8 @@ import WebSocketFoundation
 
 /// Records the calls of a session's delegate.
 final class Recorder: NSObject, WebSocketSessionDelegate {
-    private let lines = Mutex<[String]>([])
-    private let errors = Mutex<[(any Error)?]>([])
+    private let lines = Locked<[String]>([])
+    private let errors = Locked<[(any Error)?]>([])
     let isComplete = Promise<Void>()
     let isOpen = Promise<Void>()
     let isInvalid = Promise<Void>()
@@ -76,7 +76,7 @@ let messageTooLong = "POSIXError \(POSIXError.Code.EMSGSIZE.rawValue)"
 
 /// Results of completion handlers, in the order of their calls.
 final class Results<Value: Sendable>: Sendable {
-    private let values = Mutex<[Value]>([])
+    private let values = Locked<[Value]>([])
 
     var all: [Value] { values.withLock { $0 } }
     func append(_ value: Value) { values.withLock { $0.append(value) } }

@@ -11,7 +11,7 @@ import WebSocketProtocol
 struct AppOptionTests {
     /// Runs `run` against a server that answers the handshake, and returns the request.
     private func request(_ run: (_ url: String) throws -> Void) throws -> HTTPFields {
-        let asked = Mutex<HTTPFields?>(nil)
+        let asked = Locked<HTTPFields?>(nil)
         let server = try LoopbackServer { connection in
             asked.withLock { $0 = connection.headers }
             try connection.send(.text, [0x61, 0xFF])
@@ -92,7 +92,7 @@ struct AppOptionTests {
     func suppressedHost() throws {
         let server = try LoopbackServer()
         defer { server.stop() }
-        let refusal = Mutex<Int?>(nil)
+        let refusal = Locked<Int?>(nil)
         let app = WebSocketApp(
             url: server.url(),
             onError: { _, error in

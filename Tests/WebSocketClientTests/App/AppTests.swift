@@ -81,7 +81,7 @@ struct AppTests {
 
     @Test("A peer that breaks the protocol gets a close frame, and it is one error")
     func violation() throws {
-        let told = Mutex<UInt16?>(nil)
+        let told = Locked<UInt16?>(nil)
         let server = try LoopbackServer { connection in
             try connection.write([0xF1, 0x00])
             let piece = try connection.nextPiece()

@@ -14,7 +14,7 @@ struct CrowdTests {
         let server = try LoopbackServer { connection in connection.stream.abort() }
         defer { server.stop() }
         let opened = Atomic<Int>(0)
-        let counts = Mutex<[(descriptors: Int, threads: Int)]>([])
+        let counts = Locked<[(descriptors: Int, threads: Int)]>([])
         let app = WebSocketApp(
             url: server.url(),
             onClose: { _, _, _ in

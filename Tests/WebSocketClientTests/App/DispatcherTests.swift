@@ -14,7 +14,7 @@ struct DispatcherTests {
         let server = try LoopbackServer()
         defer { server.stop() }
         let dispatcher = try Dispatcher()
-        let threads = Mutex<Set<UInt>>([])
+        let threads = Locked<Set<UInt>>([])
         let journals = (0..<20).map { _ in Journal() }
         for (number, journal) in journals.enumerated() {
             let app = WebSocketApp.noting(
@@ -230,7 +230,7 @@ struct DispatcherTests {
     @Test("A scheduled function is called once, on the dispatching thread, and not before its time")
     func schedule() throws {
         let dispatcher = try Dispatcher()
-        let calls = Mutex<[(thread: pthread_t, order: Int)]>([])
+        let calls = Locked<[(thread: pthread_t, order: Int)]>([])
         for (order, delay) in [Duration.seconds(1), .milliseconds(500), .zero].enumerated() {
             dispatcher.schedule(after: delay) {
                 calls.withLock { $0.append((pthread_self(), order)) }

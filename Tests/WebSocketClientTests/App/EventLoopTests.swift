@@ -65,7 +65,7 @@ struct EventLoopTests {
     @Test("Deadlines come up in order, and a moved one does no harm")
     func deadlines() throws {
         let loop = try EventLoop()
-        let order = Mutex<[Int]>([])
+        let order = Locked<[Int]>([])
         for (key, delay) in [(3, 30), (1, 10), (2, 20)] {
             loop.schedule(at: .after(.milliseconds(delay))) { order.withLock { $0.append(key) } }
         }

@@ -13,8 +13,8 @@ struct KeepaliveTests {
         let server = try LoopbackServer()
         defer { server.stop() }
         let clock = ContinuousClock()
-        let opened = Mutex<ContinuousClock.Instant?>(nil)
-        let firstPong = Mutex<Duration?>(nil)
+        let opened = Locked<ContinuousClock.Instant?>(nil)
+        let firstPong = Locked<Duration?>(nil)
         let app = WebSocketApp(
             url: server.url(),
             onOpen: { _ in opened.withLock { $0 = clock.now } },

@@ -42,7 +42,7 @@ struct SharedReceivingTests {
             while true { _ = try server.receive() }
         }
         defer { server.stop() }
-        let inApp = Mutex(0)
+        let inApp = Locked(0)
         let other = Promise<Background<Int>>()
         let app = WebSocketApp(
             url: server.url(),

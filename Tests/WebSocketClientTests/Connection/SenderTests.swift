@@ -51,6 +51,8 @@ struct SenderTests {
                 stream.setRoom(16)
             }
         }
+        // The closure owns what owns it.
+        defer { stream.beforeWrite.withLock { $0 = nil } }
         let small = Promise<SendFailure?>()
         let sending = Background {
             small.fulfil(

@@ -35,9 +35,9 @@ final class FaultyStream: ByteStream {
 
     // Safe: the peer is touched only under the lock.
     nonisolated(unsafe) private let peer: any MemoryPeer
-    private let state = Mutex(State())
+    private let state = Locked(State())
     /// The action of `.abort`.
-    private let onAbort = Mutex<(@Sendable () -> Void)?>(nil)
+    private let onAbort = Locked<(@Sendable () -> Void)?>(nil)
 
     init(_ peer: any MemoryPeer) {
         self.peer = peer

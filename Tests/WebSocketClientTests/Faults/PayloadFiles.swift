@@ -1,13 +1,14 @@
 import Foundation
 import Synchronization
 import TestSupport
+import WebSocketClient
 
 /// Files with given contents, made once and removed when the process ends.
 final class PayloadFiles: Sendable {
     static let shared = PayloadFiles()
 
     private let folder = Result { try TemporaryFolder() }
-    private let paths = Mutex<[[UInt8]: String]>([:])
+    private let paths = Locked<[[UInt8]: String]>([:])
 
     private init() {
         atexit { PayloadFiles.shared.remove() }

@@ -16,7 +16,7 @@ private struct LogKeeper: LogHandler {
     }
 
     final class Records: Sendable {
-        private let list = Mutex<[Entry]>([])
+        private let list = Locked<[Entry]>([])
 
         var entries: [Entry] { list.withLock { $0 } }
         func add(_ entry: Entry) { list.withLock { $0.append(entry) } }

@@ -9,8 +9,8 @@ import WebSocketProtocol
 
 /// The example of websocket-client's README: a class that sees every frame.
 private final class FrameCountingSocket: WebSocket, @unchecked Sendable {
-    let received = Mutex<[Opcode]>([])
-    let sent = Mutex<[Opcode]>([])
+    let received = Locked<[Opcode]>([])
+    let sent = Locked<[Opcode]>([])
 
     override func receiveFrame() throws -> Frame {
         let frame = try super.receiveFrame()
@@ -30,7 +30,7 @@ struct CreateConnectionTests {
     private func request(
         _ connect: (_ url: String) throws -> WebSocket
     ) throws -> (fields: HTTPFields, socket: WebSocket) {
-        let asked = Mutex<HTTPFields?>(nil)
+        let asked = Locked<HTTPFields?>(nil)
         let server = try LoopbackServer { connection in
             asked.withLock { $0 = connection.headers }
             while true { _ = try connection.receive() }

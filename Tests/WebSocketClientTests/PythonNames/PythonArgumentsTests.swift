@@ -8,7 +8,7 @@ import Testing
 
 /// Records the options with which it would connect, and doesn't connect.
 private final class OptionRecorder: WebSocket, @unchecked Sendable {
-    private let noted = Mutex<(url: String, options: ConnectOptions)?>(nil)
+    private let noted = Locked<(url: String, options: ConnectOptions)?>(nil)
 
     override func connect(to url: String, options: ConnectOptions?) throws {
         let options = options ?? self.options

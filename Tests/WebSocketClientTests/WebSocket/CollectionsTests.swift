@@ -8,7 +8,7 @@ import WebSocketClient
 @Suite("Messages in collections and spans", .blocking)
 struct CollectionsTests {
     private final class Counting: WebSocket, @unchecked Sendable {
-        let frames = Mutex<[Frame]>([])
+        let frames = Locked<[Frame]>([])
 
         override func send(frame: Frame) throws -> Int {
             frames.withLock { $0.append(frame) }

@@ -20,7 +20,7 @@ import WebSocketProtocol
 
 /// Frame by frame, with a pause before each.
 private final class Slow: WebSocket, @unchecked Sendable {
-    let pause = Mutex(Duration.zero)
+    let pause = Locked(Duration.zero)
 
     override func receiveFrame() throws -> Frame {
         TestSupport.pause(pause.withLock { $0 })

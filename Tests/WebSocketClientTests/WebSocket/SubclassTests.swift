@@ -7,8 +7,8 @@ import WebSocketProtocol
 
 /// Records the frames, and changes some of them.
 final class Recorder: WebSocket, @unchecked Sendable {
-    let sent = Mutex<[Frame]>([])
-    let received = Mutex<[Frame]>([])
+    let sent = Locked<[Frame]>([])
+    let received = Locked<[Frame]>([])
 
     override func send(frame: Frame) throws -> Int {
         sent.withLock { $0.append(frame) }

@@ -39,7 +39,7 @@ struct SignalWatchTests {
     @Test("All watches of a signal are called, and the last one to be released restores its effect")
     func several() throws {
         var former = sigaction()
-        let calls = Mutex<[Int]>([])
+        let calls = Locked<[Int]>([])
         var watches = try (1...3).map { number in
             try SignalWatch(SIGIO) { calls.withLock { $0.append(number) } }
         }
