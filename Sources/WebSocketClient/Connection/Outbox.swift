@@ -88,6 +88,9 @@ struct Outbox: ~Copyable {
     private var urgentCount: Int { bounded?.urgent.count ?? 0 }
     private var hasCutMessage: Bool { bounded?.cutMessage != nil }
 
+    /// Whether what was last taken from the queue, and is still held, are control frames.
+    var holdsControlFrames: Bool { if case .control? = portion?.lane { true } else { false } }
+
     /// Whether something is held, and another frame may go before it.
     var isBetweenFrames: Bool {
         guard urgentCount == 0, heldCount > 0 else { return false }

@@ -574,7 +574,9 @@ final class Sender: @unchecked Sendable {
             // Frames that are queued meanwhile can wait until this call has sent its own.
             var taken = 0
             while taken < queued, takeOver() {
-                taken += outbox.value.heldCount
+                // Control frames overtake messages, also those that came meanwhile: they don't count, or a
+                // message of this thread's own could be left behind.
+                if !outbox.value.holdsControlFrames { taken += outbox.value.heldCount }
                 try flush(&deadline)
                 try look(at: &deadline)
             }
