@@ -298,7 +298,7 @@ final class ReplayQueue: @unchecked Sendable {
         }
     }
 
-    /// The next step; `nil` if there is none, and then nobody pumps any more.
+    /// The next step; `nil` if there is none, which ends the pumping.
     private func nextPortion() -> ReplayPortion? {
         entered {
             isAskedAgain = false

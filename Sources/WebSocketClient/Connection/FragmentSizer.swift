@@ -33,7 +33,7 @@ struct FragmentSizer {
     /// Takes in what was found at a time, in nanoseconds: `sent` bytes have been given to the system since the
     /// beginning, of which it still holds `held`.
     mutating func note(sent: UInt64, held: Int, at time: Int64) {
-        let moved = sent - min(sent, UInt64(held))
+        let moved = sent - min(sent, UInt64(clamping: held))
         guard let mark, moved >= mark.moved, moved > mark.moved || held > 0 else {
             // The first look, or one at a connection that has been idle.
             mark = (moved, time)

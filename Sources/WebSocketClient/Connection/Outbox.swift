@@ -15,9 +15,9 @@ enum SendStep {
 ///
 /// First the encoder's buffer, then `spilled`: the rest of a frame that a time-out interrupted, or a
 /// portion taken from the queue. Nothing is encoded or taken from the queue while anything is spilled,
-/// so frames keep their order. Behind them is the rest of a message
-/// that goes in fragments, which are encoded one by one. Control frames that may not wait are `urgent`: they come
-/// before all others, and get there only between two frames.
+/// so frames keep their order. Behind them is the rest of a message that goes in fragments, which are
+/// encoded one by one. Control frames that may not wait are `urgent`: they come before all others, and
+/// get there only between two frames.
 struct Outbox: ~Copyable {
     /// What other threads' messages have to wait for.
     enum Reservation {
@@ -168,7 +168,7 @@ struct Outbox: ~Copyable {
     }
 
     /// Takes over the control frames of the queue, between two frames; false if there were none. Between fragments
-    /// a close frame passes too, and there is no more of the message.
+    /// a close frame passes too, and ends the message where it is.
     mutating func takeOverControl(from queue: inout SendQueue) -> Bool {
         let isCut = isCutting || hasCutMessage
         var frames = TakenFrames()
