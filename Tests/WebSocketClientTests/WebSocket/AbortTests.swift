@@ -76,16 +76,21 @@ struct AbortTests {
     func handshake() throws {
         let listener = try Listener()
         defer { listener.close() }
+        let stop = Promise<Void>()
         let socket = WebSocket(options: ConnectOptions(timeout: .endless))
         let thread = Background {
-            // Once its connection is there, it waits for an answer.
-            _ = try listener.accept(until: .ample)
+            // Once its connection is there, it waits for an answer; let go of too early, the connection
+            // would end with a reset instead.
+            let stream = try listener.accept(until: .ample)
             socket.abort()
+            try stop.value()
+            withExtendedLifetime(stream) {}
         }
         let duration = elapsed {
             let error = failure { try socket.connect(to: "ws://127.0.0.1:\(listener.port)/") }
             #expect(error?.isAborted == true, "\(String(describing: error))")
         }
+        stop.fulfil()
         #expect(duration < .ample)
         try thread.join()
         #expect(!socket.isConnected)
