@@ -9,6 +9,8 @@ protocol Attack: Sendable {
     var words: String { get }
     /// How much the client's memory may grow, in KiB.
     var maximumGrowth: Int { get }
+    /// How long the attacked call may take, if it has the machine to itself.
+    var maximumDuration: Duration { get }
 
     /// The server's part, for one connection, until the client is gone.
     func serve(_ stream: any ByteStream) throws
@@ -24,7 +26,10 @@ protocol Attack: Sendable {
 }
 
 extension Attack {
-    /// Time-outs of a second: a call that takes much longer is endless.
+    /// A second is the limit of each call; what takes twenty is endless.
+    var maximumDuration: Duration { .seconds(20) }
+
+    /// Time-outs of a second.
     static var calmOptions: ConnectOptions {
         var options = ConnectOptions(timeout: .seconds(1))
         options.timeouts.close = .seconds(1)

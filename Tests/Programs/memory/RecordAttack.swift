@@ -41,6 +41,17 @@ struct RecordAttack: Attack {
     var words: String { "\(phase): sends \(flood) without end" }
     /// OpenSSL's buffers, and this package's, of some records each.
     var maximumGrowth: Int { 2 << 10 }
+
+    /// The call's limit, and 100 ms.
+    var maximumDuration: Duration {
+        switch phase {
+        // The last call begins just before the two seconds are over.
+        case .receiveParts: .milliseconds(3100)
+        // As long as the other app and the timer need.
+        case .dispatch: .seconds(20)
+        default: .milliseconds(1100)
+        }
+    }
 }
 
 // MARK: The server

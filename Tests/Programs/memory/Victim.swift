@@ -7,24 +7,34 @@ struct Victim {
     let port: UInt16
     let calm: CalmServers
 
-    /// How long a call with a time-out of a second may take on a busy machine.
-    private static let maximumDuration = Duration.seconds(20)
+    /// How often a call that took too long may try again: another process may have had the processor. A
+    /// call that a server can hold up is late each time.
+    private static let attempts = 5
 
     /// Makes the attacked call and prints its cost; false if that is too much.
     func run() throws -> Bool {
         try attack.warmUp(calm)
         let before = try Self.peakMemory()
         var result = ""
-        let duration = elapsed { result = attack.outcome(port: port, calm: calm) }
+        var duration = Duration.zero
+        for _ in 0..<Self.attempts {
+            duration = elapsed { result = attack.outcome(port: port, calm: calm) }
+            if duration <= attack.maximumDuration || !attack.expects(result) { break }
+        }
         let growth = try Self.peakMemory() - before
         let isFine =
-            growth <= attack.maximumGrowth && duration <= Self.maximumDuration
+            growth <= attack.maximumGrowth && duration <= attack.maximumDuration
             && attack.expects(result)
         print(
             "\(isFine ? "ok    " : "FAILED") \(attack.words): \(growth) KiB of "
-                + "\(attack.maximumGrowth), \(String(format: "%.1f", duration / .seconds(1))) s; \(result)"
+                + "\(attack.maximumGrowth), \(seconds(duration)) of \(seconds(attack.maximumDuration)) s; "
+                + result
         )
         return isFine
+    }
+
+    private func seconds(_ duration: Duration) -> String {
+        String(format: "%.2f", duration / .seconds(1))
     }
 
     /// The most memory that this process has had, in KiB.
