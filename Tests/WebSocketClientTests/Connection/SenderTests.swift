@@ -208,6 +208,35 @@ struct SenderTests {
         #expect(queue.count == 0)
     }
 
+    @Test("A thread's next message stays behind its queued one, even if control frames come")
+    func ownOrder() throws {
+        let stream = ScriptedStream()
+        let sender = Sender(stream, role: .server)
+        let pong = [UInt8](repeating: 9, count: 125)
+        stream.setRoom(0)
+        // Bytes to be written first, and behind them the queue.
+        #expect(sendFailure { () throws(SendFailure) in try sender.send(1, timeout: .zero) } != nil)
+        try [UInt8]([1, 2]).withUnsafeBytes { bytes in
+            let queued = try sender.enqueue(OutgoingFrame(opcode: .binary, payload: bytes))
+            #expect(queued != nil)
+        }
+        let isFirst = Atomic(true)
+        stream.beforeWrite.withLock {
+            $0 = {
+                guard isFirst.exchange(false, ordering: .relaxed) else { return }
+                // More bytes than the queue had.
+                pong.withUnsafeBytes { bytes in
+                    try? sender.sendWithoutWaiting(OutgoingFrame(opcode: .pong, payload: bytes))
+                }
+            }
+        }
+        defer { stream.beforeWrite.withLock { $0 = nil } }
+        stream.setRoom(.max)
+        try sender.send(3)
+        let expected = [0x82, 1, 7, 0x8A, 125] + pong + [0x82, 2, 1, 2, 0x82, 3, 7, 7, 7]
+        #expect(stream.taken == expected)
+    }
+
     @Test("A masking key that sends on its own connection is refused at once")
     func reentrantKey() throws {
         let stream = ScriptedStream()
