@@ -17,6 +17,7 @@ struct Job {
     let isCorked: Bool
     let sendsEach: Bool
     let receivesOwned: Bool
+    let controlDelay: Duration?
 
     init?(arguments: [String]) {
         guard arguments.count == 6, let operation = Operation(rawValue: arguments[2]),
@@ -33,6 +34,8 @@ struct Job {
         isCorked = environment["WSBENCH_SEND"] == "corked"
         sendsEach = isCorked || environment["WSBENCH_SEND"] == "each"
         receivesOwned = environment["WSBENCH_RECEIVE"] == "owned"
+        controlDelay = environment["WSBENCH_CONTROL_DELAY"].flatMap(Int.init)
+            .map { .milliseconds($0) }
         compression =
             url.contains("deflate=1")
             ? Self.compression(

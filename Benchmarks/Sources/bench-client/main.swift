@@ -12,6 +12,7 @@ import WebSocketClient
 // WSBENCH_SEND     "each" sends each message with a call of its own, "corked" does so on a corked connection;
 //                  otherwise they go as a batch
 // WSBENCH_RECEIVE  "owned" receives each message as a value of its own; otherwise as a view
+// WSBENCH_CONTROL_DELAY    how long control frames may wait, in milliseconds; otherwise as long as it takes
 // WSBENCH_DEFLATE_LEVEL    the level of compression
 // WSBENCH_DEFLATE_THREADS  how many threads compress a batch, each message by itself
 
@@ -25,6 +26,7 @@ options.proxy = .none
 options.tls = TLSOptions(verification: .none)
 options.compression = job.compression
 options.corking = job.isCorked ? .upTo() : .off
+options.maximumControlDelay = job.controlDelay
 options.socketOptions = [.noDelay(true)]
 options.limits.maximumFrameBytes = 1 << 30
 options.limits.maximumMessageBytes = 1 << 30
