@@ -70,9 +70,10 @@ extension Sender {
         return .got(position)
     }
 
-    /// Whether bytes have been accepted and not written. In turn only.
+    /// Whether bytes have been accepted and not written, perhaps never to be. In turn only.
     private var holdsAccepted: Bool {
         outbox.value.heldCount > 0 || queuedBytes.load(ordering: .relaxed) > 0
+            || outbox.value.isOvertaken
     }
 
     /// How far the peer's system has acknowledged the stream, at least; `nil` where that can't be

@@ -87,8 +87,8 @@ final class Connection: Sendable {
 
     private var whyEnded: WebSocketError? {
         let end = state.withLock { $0.end }
-        guard let cork = sender.cork, case .connectionClosed(var facts)? = end else { return end }
-        facts.unsentMessages = sender.countLost(cork)
+        guard case .connectionClosed(var facts)? = end else { return end }
+        facts.unsentMessages = sender.countUnsentMessages()
         return .connectionClosed(facts)
     }
 
@@ -188,7 +188,7 @@ final class Connection: Sendable {
 
     private func connectionEnd(cause: String? = nil) -> ConnectionEnd {
         var end = state.withLock { $0.life.end(cause: cause) }
-        end.unsentMessages = sender.cork?.lost ?? 0
+        end.unsentMessages = sender.unsentMessages
         return end
     }
 

@@ -102,7 +102,11 @@ struct FrameEncoder: ~Copyable {
         guard let base, start < end else { return 0 }
         // The buffer ends within one frame, and no other follows.
         guard isAligned else { return 1 }
-        let bytes = UnsafeRawBufferPointer(start: base, count: end)
+        return countMessages(UnsafeRawBufferPointer(start: base, count: end), endingAfter: start)
+    }
+
+    /// How many messages end after a position, in bytes that begin with a frame.
+    func countMessages(_ bytes: UnsafeRawBufferPointer, endingAfter start: Int = 0) -> Int {
         var position = 0
         var count = 0
         while let frame = FrameHeader.measure(bytes, at: position, isMasked: masks) {

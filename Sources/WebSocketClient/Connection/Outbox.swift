@@ -16,7 +16,7 @@ enum SendStep {
 /// First the encoder's buffer, then `spilled`: the rest of a frame that a time-out interrupted, or a
 /// portion taken from the queue. Nothing is encoded or taken from the queue while anything is spilled,
 /// so frames keep their order. Behind them is the rest of a message that goes in fragments, which are
-/// encoded one by one. Control frames that may not wait are `urgent`: they come before all others, and
+/// encoded one by one, and what a batch has left behind that. Control frames that may not wait are `urgent`: they come before all others, and
 /// get there only between two frames.
 struct Outbox: ~Copyable {
     /// What other threads' messages have to wait for.
@@ -33,13 +33,17 @@ struct Outbox: ~Copyable {
         var urgent = TakenFrames()
         /// What is left of a message that goes in fragments.
         var cutMessage: CutMessage?
+        /// Whole frames of a batch that go out after it.
+        var behind: [UInt8] = []
         var isCutting = false
         var isOvertaken = false
         /// How many bytes at the front have come in since what is behind them was accepted: the headers of
         /// further fragments, and control frames.
         var insertedCount = 0
 
-        var heldCount: Int { urgent.count + (cutMessage?.count ?? 0) - insertedCount }
+        var heldCount: Int {
+            urgent.count + (cutMessage?.count ?? 0) + behind.count - insertedCount
+        }
     }
 
     private let stream: any ByteStream
@@ -86,7 +90,8 @@ struct Outbox: ~Copyable {
     var isOvertaken: Bool { bounded?.isOvertaken ?? false }
 
     private var urgentCount: Int { bounded?.urgent.count ?? 0 }
-    private var hasCutMessage: Bool { bounded?.cutMessage != nil }
+    /// Whether the rest of a message is kept, to go in fragments.
+    var hasCutMessage: Bool { bounded?.cutMessage != nil }
 
     /// Whether what was last taken from the queue, and is still held, are control frames.
     var holdsControlFrames: Bool { if case .control? = portion?.lane { true } else { false } }
@@ -106,6 +111,11 @@ struct Outbox: ~Copyable {
     var unwrittenMessages: Int {
         let isCut = portion == nil && !spilled.isEmpty && encoder.isAligned
         return encoder.countUnwrittenMessages() + (isCut ? 1 : 0) + (hasCutMessage ? 1 : 0)
+            + messagesBehind
+    }
+
+    private var messagesBehind: Int {
+        bounded?.behind.withUnsafeBytes { encoder.countMessages($0) } ?? 0
     }
 
     /// Writes once, as much as the stream takes.
@@ -177,10 +187,12 @@ struct Outbox: ~Copyable {
         takeTally(of: &queue)
         bounded?.urgent = frames
         if case .close = ticket.lane {
+            ledger.overtake(frames.count, messages: 1 + messagesBehind)
             isShut = true
             encoder.discard()
             bounded?.isOvertaken = true
             bounded?.cutMessage = nil
+            bounded?.behind = []
             bounded?.insertedCount = 0
         } else {
             insert(frames.count)
@@ -210,6 +222,7 @@ struct Outbox: ~Copyable {
             try encode(fragment, &encoder)
         }
         insert(encoder.count - (before - message.count))
+        if message.count == 0, let bounded { swap(&spilled, &bounded.behind) }
     }
 
     /// Keeps the rest of a message that goes in fragments.
@@ -234,7 +247,13 @@ struct Outbox: ~Copyable {
 
     /// Keeps what a batch has encoded behind what is held already.
     mutating func append(_ other: inout FrameEncoder) {
-        other.withUnwrittenBytes { spilled.append(contentsOf: $0) }
+        other.withUnwrittenBytes { bytes in
+            if let bounded, hasCutMessage {
+                bounded.behind.append(contentsOf: bytes)
+            } else {
+                spilled.append(contentsOf: bytes)
+            }
+        }
         other.discard()
     }
 
@@ -282,6 +301,7 @@ final class FrameLedger: Sendable {
     private let written = Atomic<UInt64>(0)
     private let acknowledged = Atomic<UInt64>(0)
     private let inserted = Atomic<UInt64>(0)
+    private let overtaken = Atomic<Int>(0)
 
     /// All bytes of frames that the stream has taken, but for those that were inserted, wrapping around.
     var writtenBytes: UInt64 { written.load(ordering: .acquiring) }
@@ -301,6 +321,16 @@ final class FrameLedger: Sendable {
         let sum = inserted.load(ordering: .relaxed) &+ UInt64(count)
         inserted.store(sum, ordering: .releasing)
     }
+
+    /// A close frame of `count` bytes has overtaken `messages`, which never leave as a whole. Only called in turn,
+    /// before the stream gets it.
+    func overtake(_ count: Int, messages: Int) {
+        insert(count)
+        overtaken.store(messages, ordering: .releasing)
+    }
+
+    /// How many messages a close frame has overtaken.
+    var overtakenMessages: Int { overtaken.load(ordering: .acquiring) }
 
     /// How many of them the peer's system is known to have acknowledged. It never decreases.
     var acknowledgedBytes: UInt64 { acknowledged.load(ordering: .relaxed) }

@@ -9,8 +9,8 @@ import WebSocketProtocol
 ///    never waits behind more than that.
 /// 3. The close frame leaves last, and nothing is accepted after it (RFC 6455 §5.5.1).
 /// 4. While a message is under way in fragments of its own, no other message is accepted (§5.4).
-/// 5. Where a large message is cut to let control frames pass, the close frame passes too: what it overtakes
-///    is dropped.
+/// 5. Nor behind a message that is cut to let control frames pass: the close frame passes too, and what it
+///    overtakes can't leave any more.
 struct SendQueue {
     enum Outcome {
         case queued(Ticket)
@@ -48,10 +48,10 @@ struct SendQueue {
     private var messages = Frames()
     private var close = Frames()
     private(set) var isClosed = false
-    /// Whether the close frame has overtaken messages.
-    private(set) var hasDroppedMessages = false
     /// Whether a message is under way in fragments.
     var refusesMessages = false
+    /// Whether a message is being cut.
+    var awaitsCutMessage = false
     /// Counts the accepted frames since it was last emptied.
     var tally = FrameTally()
 
@@ -67,7 +67,9 @@ struct SendQueue {
             Self.encode(frame, maskingKey, into: &control)
             return .queued(Ticket(lane: .control, end: control.end))
         }
-        guard messages.count < Self.maximumBytes, !refusesMessages else { return .full }
+        guard messages.count < Self.maximumBytes, !refusesMessages, !awaitsCutMessage else {
+            return .full
+        }
         count(frame)
         Self.encode(frame, maskingKey, into: &messages)
         return .queued(Ticket(lane: .messages, end: messages.end))
@@ -100,18 +102,13 @@ struct SendQueue {
         return takeControl(into: &bytes, evenClose: true)
     }
 
-    /// As above, where only control frames may leave, and the close frame behind the others if it may: messages that
-    /// it overtakes are dropped.
+    /// As above, where only control frames may leave, and the close frame behind the others if it may.
     mutating func takeControl(into bytes: inout [UInt8], evenClose: Bool) -> Ticket? {
         if control.count > 0 {
             Self.takeAll(&control, into: &bytes)
             return Ticket(lane: .control, end: control.end)
         }
         guard evenClose, close.count > 0 else { return nil }
-        if messages.count > 0 {
-            hasDroppedMessages = true
-            messages = Frames()
-        }
         Self.takeAll(&close, into: &bytes)
         return Ticket(lane: .close, end: close.end)
     }

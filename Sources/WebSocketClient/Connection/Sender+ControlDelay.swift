@@ -9,8 +9,11 @@ import WebSocketProtocol
 // 2. A fragment fits into the buffer, so that all that is in the outbox, but for the rest of the message, is
 //    whole frames. What a time-out leaves of a message is kept as it is and framed when it leaves, by
 //    whoever writes: the rate may have changed by then, and control frames may pass.
-// 3. A close frame passes too. No fragment may follow it (§5.5.1), so the message remains incomplete, and so do
-//    messages that have queued behind it: their calls fail as on a closed connection.
+// 3. A close frame passes too. No fragment may follow it (§5.5.1), so the message remains incomplete: its call
+//    fails as on a closed connection. If that has returned, as time had run out, the end of the connection says
+//    that the message was lost, and so it is with a batch that was left behind it.
+// 4. Nothing else may be lost in that way: no message is left in the queue while another one is cut, and those
+//    that are there already go out first.
 extension Sender {
     /// Larger fragments wouldn't fit into a buffer, and gain nothing.
     private static let maximumFragment = 256 << 10
@@ -35,23 +38,43 @@ extension Sender {
         _ frame: OutgoingFrame,
         _ deadline: inout LazyDeadline
     ) throws(SendFailure) {
-        let isCut = isCut(frame)
-        if isCut || !fits(frame, behind: outbox.value.heldCount) {
-            if isCut, frame.needsUTF8Check { try OutgoingFrame.check(frame.payload) }
-            do throws(TransportError) {
-                try flush(&deadline)
-            } catch {
-                throw .transport(error, isAccepted: false)
+        if fits(frame, behind: 0) {
+            if !fits(frame, behind: outbox.value.heldCount) {
+                do throws(TransportError) {
+                    try flush(&deadline)
+                } catch {
+                    throw .transport(error, isAccepted: false)
+                }
             }
+            return try appendWhole(frame, &deadline)
         }
-        // What is compressed is cut as well, by the encoder.
-        outbox.value.isCutting = !fits(frame, behind: 0)
-        defer { outbox.value.isCutting = false }
+        let isCut = isCut(frame)
+        if isCut, frame.needsUTF8Check { try OutgoingFrame.check(frame.payload) }
+        try beginCutting(&deadline)
+        defer { endCutting() }
         if isCut {
             try appendInFragments(frame, &deadline)
         } else {
+            // What is compressed is cut as well, by the encoder.
             try appendWhole(frame, &deadline)
         }
+    }
+
+    /// From here on a close frame passes whatever is accepted; so what has been accepted goes out first.
+    private func beginCutting(_ deadline: inout LazyDeadline) throws(SendFailure) {
+        awaitCutMessage(true)
+        do throws(SendFailure) {
+            try begin(&deadline)
+        } catch {
+            endCutting()
+            throw error
+        }
+        outbox.value.isCutting = true
+    }
+
+    private func endCutting() {
+        outbox.value.isCutting = false
+        awaitCutMessage(outbox.value.hasCutMessage)
     }
 
     /// Encodes a message in fragments, and writes all but the last. Nothing is held before.
@@ -77,17 +100,17 @@ extension Sender {
         _ deadline: inout LazyDeadline
     ) throws(SendFailure) {
         var sent = 0
-        outbox.value.isCutting = true
+        try beginCutting(&deadline)
         let result = bytes.withUnsafeBytes { payload in
             Result { () throws(SendFailure) in
                 let frame = OutgoingFrame(opcode: .binary, payload: payload)
                 try appendFragments(of: frame, from: &sent, &deadline)
             }
         }
-        outbox.value.isCutting = false
         if case .failure(.transport(.timedOut, isAccepted: true)) = result {
             outbox.value.keep(CutMessage(bytes, from: sent))
         }
+        endCutting()
         try result.get()
         do throws(TransportError) {
             try flush(&deadline)
@@ -152,6 +175,7 @@ extension Sender {
                 (fragment, encoder) throws(SendFailure) in
                 try encodeFragment(fragment, into: &encoder)
             }
+            if !outbox.value.hasCutMessage { awaitCutMessage(false) }
         } catch {
             throw fail(error.cause)
         }

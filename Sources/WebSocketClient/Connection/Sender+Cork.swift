@@ -90,9 +90,9 @@ extension Sender {
         return needsWriting
     }
 
-    /// How many corked messages haven't gone out; for a connection that has ended.
-    func countLost(_ cork: Cork) -> Int {
-        if !cork.isSettled.load(ordering: .acquiring),
+    /// How many accepted messages haven't gone out; for a connection that has ended.
+    func countUnsentMessages() -> Int {
+        if let cork, !cork.isSettled.load(ordering: .acquiring),
             turn.take(until: .never, evenIfCancelled: true) == .taken
         {
             _ = fail(.aborted)
@@ -100,6 +100,6 @@ extension Sender {
             var now = LazyDeadline.immediate
             leave(&now)
         }
-        return cork.lost
+        return unsentMessages
     }
 }

@@ -130,6 +130,9 @@ final class Sender: @unchecked Sendable {
         cork?.becameEmpty()
     }
 
+    /// How many accepted messages can't go out any more: corked ones, and those that a close frame has overtaken.
+    var unsentMessages: Int { ledger.overtakenMessages + (cork?.lost ?? 0) }
+
     /// All bytes that the socket has taken; under TLS, of ciphertext.
     var sentBytes: UInt64 { stream.sentBytes }
 
@@ -737,7 +740,8 @@ final class Sender: @unchecked Sendable {
             } else {
                 outbox.value.isStuck = false
             }
-            ledger.advance(by: before - outbox.value.heldCount)
+            // The close frame isn't part of what it has overtaken.
+            if !outbox.value.isOvertaken { ledger.advance(by: before - outbox.value.heldCount) }
             if case .done = step, outbox.value.isBetweenFragments { return .goOn }
             if let cork, case .done = step { cork.becameEmpty() }
             return step
@@ -830,9 +834,9 @@ final class Sender: @unchecked Sendable {
             return
         }
         while !ledger.isResolved(ticket) {
-            let (failure, isDropped) = shared.withLock { ($0.failure, $0.queue.hasDroppedMessages) }
-            if let failure { throw .transport(failure, isAccepted: false) }
-            if isDropped, case .messages = ticket.lane { throw .closing }
+            if let failure = shared.withLock({ $0.failure }) {
+                throw .transport(failure, isAccepted: false)
+            }
             switch waitForTurn(until: deadline.value) {
             case .taken: leave(&deadline, after: ticket)
             case .alreadyHeld: return
@@ -911,6 +915,9 @@ final class Sender: @unchecked Sendable {
 
     /// Whether messages may be left in the queue.
     func refuseMessages(_ refuses: Bool) { shared.withLock { $0.queue.refusesMessages = refuses } }
+
+    /// Whether messages that could be left in the queue have to wait for the end of one that is being cut.
+    func awaitCutMessage(_ awaits: Bool) { shared.withLock { $0.queue.awaitsCutMessage = awaits } }
 
     fileprivate func endReservation() {
         // Even if cancelled: every holder leaves in time, and the reservation has to be given back

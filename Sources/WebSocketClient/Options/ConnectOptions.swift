@@ -97,8 +97,10 @@ public struct ConnectOptions: Sendable {
     /// ping is that of the line plus this delay.
     ///
     /// A close frame passes too. A message under way then remains incomplete, and its `send` throws
-    /// ``WebSocketError/connectionClosed(_:)``: wait for your messages before you close. Frames of
-    /// ``WebSocket/send(frame:)`` are cut like others; overrides of it see them whole.
+    /// ``WebSocketError/connectionClosed(_:)``: wait for your messages before you close. If the `send` has ended
+    /// before, as its time had run out, ``ConnectionEnd/unsentMessages`` counts the message. Other threads'
+    /// messages wait until one that is cut has gone. Frames of ``WebSocket/send(frame:)`` are cut like others;
+    /// overrides of it see them whole.
     public var maximumControlDelay: Duration?
     /// How much the peer may make this end hold.
     public var limits = Limits()

@@ -6,7 +6,8 @@ public struct ConnectionEnd: Sendable, Hashable {
     public var sent: ClosePayload?
     /// Why there was no closing handshake, in words; `nil` if there was one.
     public var cause: String?
-    /// How many messages that a corked `send` had accepted didn't go out; 0 without corking.
+    /// How many accepted messages didn't go out as a whole: those that a corked `send` had accepted, and those that
+    /// the close frame has overtaken, as a limit of how long it may wait allows. 0 without these options.
     public var unsentMessages = 0
 
     /// Makes the description of an end.

@@ -99,6 +99,12 @@ struct ControlDelayTests {
         }
     }
 
+    private func append(_ payload: [UInt8], to writer: inout FrameWriter) throws(SendFailure) {
+        try payload.span.bytes.withUnsafeBytes { bytes throws(SendFailure) in
+            try writer.append(OutgoingFrame(opcode: .binary, payload: bytes))
+        }
+    }
+
     private func sendPong(_ payload: [UInt8] = [1], by sender: Sender) throws(SendFailure) {
         try payload.span.bytes.withUnsafeBytes { bytes throws(SendFailure) in
             try sender.sendWithoutWaiting(OutgoingFrame(opcode: .pong, payload: bytes))
@@ -266,7 +272,6 @@ struct ControlDelayTests {
         let small = Background {
             sendFailure { () throws(SendFailure) in try sender.send(10, timeout: .ample) }
         }
-        while sender.queuedBytes.load(ordering: .relaxed) == 0 { pause(.milliseconds(1)) }
         try sender.sendCloseWithoutWaiting(ClosePayload(code: .normalClosure)) {}
         stream.setRoom(.max)
         for thread in [large, small] {
@@ -279,6 +284,140 @@ struct ControlDelayTests {
         #expect(frames.last?.opcode == .close)
         #expect(frames.dropLast().allSatisfy { !$0.isFinal })
         #expect(frames.reduce(0) { $0 + $1.payload.count } < 40_000 + 2 * Self.fragment)
+        #expect(!sender.hasUnsentBytes)
+    }
+
+    @Test("Another thread's accepted message goes out, although a close frame passes")
+    func acceptedMeanwhile() throws {
+        let stream = ScriptedStream()
+        let sender = makeSender(stream)
+        let isFirst = Atomic(true)
+        let small = Promise<SendFailure?>()
+        // While the first fragment is written, another thread sends a message, and then the close frame.
+        stream.beforeWrite.withLock {
+            $0 = {
+                guard isFirst.exchange(false, ordering: .relaxed) else { return }
+                let other = Background {
+                    let failure = sendFailure { () throws(SendFailure) in
+                        try sender.send(10, timeout: .zero)
+                    }
+                    try sender.sendCloseWithoutWaiting(ClosePayload(code: .normalClosure)) {}
+                    return failure
+                }
+                small.fulfil(with: other.join)
+            }
+        }
+        defer { stream.beforeWrite.withLock { $0 = nil } }
+        let large = sendFailure { () throws(SendFailure) in try sender.send(200_000) }
+        guard case .closing? = large else {
+            Issue.record("\(String(describing: large))")
+            return
+        }
+        let frames = try frames(stream)
+        #expect(frames.last?.opcode == .close)
+        switch try small.value() {
+        case nil: #expect(frames.contains { $0.payload.count == 10 }, "it was lost silently")
+        case .transport(.timedOut, isAccepted: false): break
+        case let failure: Issue.record("\(String(describing: failure))")
+        }
+        #expect(sender.unsentMessages == 1, "the large one")
+    }
+
+    @Test("Messages that are queued already go out before one that is cut")
+    func queuedBefore() throws {
+        let stream = ScriptedStream()
+        let sender = makeSender(stream)
+        // As if another thread came while this one prepares its message.
+        #expect(sender.turn.tryTake())
+        let other = Background { try sender.send(10) }
+        try other.join()
+        stream.beforeWrite.withLock {
+            $0 = { try? sender.sendCloseWithoutWaiting(ClosePayload(code: .normalClosure)) {} }
+        }
+        defer { stream.beforeWrite.withLock { $0 = nil } }
+        let payload = noise(200_000)
+        let large = payload.withUnsafeBytes { bytes in
+            sendFailure { () throws(SendFailure) in
+                var deadline = LazyDeadline(.ample)
+                defer { sender.leave(&deadline) }
+                try sender.put(OutgoingFrame(opcode: .binary, payload: bytes), &deadline)
+            }
+        }
+        guard case .closing? = large else {
+            Issue.record("\(String(describing: large))")
+            return
+        }
+        #expect(try frames(stream).map(\.payload.count) == [10, 2])
+    }
+
+    @Test("A batch that time-out leaves behind a message goes out behind its last fragment")
+    func batchBehind() throws {
+        let stream = ScriptedStream()
+        let sender = makeSender(stream)
+        let payload = noise(200_000)
+        stream.setRoom(40_000)
+        let cut = sendFailure { () throws(SendFailure) in
+            try send(payload, by: sender, timeout: .zero)
+        }
+        #expect(cut != nil)
+        var writer = try sender.writer(timeout: .zero)
+        try append([1], to: &writer)
+        try append([2], to: &writer)
+        #expect(throws: SendFailure.self) { try writer.flush() }
+        try sendPong(by: sender)
+        stream.setRoom(.max)
+        try send([3], by: sender)
+        #expect(writer.abandon() == 0)
+        writer.finish()
+        let frames = try frames(stream)
+        #expect(try messages(frames) == [payload, [1], [2], [3]])
+        #expect(frames.contains { $0.opcode == .pong })
+        #expect(sender.writtenBytes &+ sender.ledger.insertedBytes == UInt64(stream.taken.count))
+    }
+
+    @Test("Accepted messages that a close frame overtakes are counted")
+    func overtaken() throws {
+        let stream = ScriptedStream()
+        let sender = makeSender(stream)
+        stream.setRoom(40_000)
+        let cut = sendFailure { () throws(SendFailure) in try sender.send(200_000, timeout: .zero) }
+        #expect(cut != nil)
+        var writer = try sender.writer(timeout: .zero)
+        try append([1], to: &writer)
+        try append([2], to: &writer)
+        #expect(throws: SendFailure.self) { try writer.flush() }
+        #expect(sender.unsentMessages == 0)
+        try sender.sendCloseWithoutWaiting(ClosePayload(code: .normalClosure)) {}
+        stream.setRoom(.max)
+        // First the rest of a fragment.
+        for _ in 0..<2 { sender.flushWithoutWaiting() }
+        #expect(try frames(stream).last?.opcode == .close)
+        #expect(!sender.hasUnsentBytes)
+        #expect(sender.unsentMessages == 3)
+        writer.finish()
+    }
+
+    @Test("The close frame's bytes don't count as those of the message that it overtakes")
+    func overtakenPosition() throws {
+        let stream = ScriptedStream()
+        let sender = makeSender(stream)
+        // The close frame is longer than what is left.
+        let payload = noise(2 * Self.fragment + 1)
+        var position: StreamPosition?
+        let cut = sendFailure { () throws(SendFailure) in
+            try payload.span.bytes.withUnsafeBytes { bytes throws(SendFailure) in
+                let frame = OutgoingFrame(opcode: .binary, payload: bytes)
+                try sender.send(frame, timeout: .zero, endingAt: &position)
+            }
+        }
+        #expect(cut != nil)
+        let end = try #require(position)
+        try sender.sendCloseWithoutWaiting(ClosePayload(code: .normalClosure)) {}
+        sender.flushWithoutWaiting()
+        let counts = try frames(stream).map(\.payload.count)
+        #expect(counts == [Self.fragment, Self.fragment, 2])
+        #expect(!sender.hasWritten(end))
+        #expect(sender.unsentMessages == 1)
         #expect(!sender.hasUnsentBytes)
     }
 

@@ -164,6 +164,31 @@ struct MaximumControlDelayTests {
         #expect(try reader.join()?.closure?.code == .normalClosure)
     }
 
+    @Test("The end says that the answered close frame has overtaken what a time-out had left")
+    func closeAfterTimeout() throws {
+        let peer = Peer(closes: true)
+        let server = try server(peer)
+        defer { server.stop() }
+        let socket = try WebSocket.connect(to: server.url(), options: options())
+        defer { socket.abort() }
+        let message = noise(Self.size)
+        socket.timeout = .milliseconds(50)
+        let cut = failure { try socket.send(binary: message) }
+        guard case .timedOut(.sending(isAccepted: true))? = cut else {
+            Issue.record("the peer doesn't read")
+            return
+        }
+        try peer.hasAsked.value()
+        socket.timeout = .ample
+        let reader = Background { failure { try socket.receive() } }
+        while socket.connection?.closeReceived == nil { pause(.milliseconds(1)) }
+        peer.goesOn.fulfil()
+        #expect(try peer.bytesBefore.value() < Self.size)
+        #expect(try reader.join()?.closure?.unsentMessages == 1)
+        #expect(failure { try socket.send("late") }?.closure?.unsentMessages == 1)
+        #expect(failure { try socket.flush() }?.closure?.unsentMessages == 1)
+    }
+
     @Test("Tasks' messages let control frames pass, cancelled or not", arguments: [false, true])
     func task(isCancelled: Bool) async throws {
         let peer = Peer()
