@@ -20,17 +20,20 @@ package struct Locked<Value: ~Copyable>: ~Copyable, @unchecked Sendable {
     package borrowing func withLock<Result: ~Copyable, Failure>(
         _ body: (inout sending Value) throws(Failure) -> sending Result
     ) throws(Failure) -> sending Result {
+        // Changing what a stored pointer points to looks to ThreadSanitizer as if the pointer changed.
+        let pointer = value
         lock.lock()
         defer { lock.unlock() }
-        return try body(&value.pointee)
+        return try body(&pointer.pointee)
     }
 
     /// As above, unless another thread is using the value: then it does nothing.
     package borrowing func withLockIfAvailable<Result, Failure>(
         _ body: (inout sending Value) throws(Failure) -> sending Result
     ) throws(Failure) -> sending Result? {
+        let pointer = value
         guard lock.tryLock() else { return nil }
         defer { lock.unlock() }
-        return try body(&value.pointee)
+        return try body(&pointer.pointee)
     }
 }
