@@ -6,8 +6,13 @@ extension Job {
         if sendsEach {
             for _ in 0..<count { try await send(through: socket) }
         } else {
-            try await socket.withBatch { batch in
-                for _ in 0..<count { try await batch.send(message) }
+            for start in stride(from: 0, to: count, by: batchLength) {
+                try await socket.withBatch { batch in
+                    for _ in start..<min(start + batchLength, count) {
+                        try await batch.send(message)
+                    }
+                }
+                if takesReceipts { try await socket.flush() }
             }
         }
         try check(isDone: await socket.receive())
@@ -41,6 +46,10 @@ extension Job {
     }
 
     private func send(through socket: WebSocket) async throws {
+        if takesReceipts {
+            _ = try await socket.sendWithReceipt(message)
+            return
+        }
         switch message {
         case .text(let text): try await socket.send(text)
         case .binary(let bytes): try await socket.send(binary: bytes)

@@ -16,6 +16,8 @@ struct Job {
     let isAsync: Bool
     let isCorked: Bool
     let sendsEach: Bool
+    let batchLength: Int
+    let takesReceipts: Bool
     let receivesOwned: Bool
     let controlDelay: Duration?
 
@@ -33,6 +35,8 @@ struct Job {
         isAsync = environment["WSBENCH_CALLS"] == "async"
         isCorked = environment["WSBENCH_SEND"] == "corked"
         sendsEach = isCorked || environment["WSBENCH_SEND"] == "each"
+        batchLength = environment["WSBENCH_BATCH"].flatMap(Int.init) ?? count
+        takesReceipts = environment["WSBENCH_RECEIPTS"] != nil
         receivesOwned = environment["WSBENCH_RECEIVE"] == "owned"
         controlDelay = environment["WSBENCH_CONTROL_DELAY"].flatMap(Int.init)
             .map { .milliseconds($0) }
@@ -69,19 +73,26 @@ struct Job {
         if sendsEach {
             for _ in 0..<count { try send(through: socket) }
         } else {
-            let isText = isText
-            let span = payload.span.bytes
-            try socket.withBatch { batch in
-                for _ in 0..<count {
-                    if isText {
-                        try batch.send(text: span)
-                    } else {
-                        try batch.send(binary: span)
-                    }
-                }
+            for start in stride(from: 0, to: count, by: batchLength) {
+                try sendBatch(of: min(batchLength, count - start), through: socket)
             }
         }
         try check(isDone: socket.receive())
+    }
+
+    private func sendBatch(of count: Int, through socket: WebSocket) throws {
+        let isText = isText
+        let span = payload.span.bytes
+        try socket.withBatch { batch in
+            for _ in 0..<count {
+                if isText {
+                    try batch.send(text: span)
+                } else {
+                    try batch.send(binary: span)
+                }
+            }
+        }
+        if takesReceipts { try socket.flush() }
     }
 
     func receiveAll(from socket: WebSocket) throws {
@@ -112,7 +123,9 @@ struct Job {
     }
 
     private func send(through socket: WebSocket) throws {
-        if isText {
+        if takesReceipts {
+            _ = try socket.sendWithReceipt(message)
+        } else if isText {
             try socket.send(text: payload.span.bytes)
         } else {
             try socket.send(binary: payload.span.bytes)

@@ -11,6 +11,8 @@ import WebSocketClient
 // WSBENCH_CALLS    "async" makes the calls for asynchronous code; otherwise those that block
 // WSBENCH_SEND     "each" sends each message with a call of its own, "corked" does so on a corked connection;
 //                  otherwise they go as a batch
+// WSBENCH_BATCH    how many messages a batch has; otherwise all of them
+// WSBENCH_RECEIPTS takes a receipt for each call and each batch, if it is set
 // WSBENCH_RECEIVE  "owned" receives each message as a value of its own; otherwise as a view
 // WSBENCH_CONTROL_DELAY    how long control frames may wait, in milliseconds; otherwise as long as it takes
 // WSBENCH_DEFLATE_LEVEL    the level of compression
