@@ -30,10 +30,12 @@ extension Sender {
     ) throws(SendFailure) -> Attempt<StreamPosition> {
         guard turn.tryTake(orKnock: slot) else { return .wait([]) }
         var now = limit.withoutWaiting()
-        if let cork, accepted + 1 == count {
+        if cork != nil, accepted + 1 == count {
             do throws(SendFailure) {
-                if let position = try corkInTurn(frame(accepted), cork, &now) {
+                if try corkInTurn(frame(accepted), &now) {
                     accepted += 1
+                    let position = position
+                    leaveCorked(&now)
                     return .got(position)
                 }
             } catch {

@@ -11,36 +11,33 @@ import WebSocketProtocol
 //    they look at the turn: the rule of `leave`.
 // 3. `heldBytes` doesn't count corked messages, only bytes that wait for room in the stream.
 extension Sender {
-    /// Accepts a message into the cork and leaves the turn; returns where it ends. `nil` if it can't be
-    /// corked: then nothing has changed, and the turn is still held.
+    /// Accepts a message into the cork; then the turn has to be left by `leaveCorked`. False if it can't be
+    /// corked: then nothing has changed. If it throws, it has left the turn.
     ///
     /// If the buffer is full, it is written first, as the deadline allows.
     func corkInTurn(
         _ frame: OutgoingFrame,
-        _ cork: Cork,
         _ deadline: inout LazyDeadline
-    ) throws(SendFailure) -> StreamPosition? {
-        guard mayCork(frame) else { return nil }
+    ) throws(SendFailure) -> Bool {
+        guard mayCork(frame) else { return false }
         do throws(SendFailure) {
             let hasRoom = fits(frame, behind: outbox.value.encoder.count)
             let isWhole = try hasRoom ? outbox.value.encoder.encodeWhole(frame) : false
             if !isWhole {
-                guard frame.payload.count <= Self.maximumCorkedPayload else { return nil }
+                guard frame.payload.count <= Self.maximumCorkedPayload else { return false }
                 do throws(TransportError) {
                     try flush(&deadline)
                 } catch {
                     throw .transport(error, isAccepted: false)
                 }
-                guard try outbox.value.encoder.encodeWhole(frame) else { return nil }
+                guard try outbox.value.encoder.encodeWhole(frame) else { return false }
             }
         } catch {
             leave(&deadline)
             throw error
         }
         if Tracing.isEnabled { log.sent(frame) }
-        let position = position
-        leaveCorked(cork, &deadline)
-        return position
+        return true
     }
 
     /// A larger message doesn't fit into a buffer in use, or gains nothing from corking.
@@ -55,14 +52,16 @@ extension Sender {
             && queuedBytes.load(ordering: .relaxed) == 0
     }
 
-    private func leaveCorked(_ cork: Cork, _ deadline: inout LazyDeadline) {
-        let addition = cork.add()
-        if case .due = addition { return leave(&deadline) }
+    /// Leaves the turn after `corkInTurn`. Every message passes here: `cork` is a constant, and not bound, so that its
+    /// references needn't be counted.
+    func leaveCorked(_ deadline: inout LazyDeadline) {
+        let addition = cork?.add()
+        if case .due? = addition { return leave(&deadline) }
         turn.leave()
-        if case .first = addition, !cork.setTimer() { return uncork() }
+        if case .first? = addition, cork?.setTimer() == false { return uncork() }
         guard
             queuedBytes.load(ordering: .sequentiallyConsistent) > 0
-                || cork.isFlushWanted.load(ordering: .sequentiallyConsistent)
+                || cork?.isFlushWanted.load(ordering: .sequentiallyConsistent) == true
         else { return }
         flushWithoutWaiting()
     }

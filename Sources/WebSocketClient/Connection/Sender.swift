@@ -384,7 +384,10 @@ final class Sender: @unchecked Sendable {
         _ frame: OutgoingFrame,
         _ deadline: inout LazyDeadline
     ) throws(SendFailure) -> Bool {
-        if let cork, try corkInTurn(frame, cork, &deadline) != nil { return true }
+        if cork != nil, try corkInTurn(frame, &deadline) {
+            leaveCorked(&deadline)
+            return true
+        }
         defer { leave(&deadline) }
         guard mayPass(frame) else { return false }
         try begin(&deadline)
@@ -398,8 +401,9 @@ final class Sender: @unchecked Sendable {
         endingAt position: inout StreamPosition?,
         _ deadline: inout LazyDeadline
     ) throws(SendFailure) -> Bool {
-        if let cork, let end = try corkInTurn(frame, cork, &deadline) {
-            position = end
+        if cork != nil, try corkInTurn(frame, &deadline) {
+            position = self.position
+            leaveCorked(&deadline)
             return true
         }
         defer { leave(&deadline) }
