@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""What many connections, and several threads on one, cost: times, processor time and memory.
+"""What many connections, and several threads or tasks on one, cost: times, processor time and memory.
 
 growth.py --server PROGRAM --program PROGRAM --data FOLDER --output FOLDER [--count N] [--rounds N]
 
@@ -13,6 +13,7 @@ import resource
 import statistics
 import subprocess
 import sys
+import typing
 
 import chart
 from machine import circumstances, in_words, machine_name, publish, show_progress
@@ -24,8 +25,20 @@ LIMIT = 8 << 10
 MANY = 1000
 
 
-def run(program, url, connections, threads, count):
-    command = [program, url, str(connections), str(threads), str(count)]
+class Case(typing.NamedTuple):
+    connections: int
+    workers: int
+    kind: str = "threads"
+    is_secure: bool = False
+
+    def __str__(self):
+        workers = f"{self.workers:,} {self.kind if self.workers > 1 else self.kind[:-1]}"
+        connections = f"{self.connections:,} connection{'s' * (self.connections > 1)}"
+        return f"{connections}, {workers}{', TLS' * self.is_secure}"
+
+
+def run(program, url, case, count):
+    command = [program, url, str(case.connections), str(case.workers), str(count), case.kind]
     result = subprocess.run(command, capture_output=True, text=True, timeout=120)
     if result.returncode != 0:
         sys.exit(f"\n{' '.join(command)}: {result.stdout}{result.stderr}")
@@ -50,11 +63,6 @@ def summarize(lines):
     )
 
 
-def describe(case):
-    connections, threads = (f"{n:,} {what}{'s' * (n > 1)}" for n, what in zip(case, ("connection", "thread")))
-    return f"{connections}, {threads}{', TLS' * case[2]}"
-
-
 def main():
     parser = argparse.ArgumentParser()
     for name in ("server", "program", "data", "output"):
@@ -67,15 +75,16 @@ def main():
     # The server has a descriptor for each connection as well.
     hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
     resource.setrlimit(resource.RLIMIT_NOFILE, (min(hard, 8192), hard))
-    cases = [(max(c, t), t, False) for c in CONNECTIONS for t in THREADS] + [(MANY, 1, True)]
+    cases = [Case(max(c, t), t) for c in CONNECTIONS for t in THREADS]
+    cases += [Case(MANY, MANY), Case(MANY, MANY, "tasks"), Case(MANY, 1, is_secure=True)]
     lines = {case: [] for case in cases}
     with Servers(options.server, options.data) as servers:
         for number in range(options.rounds):
             for index, case in enumerate(cases):
                 done = number * len(cases) + index
-                show_progress(done / (options.rounds * len(cases)), describe(case))
-                url = (servers.tls if case[2] else servers.plain) + "/echo"
-                lines[case].append(run(options.program, url, *case[:2], options.count))
+                show_progress(done / (options.rounds * len(cases)), str(case))
+                url = (servers.tls if case.is_secure else servers.plain) + "/echo"
+                lines[case].append(run(options.program, url, case, options.count))
     show_progress(1, "", end="\n\n")
 
     results = {case: summarize(each) for case, each in lines.items()}
@@ -91,7 +100,7 @@ def main():
     for case, one in results.items():
         values = (one.get(head) for head in heads)
         cells = ("–" if v is None else f"{v:,.0f}" if v >= 100 else f"{v:.2f}" for v in values)
-        text.append(f"| {describe(case)} | " + " | ".join(cells) + " |")
+        text.append(f"| {case} | " + " | ".join(cells) + " |")
     text += ["", in_words(circumstances())]
     report = "\n".join(text) + "\n"
     output = pathlib.Path(options.output)
@@ -103,7 +112,7 @@ def main():
         json.dumps([line for each in lines.values() for line in each], indent=1)
     )
     panels = [
-        chart.Panel.of(head, [(describe(case), one[head]) for case, one in results.items() if head in one])
+        chart.Panel.of(head, [(str(case), one[head]) for case, one in results.items() if head in one])
         for head in heads
     ]
     output.joinpath("growth.svg").write_text(
@@ -112,8 +121,8 @@ def main():
     print(report)
     most = max(
         one["bytes after use"]
-        for (_, _, tls), one in results.items()
-        if "bytes after use" in one and not tls
+        for case, one in results.items()
+        if case.workers <= max(THREADS) and "bytes after use" in one and not case.is_secure
     )
     if most > LIMIT:
         sys.exit(f"An idle connection holds {most:,.0f} bytes, more than {LIMIT:,}.")

@@ -1,21 +1,23 @@
 import Foundation
 import WebSocketClient
 
-// bench-growth URL CONNECTIONS THREADS COUNT
+// bench-growth URL CONNECTIONS WORKERS COUNT threads|tasks
 //
-// Opens CONNECTIONS connections to an echo server. THREADS threads send COUNT messages of 125 bytes there
-// and back, spread over the connections, each thread waiting for each echo. Then the threads send COUNT
-// messages in all over one connection, one call a message. Prints a line of JSON:
+// Opens CONNECTIONS connections to an echo server. WORKERS threads or tasks send COUNT messages of 125 bytes
+// there and back, spread over the connections, each waiting for each echo. Then they send COUNT messages in
+// all over one connection, one call a message. Prints a line of JSON:
 // messages and processor time of both, and the memory that each idle connection holds, before and
 // after it has been busy.
 
 let arguments = CommandLine.arguments
-guard arguments.count == 5, let connections = Int(arguments[2]), let threads = Int(arguments[3]),
-    let count = Int(arguments[4]), connections >= threads, threads > 0
+guard arguments.count == 6, let connections = Int(arguments[2]), let workers = Int(arguments[3]),
+    let count = Int(arguments[4]), connections >= workers, workers > 0,
+    ["threads", "tasks"].contains(arguments[5])
 else {
-    print("usage: bench-growth <url> <connections> <threads> <count>")
+    print("usage: bench-growth <url> <connections> <workers> <count> threads|tasks")
     exit(2)
 }
+let areTasks = arguments[5] == "tasks"
 
 let options = {
     var options = ConnectOptions()
@@ -30,19 +32,34 @@ func connect() throws -> WebSocket {
     try WebSocket.connect(to: arguments[1], options: options)
 }
 
-/// Runs `body` in each thread, with the thread's number, and measures all of them together.
-func measure(_ body: @escaping @Sendable (Int) throws -> Void) -> Usage {
+/// Ends the program if `body` fails.
+@Sendable func orExit<Value>(_ body: () throws -> Value) -> Value {
+    do {
+        return try body()
+    } catch {
+        print("bench-growth: \(error)")
+        exit(1)
+    }
+}
+
+/// Runs the body for each worker, with its number, and measures all of them together.
+func measure(
+    thread: @escaping @Sendable (Int) throws -> Void,
+    task: @escaping @Sendable (Int) async throws -> Void
+) -> Usage {
     let start = Usage()
     let group = DispatchGroup()
-    for number in 0..<threads {
+    for number in 0..<workers {
         group.enter()
-        Thread.detachNewThread {
-            defer { group.leave() }
-            do {
-                try body(number)
-            } catch {
-                print("bench-growth: \(error)")
-                exit(1)
+        if areTasks {
+            Task {
+                defer { group.leave() }
+                do { try await task(number) } catch { orExit { throw error } }
+            }
+        } else {
+            Thread.detachNewThread {
+                defer { group.leave() }
+                orExit { try thread(number) }
             }
         }
     }
@@ -59,12 +76,19 @@ let memoryBefore = residentBytes()
 let sockets = try (0..<connections).map { _ in try connect() }
 let memoryIdle = residentBytes()
 let echoes = max(1, count / connections) * connections
-let threadCount = threads
+let rounds = echoes / workers
+let step = workers
 let echo = measure { number in
-    for round in 0..<(echoes / threadCount) {
-        let socket = sockets[(round * threadCount + number) % sockets.count]
+    for round in 0..<rounds {
+        let socket = sockets[(round * step + number) % sockets.count]
         try socket.send(binary: payload)
         _ = try socket.receive()
+    }
+} task: { number in
+    for round in 0..<rounds {
+        let socket = sockets[(round * step + number) % sockets.count]
+        try await socket.send(binary: payload)
+        _ = try await socket.receive()
     }
 }
 let memoryUsed = residentBytes()
@@ -73,11 +97,14 @@ let reader = Thread {
     while (try? first.receive()) != nil {}
 }
 reader.start()
+let sends = count / workers
 let shared = measure { _ in
-    for _ in 0..<(count / threadCount) { try first.send(binary: payload) }
+    for _ in 0..<sends { try first.send(binary: payload) }
+} task: { _ in
+    for _ in 0..<sends { try await first.send(binary: payload) }
 }
 let fields = [
-    "\"connections\":\(connections)", "\"threads\":\(threads)",
+    "\"connections\":\(connections)", "\"workers\":\(workers)",
     "\"echoes\":\(echoes)", "\"echo_seconds\":\(echo.seconds)", "\"echo_cpu\":\(echo.cpu)",
     "\"sends\":\(count)", "\"send_seconds\":\(shared.seconds)", "\"send_cpu\":\(shared.cpu)",
     "\"idle_bytes\":\((memoryIdle - memoryBefore) / connections)",

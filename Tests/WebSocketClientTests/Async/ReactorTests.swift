@@ -239,13 +239,10 @@ struct ReactorTests {
 
     @Test("A child made by fork(2) doesn't touch its parent's registrations", .alone)
     func fork() async throws {
-        // Swift hides the call.
-        let address = try #require(dlsym(nil, "fork"))
-        let fork = unsafeBitCast(address, to: (@convention(c) () -> pid_t).self)
         let (stream, peer) = try makeStreamPair()
         let reactor = try Reactor.shared()
         var readiness: Readiness? = try Readiness(of: stream, on: reactor) {}
-        let child = fork()
+        let child = try forkProcess()
         if child == 0 {
             // Only calls that need no other thread.
             let isOther = !reactor.generation.isCurrent

@@ -27,7 +27,7 @@ struct MaskingKeyTests {
         var ends: [Int32] = [-1, -1]
         try #require(pipe(&ends) == 0)
         defer { close(ends[0]) }
-        let child = systemFork()
+        let child = try forkProcess()
         if child == 0 {
             var key = (try? supply.next()) ?? 0
             write(ends[1], &key, 4)
@@ -153,5 +153,3 @@ struct MaskingKeyTests {
         return keys
     }
 }
-
-@_silgen_name("fork") private func systemFork() -> Int32

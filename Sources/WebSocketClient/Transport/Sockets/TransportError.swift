@@ -1,5 +1,7 @@
 /// Why bytes could not be transferred.
-package enum TransportError: Error, Sendable, Hashable {
+///
+/// Indirect, as each connection has room for one and few ever need it.
+package indirect enum TransportError: Error, Sendable, Hashable {
     /// The deadline passed during this stage; nil if bytes were being transferred, as then the caller
     /// knows what they were.
     case timedOut(WebSocketError.Operation?)

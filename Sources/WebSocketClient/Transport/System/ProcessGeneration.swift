@@ -18,23 +18,29 @@ import Synchronization
 /// A value taken before fork(2) isn't `isCurrent` in the child.
 struct ProcessGeneration {
     private let number: UInt32
+    /// The process, where its forks can't be counted; otherwise 0.
+    private let process: pid_t
 
     /// The generation of this process. From the first call on, each fork(2) begins another one in the
     /// child.
-    static var current: ProcessGeneration {
-        _ = isWatching
-        return ProcessGeneration(number: forks.load(ordering: .relaxed))
+    static var current: ProcessGeneration { ProcessGeneration(countsForks: isCounting) }
+
+    init(countsForks: Bool) {
+        number = Self.forks.load(ordering: .relaxed)
+        process = countsForks ? 0 : getpid()
     }
 
     /// Whether this is still the process in which the value was taken. Costs one load: whoever has a value
-    /// got it from `current`, so forks are being counted.
+    /// got it from `current`, so forks are being counted, or else the system is asked.
     @inline(__always)
-    var isCurrent: Bool { number == Self.forks.load(ordering: .relaxed) }
+    var isCurrent: Bool {
+        number == Self.forks.load(ordering: .relaxed) && (process == 0 || process == getpid())
+    }
 
     private static let forks = Atomic<UInt32>(0)
 
-    /// The handler runs in the child, before fork(2) returns there.
-    private static let isWatching: Bool =
+    /// The handler runs in the child, before fork(2) returns there. Without memory it can't be set.
+    private static let isCounting: Bool =
         pthread_atfork(nil, nil) {
             ProcessGeneration.forks.wrappingAdd(1, ordering: .relaxed)
         } == 0

@@ -30,13 +30,24 @@ struct ProcessTests {
         }
     }
 
-    @Test("A forked child can neither use nor end the parent's connection")
+    @Test("A forked child is told from its parent, even where forks can't be counted")
     func fork() async throws {
         await #expect(processExitsWith: .success) {
-            let symbol = try #require(dlsym(nil, "fork"))
-            let fork = unsafeBitCast(symbol, to: (@convention(c) () -> Int32).self)
+            let generations = [true, false].map { ProcessGeneration(countsForks: $0) }
+            try #require(ProcessGeneration.current.isCurrent)
+            let child = try forkProcess()
+            if child == 0 { _exit(generations.contains { $0.isCurrent } ? 1 : 0) }
+            var status: Int32 = -1
+            try #require(waitpid(child, &status, 0) == child && status == 0)
+            try #require(generations.allSatisfy { $0.isCurrent })
+        }
+    }
+
+    @Test("A forked child can neither use nor end the parent's connection")
+    func forkedChild() async throws {
+        await #expect(processExitsWith: .success) {
             let (one, two) = try makeStreamPair()
-            let child = fork()
+            let child = try forkProcess()
             if child == 0 {
                 let isRefused = (try? one.writeAll([9])) == nil && (try? one.readSome()) == nil
                 one.finishWriting()

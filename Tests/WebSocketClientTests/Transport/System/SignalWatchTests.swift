@@ -13,10 +13,7 @@ struct SignalWatchTests {
     func forkedChild() throws {
         let calls = Atomic<Int>(0)
         let watch = try SignalWatch(SIGUSR2) { calls.wrappingAdd(1, ordering: .relaxed) }
-        // Swift hides fork(2), but C libraries may call it all the same.
-        let symbol = try #require(dlsym(nil, "fork"))
-        let fork = unsafeBitCast(symbol, to: (@convention(c) () -> pid_t).self)
-        let child = fork()
+        let child = try forkProcess()
         if child == 0 {
             // Threads of test runners block signals.
             var none = sigset_t()
@@ -25,7 +22,6 @@ struct SignalWatchTests {
             raise(SIGUSR2)
             _exit(3)
         }
-        try #require(child > 0)
         var status: Int32 = 0
         #expect(waitpid(child, &status, 0) == child)
         #expect(status & 0x7F == SIGUSR2)
