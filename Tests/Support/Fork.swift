@@ -1,4 +1,4 @@
-import Glibc
+package import Glibc
 
 /// fork(2), which Swift hides. In the child there is no other thread, so it may call only what needs none.
 ///
