@@ -73,6 +73,31 @@ extension Sender {
         return mayPass(frame(accepted), from: owner) ? try tryLater() : passLater(slot)
     }
 
+    /// Accepts the messages that a batch has encoded, all of them or none.
+    func attemptSend(
+        encoded encoder: inout FrameEncoder,
+        knocking slot: WaitSlot?,
+        limit: LazyDeadline
+    ) throws(SendFailure) -> Attempt<StreamPosition> {
+        guard turn.tryTake(orKnock: slot) else { return .wait([]) }
+        var now = limit.withoutWaiting()
+        defer { leave(&now) }
+        if case .message = outbox.value.reservation { return passLater(slot) }
+        do throws(SendFailure) {
+            try begin(&now)
+        } catch {
+            guard case .transport(.timedOut, _) = error else { throw error }
+            return try tryLater()
+        }
+        count(&encoder)
+        do throws(TransportError) {
+            try flushOrHold(&encoder, &now)
+        } catch {
+            guard case .timedOut = error else { throw .transport(error, isAccepted: false) }
+        }
+        return .got(position)
+    }
+
     /// Calls `callback` once the reservation that keeps others from sending ends; true if there is
     /// none.
     func callBackUnlessFree(_ callback: @escaping @Sendable () -> Void) -> Bool {

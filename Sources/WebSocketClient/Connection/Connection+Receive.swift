@@ -114,8 +114,9 @@ extension Connection {
         return attempt
     }
 
-    /// Hands the next message, or fragment if those are delivered, to `body` in place; `nil` for a
-    /// control frame, answered already.
+    /// Hands the next message, or fragment if those are delivered, to `body` in place, and small ones
+    /// that have arrived behind it; returns what `body` returns, `nil` for a control frame, answered
+    /// already.
     func attemptLending(
         to body: (Opcode, UnsafeRawBufferPointer) -> Bool
     ) throws(WebSocketError) -> Attempt<Bool?> {
@@ -133,7 +134,10 @@ extension Connection {
         }
         switch try attemptEvent() {
         case .got(.message(let opcode, let bytes)):
-            return .got(receiver.lending { body(opcode, bytes) })
+            guard receiver.lending({ body(opcode, bytes) }) else { return .got(false) }
+            // Small messages come in swarms.
+            guard bytes.count <= FrameHeader.maximumShortPayload else { return .got(true) }
+            return .got(try lendSmallMessages(to: body))
         case .got(.assembledMessage(let opcode)):
             // Taken out of the assembler meanwhile, as `body` may go on receiving.
             var bytes = receiver.decoder.assembler.takeBytes()
@@ -145,6 +149,28 @@ extension Connection {
         case .got(.control), .got(.needsMoreBytes): return .got(nil)
         case .again: return .again
         case .wait(let interest): return .wait(interest)
+        }
+    }
+
+    /// Hands the small messages that have arrived to `body`, one after the other, for a caller that has
+    /// just received one; false once `body` has returned false.
+    ///
+    /// Fast because between two messages it checks only the window and whether there may be more, not
+    /// the clock.
+    private func lendSmallMessages(
+        to body: (Opcode, UnsafeRawBufferPointer) -> Bool
+    ) throws(WebSocketError) -> Bool {
+        do throws(ReceiveFailure) {
+            return try receiver.lending { () throws(ReceiveFailure) in
+                while awaitsFrames, let (opcode, bytes) = try receiver.nextSmallMessage() {
+                    guard body(opcode, bytes) else { return false }
+                }
+                return true
+            }
+        } catch {
+            reportFailure(error)
+            if let end { throw end }
+            return true
         }
     }
 
@@ -238,9 +264,9 @@ extension Connection {
         }
     }
 
-    /// Hands the next message, or fragment if those are delivered, to `body` in place; returns what
-    /// `body` returns.
-    func lendMessage(
+    /// Hands messages, or fragments if those are delivered, to `body` in place; returns what `body`
+    /// returns.
+    func lendMessages(
         _ deadline: inout LazyDeadline,
         to body: (Opcode, UnsafeRawBufferPointer) -> Bool
     ) throws(WebSocketError) -> Bool {
@@ -250,29 +276,6 @@ extension Connection {
             }
             if let result { return result }
             deadline.isStrict = true
-        }
-    }
-
-    /// Hands the small messages that have arrived to `body`, one after the other, for a caller that has
-    /// just received one; false once `body` has returned false.
-    ///
-    /// Fast because between two messages it checks only the window and whether there may be more, not
-    /// the clock.
-    func lendSmallMessages(
-        to body: (Opcode, UnsafeRawBufferPointer) -> Bool
-    ) throws(WebSocketError) -> Bool {
-        guard !deliversFragments else { return true }
-        do throws(ReceiveFailure) {
-            return try receiver.lending { () throws(ReceiveFailure) in
-                while awaitsFrames, let (opcode, bytes) = try receiver.nextSmallMessage() {
-                    guard body(opcode, bytes) else { return false }
-                }
-                return true
-            }
-        } catch {
-            reportFailure(error)
-            if let end { throw end }
-            return true
         }
     }
 

@@ -303,13 +303,18 @@ final class Sender: @unchecked Sendable {
         return FrameWriter(
             sender: self,
             timeout: timeout,
-            encoder: FrameEncoder(
-                role: role,
-                makeMaskingKey: makeMaskingKey,
-                compressionThreshold: compressionThreshold,
-                deflater: nil
-            ),
+            encoder: batchEncoder(),
             reservation: reservation
+        )
+    }
+
+    /// An encoder for a batch, with a buffer of its own and without the compressor.
+    func batchEncoder() -> FrameEncoder {
+        FrameEncoder(
+            role: role,
+            makeMaskingKey: makeMaskingKey,
+            compressionThreshold: compressionThreshold,
+            deflater: nil
         )
     }
 
@@ -711,7 +716,7 @@ final class Sender: @unchecked Sendable {
     }
 
     /// As above, for the frames that a batch has encoded.
-    fileprivate func flush(
+    private func flush(
         _ encoder: inout FrameEncoder,
         _ deadline: inout LazyDeadline
     ) throws(TransportError) {
@@ -967,9 +972,8 @@ final class Sender: @unchecked Sendable {
             throw .transport(.timedOut(stage), isAccepted: frame == nil)
         }
         do throws(TransportError) {
-            try flush(&encoder, &deadline)
+            try flushOrHold(&encoder, &deadline)
         } catch {
-            if case .timedOut = error { outbox.value.adopt(&encoder) }
             throw .transport(error, isAccepted: frame == nil)
         }
         guard let frame else { return }
@@ -1014,8 +1018,21 @@ final class Sender: @unchecked Sendable {
         }
     }
 
+    /// Writes what a batch has encoded; nothing may be held. If time runs out, the outbox holds the rest.
+    func flushOrHold(
+        _ encoder: inout FrameEncoder,
+        _ deadline: inout LazyDeadline
+    ) throws(TransportError) {
+        do throws(TransportError) {
+            try flush(&encoder, &deadline)
+        } catch {
+            if case .timedOut = error { outbox.value.adopt(&encoder) }
+            throw error
+        }
+    }
+
     /// Counts what a batch has encoded, in turn.
-    private func count(_ encoder: inout FrameEncoder) {
+    func count(_ encoder: inout FrameEncoder) {
         outbox.value.encoder.tally.add(encoder.tally)
         encoder.tally = FrameTally()
     }

@@ -2,12 +2,15 @@ import WebSocketProtocol
 
 /// Messages that go out together; lent by the async `WebSocket.withBatch`.
 ///
-/// They are collected until there are 64 KiB of them, and then sent with as few system calls as
-/// possible; the task sleeps while the peer doesn't read. The batch holds no more memory than that. A
-/// message of 16 KiB or more isn't collected: it is sent from its own memory, after those before it.
+/// They are masked into one buffer, which is sent whenever it is full (256 KiB) and at the end of the
+/// batch; the task sleeps while the peer doesn't read. A larger message is sent from its own memory,
+/// after those before it.
 public struct AsyncBatch: ~Copyable {
     private let socket: WebSocket
-    /// The payloads, one behind the other.
+    /// `nil` for a subclass, which sees each message, and if the socket isn't connected.
+    private var encoded: EncodedMessages?
+    /// The messages that are to be compressed, or seen by a subclass: the payloads, one behind the other.
+    /// They come after the encoded ones; while there are any, all others join them.
     private var payloads: [UInt8] = []
     private var collected: [(opcode: Opcode, end: Int)] = []
     /// How many messages the connection has accepted: it sends them in any case.
@@ -17,24 +20,22 @@ public struct AsyncBatch: ~Copyable {
     /// For messages of this size or more, copying costs more than the system call that it saves.
     private static let collectingLimit = 16 << 10
 
-    fileprivate init(socket: WebSocket) { self.socket = socket }
+    fileprivate init(socket: WebSocket) {
+        self.socket = socket
+        if !socket.isSubclass, let (connection, _) = try? socket.openConnection() {
+            encoded = EncodedMessages(for: connection)
+        }
+    }
 
     /// How many messages the batch has taken so far.
-    public var count: Int { sentCount + collected.count }
+    public var count: Int { sentCount + encodedCount + collected.count }
 
     /// Adds a text message; sleeps only when the batch is full and the peer doesn't read.
     ///
     /// - Parameter text: The message.
     /// - Throws: As `send(_:)`.
     public mutating func send(_ text: String) async throws {
-        guard collects(text.utf8.count) else {
-            var text = text
-            return try await sendAtOnce(.text) { send in
-                text.withUTF8 { send(UnsafeRawBufferPointer($0)) }
-            }
-        }
-        payloads.append(contentsOf: text.utf8)
-        try await didAppend(.text)
+        if try !encode(text) { try await add(text) }
     }
 
     /// Adds a binary message; otherwise as ``send(_:)-(String)``.
@@ -42,11 +43,7 @@ public struct AsyncBatch: ~Copyable {
     /// - Parameter bytes: The message.
     /// - Throws: As `send(_:)`.
     public mutating func send(binary bytes: [UInt8]) async throws {
-        guard collects(bytes.count) else {
-            return try await sendAtOnce(.binary) { send in bytes.withUnsafeBytes { send($0) } }
-        }
-        payloads.append(contentsOf: bytes)
-        try await didAppend(.binary)
+        if try !encode(bytes) { try await add(bytes) }
     }
 
     /// Adds a message; otherwise as ``send(_:)-(String)``.
@@ -55,8 +52,8 @@ public struct AsyncBatch: ~Copyable {
     /// - Throws: As `send(_:)`.
     public mutating func send(_ message: Message) async throws {
         switch message {
-        case .text(let text): try await send(text)
-        case .binary(let bytes): try await send(binary: bytes)
+        case .text(let text): if try !encode(text) { try await add(text) }
+        case .binary(let bytes): if try !encode(bytes) { try await add(bytes) }
         }
     }
 
@@ -64,7 +61,75 @@ public struct AsyncBatch: ~Copyable {
     ///
     /// - Throws: As `send(_:)`.
     public mutating func flush() async throws {
-        guard !collected.isEmpty else { return }
+        if encodedCount > 0 { try await sendEncoded() }
+        if !collected.isEmpty { try await sendCollected() }
+    }
+
+    fileprivate mutating func finish() { encoded?.finish() }
+
+    private var encodedCount: Int {
+        switch encoded {
+        case .some(let encoded): encoded.count
+        case .none: 0
+        }
+    }
+
+    private mutating func encode(_ text: String) throws -> Bool {
+        var text = text
+        return try text.withUTF8 { try encode(.text, UnsafeRawBufferPointer($0)) }
+    }
+
+    private mutating func encode(_ bytes: [UInt8]) throws -> Bool {
+        try bytes.withUnsafeBytes { try encode(.binary, $0) }
+    }
+
+    /// Encodes a message; false if that isn't possible now, or at all.
+    @inline(__always)
+    private mutating func encode(
+        _ opcode: Opcode,
+        _ payload: UnsafeRawBufferPointer
+    ) throws -> Bool {
+        guard collected.isEmpty else { return false }
+        return try encoded?.append(OutgoingFrame(opcode: opcode, payload: payload)) ?? false
+    }
+
+    private mutating func add(_ text: String) async throws {
+        var text = text
+        try await add(.text) { body in text.withUTF8 { body(UnsafeRawBufferPointer($0)) } }
+    }
+
+    private mutating func add(_ bytes: [UInt8]) async throws {
+        try await add(.binary) { body in bytes.withUnsafeBytes { body($0) } }
+    }
+
+    /// Adds a message for which the buffer has no room, or which isn't for the buffer.
+    private mutating func add(
+        _ opcode: Opcode,
+        payload: (_ body: (UnsafeRawBufferPointer) -> Void) -> Void
+    ) async throws {
+        if encodedCount > 0 {
+            try await sendEncoded()
+            var isEncoded = Result<Bool, any Error>.success(false)
+            payload { bytes in isEncoded = Result { try encode(opcode, bytes) } }
+            if try isEncoded.get() { return }
+        }
+        var size = 0
+        payload { size = $0.count }
+        guard socket.isSubclass || size < Self.collectingLimit else {
+            try await flush()
+            return try await sendAtOnce(opcode, payload: payload)
+        }
+        payload { payloads.append(contentsOf: $0) }
+        collected.append((opcode, payloads.count))
+        if payloads.count >= Self.flushThreshold || collected.count >= 4096 { try await flush() }
+    }
+
+    private mutating func sendEncoded() async throws {
+        defer { sentCount += encoded?.takeAccepted() ?? 0 }
+        try await socket.send(&encoded)
+    }
+
+    private mutating func sendCollected() async throws {
         var first = 0
         defer {
             sentCount += first
@@ -88,24 +153,14 @@ public struct AsyncBatch: ~Copyable {
         try await socket.send(payloads, collected, from: &first)
     }
 
-    private func collects(_ count: Int) -> Bool {
-        count < Self.collectingLimit || socket.isSubclass
-    }
-
-    /// Sends the collected messages, and then one from its own memory.
+    /// Sends a message from its own memory; there may be none before it.
     private mutating func sendAtOnce(
         _ opcode: Opcode,
         payload: (_ send: (UnsafeRawBufferPointer) -> Void) -> Void
     ) async throws {
-        try await flush()
         var accepted = 0
         defer { sentCount += accepted }
         try await socket.send(opcode, accepted: &accepted, payload: payload)
-    }
-
-    private mutating func didAppend(_ opcode: Opcode) async throws {
-        collected.append((opcode, payloads.count))
-        if payloads.count >= Self.flushThreshold || collected.count >= 4096 { try await flush() }
     }
 
     private func message(_ index: Int) -> Message {
@@ -139,6 +194,7 @@ extension WebSocket {
         _ body: (inout AsyncBatch) async throws -> Result
     ) async throws -> Result {
         var batch = AsyncBatch(socket: self)
+        defer { batch.finish() }
         do {
             let result: Swift.Result<Result, any Error>
             do {
@@ -199,6 +255,17 @@ extension WebSocket {
         try await withBatch { batch in
             for message in messages { try await batch.send(message) }
             return batch.count
+        }
+    }
+
+    /// Sends the messages that a batch has encoded, of which there are some.
+    fileprivate func send(_ messages: inout EncodedMessages?) async throws {
+        try await withOpenConnection { connection, timeouts in
+            try await connection.sending(timeout: timeouts.send) {
+                (slot, limit) throws(SendFailure) in
+                try messages?.attemptSend(by: connection.sender, knocking: slot, limit: limit)
+                    ?? .again
+            }
         }
     }
 

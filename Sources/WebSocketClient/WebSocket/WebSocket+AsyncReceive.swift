@@ -119,6 +119,7 @@ extension WebSocket {
                             }
                         }
                     }
+                    await connection.yieldFromTimeToTime()
                 }
             }
         }

@@ -26,9 +26,7 @@ extension WebSocket {
         try withConnection { connection, timeouts in
             var deadline = LazyDeadline(timeouts.receive)
             try connection.withReceivingTurn(&deadline) { (deadline) throws(WebSocketError) in
-                var isSmall = false
                 func wantsMore(_ opcode: Opcode, _ bytes: UnsafeRawBufferPointer) -> Bool {
-                    isSmall = bytes.count <= FrameHeader.maximumShortPayload
                     do {
                         return try body(opcode, RawSpan(_unsafeBytes: bytes))
                     } catch {
@@ -36,9 +34,7 @@ extension WebSocket {
                         return false
                     }
                 }
-                while try connection.lendMessage(&deadline, to: wantsMore) {
-                    // Small messages come in swarms.
-                    if isSmall, try !connection.lendSmallMessages(to: wantsMore) { break }
+                while try connection.lendMessages(&deadline, to: wantsMore) {
                     deadline = LazyDeadline(timeouts.receive)
                 }
             }

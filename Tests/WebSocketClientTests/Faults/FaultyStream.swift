@@ -29,6 +29,7 @@ final class FaultyStream: ByteStream {
         /// Whether the next call or wait has to be repeated.
         var repeatsCall = false
         var repeatsWait = false
+        var writes = 0
         var waits = 0
         var endlessWaits = 0
     }
@@ -39,8 +40,10 @@ final class FaultyStream: ByteStream {
     /// The action of `.abort`.
     private let onAbort = Locked<(@Sendable () -> Void)?>(nil)
 
-    init(_ peer: any MemoryPeer) {
+    /// `descriptor` is for callers that want to register one; nothing is read from it.
+    init(_ peer: any MemoryPeer, descriptor: Int32 = -1) {
         self.peer = peer
+        self.descriptor = descriptor
     }
 
     /// Follows this plan from here on; its offset counts from now.
@@ -58,6 +61,8 @@ final class FaultyStream: ByteStream {
         state.withLock { ($0.readBytes, $0.writtenBytes) }
     }
 
+    /// How many times somebody has written.
+    var writes: Int { state.withLock { $0.writes } }
     /// How many times somebody has waited.
     var waits: Int { state.withLock { $0.waits } }
     /// How many of the waits would have lasted forever.
@@ -65,7 +70,7 @@ final class FaultyStream: ByteStream {
     /// Whether `abort()` was called.
     var isAborted: Bool { state.withLock { $0.isAborted } }
 
-    var descriptor: Int32 { -1 }
+    let descriptor: Int32
     var isSecure: Bool { false }
 
     /// In reality another thread does it; here it happens at the planned byte.
@@ -108,6 +113,7 @@ final class FaultyStream: ByteStream {
     func write(_ bytes: UnsafeRawBufferPointer) throws(TransportError) -> Transfer {
         abortIfPlanned()
         return try state.withLock { state throws(TransportError) in
+            state.writes += 1
             if state.isAborted { throw .aborted }
             if state.isReset { throw .system(call: "send", .brokenPipe) }
             guard !bytes.isEmpty else { return .bytes(0) }
