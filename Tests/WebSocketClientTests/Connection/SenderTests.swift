@@ -101,6 +101,23 @@ struct SenderTests {
         #expect(stream.taken.count == FrameHeader.frameLength(payload: size, isMasked: true) + 7)
     }
 
+    @Test("A client sends a large array from its own memory, unless it is to be compressed")
+    func sendingInPlace() {
+        let size = 16 << 10
+        let plain = Sender(ScriptedStream())
+        #expect(!plain.sendsInPlace(size))
+        #expect(plain.sendsInPlace(size + 1))
+        let compressing = Sender(
+            stream: ScriptedStream(),
+            role: .client,
+            makeMaskingKey: nil,
+            deflater: Deflater(windowBits: 15, noContextTakeover: false, options: DeflateOptions())
+        )
+        #expect(!compressing.sendsInPlace(size + 1))
+        // It masks nothing, and so has nothing to gain.
+        #expect(!Sender(ScriptedStream(), role: .server).sendsInPlace(size + 1))
+    }
+
     @Test("A frame left to another thread whose connection fails is reported to its sender")
     func lostFrame() throws {
         let stream = ScriptedStream()

@@ -14,7 +14,9 @@ struct PinnedKeyTests {
 
     init() throws {
         certificates = try Certificates.shared.get()
-        otherKey = try certificates.identity(named: "other-key", for: "IP:127.0.0.1")
+        // With a name of its own, as other tests of this suite make theirs meanwhile.
+        let name = "other-key-\(UInt64.random(in: 0...UInt64.max))"
+        otherKey = try certificates.identity(named: name, for: "IP:127.0.0.1")
         var options = ConnectOptions(timeout: .ample)
         options.proxy = .none
         options.cookieJar = nil

@@ -37,6 +37,21 @@ struct StatisticsTests {
         try socket.close()
     }
 
+    @Test("Text that isn't UTF-8 doesn't count, as it isn't sent")
+    func refusedText() throws {
+        let server = try LoopbackServer()
+        defer { server.stop() }
+        let socket = try WebSocket.connect(to: server.url())
+        try socket.withBatch { batch in
+            try batch.send("hello")
+            #expect(throws: WebSocketError.self) { try batch.send(text: [0x61, 0xFF].span.bytes) }
+        }
+        let sent = socket.statistics.sent
+        #expect(sent.messages == 1 && sent.frames == 1)
+        #expect(sent.payloadBytes == 5 && sent.wireBytes == 6 + 5)
+        try socket.close()
+    }
+
     @Test("Pings and pongs are counted, and the last round trip is measured")
     func pings() throws {
         let server = try LoopbackServer { connection in

@@ -188,6 +188,19 @@ struct HTTPHeadDecoderTests {
         }
     }
 
+    @Test("More fields than swift-http-types can hold are refused, whatever the limit")
+    func mostFields() throws {
+        var limits = HTTPLimits()
+        limits.maximumFieldCount = .max
+        limits.maximumHeadBytes = .max
+        let lines = "HTTP/1.1 200 OK\r\n" + String(repeating: "A:1\r\n", count: 65_534)
+        let (decoder, _) = try Self.decode(lines + "\r\n", as: StatusLine.self, limits: limits)
+        #expect(decoder.head?.fields.count == 65_534)
+        #expect(throws: MalformedHTTP.tooManyFields(maximum: 65_534)) {
+            try Self.decode(lines + "A:1\r\n\r\n", as: StatusLine.self, limits: limits)
+        }
+    }
+
     @Test("A head is refused beyond each limit and not before", arguments: [1, 1000])
     func limits(pieces: Int) throws {
         var limits = HTTPLimits()
@@ -204,6 +217,11 @@ struct HTTPHeadDecoderTests {
         }
         #expect(throws: MalformedHTTP.lineTooLong(maximum: 20)) {
             try decode(status + String(repeating: "A", count: 23))
+        }
+        // A folded field counts as the line that it stands for.
+        #expect(try decode(status + "A: 123456789\r\n 1234567\r\n\r\n"))
+        #expect(throws: MalformedHTTP.lineTooLong(maximum: 20)) {
+            try decode(status + "A: 123456789\r\n 12345678\r\n\r\n")
         }
         #expect(try decode(status + "A: 1\r\nB: 2\r\nC: 3\r\n\r\n"))
         #expect(throws: MalformedHTTP.tooManyFields(maximum: 3)) {
