@@ -145,6 +145,31 @@ struct SenderTests {
         }
     }
 
+    @Test("A frame of up to 64 KiB is left to the thread that writes, and a larger one waits")
+    func largestLeft() throws {
+        let stream = ScriptedStream()
+        stream.setRoom(0)
+        let sender = Sender(stream)
+        let large = Background {
+            sendFailure { () throws(SendFailure) in try sender.send(1 << 20) }
+        }
+        stream.awaitWaiter()
+        for (count, isLeft) in [(64 << 10, true), ((64 << 10) + 1, false)] {
+            let failure = sendFailure { () throws(SendFailure) in
+                try sender.send(count, timeout: .milliseconds(10))
+            }
+            guard case .transport(.timedOut, let isAccepted)? = failure else {
+                Issue.record("\(String(describing: failure))")
+                continue
+            }
+            #expect(isAccepted == isLeft)
+        }
+        stream.setRoom(.max)
+        #expect(try large.join() == nil)
+        #expect(stream.taken.count == (1 << 20) + 14 + (64 << 10) + 14)
+        #expect(!sender.hasUnsentBytes)
+    }
+
     @Test("A frame left to another thread that gives up is written by its own sender")
     func takenOver() throws {
         let stream = ScriptedStream()
@@ -302,6 +327,36 @@ struct SenderTests {
             writer.finish()
         }
         #expect(stream.taken == [0x89, 2, 7, 8, 0x82, 2, 7, 8, 0x82, 2, 7, 8])
+    }
+
+    @Test("While a batch has the compressor, short messages go out, and those to compress wait")
+    func besideCompressor() throws {
+        let stream = ScriptedStream()
+        let sender = Sender(
+            stream: stream,
+            role: .client,
+            makeMaskingKey: nil,
+            deflater: Deflater(windowBits: 15, noContextTakeover: false, options: DeflateOptions())
+        )
+        func send(_ count: Int, timeout: Duration) throws -> SendFailure? {
+            try Background {
+                sendFailure { () throws(SendFailure) in try sender.send(count, timeout: timeout) }
+            }.join()
+        }
+        try [UInt8](repeating: 7, count: 1000).withUnsafeBytes { bytes in
+            var writer = try sender.writer(timeout: .ample)
+            try writer.append(OutgoingFrame(opcode: .binary, payload: bytes))
+            #expect(try send(10, timeout: .ample) == nil)
+            let failure = try send(1000, timeout: .milliseconds(10))
+            if case .transport(.timedOut, isAccepted: false)? = failure {
+            } else {
+                Issue.record("\(String(describing: failure))")
+            }
+            #expect(stream.taken.count == 16)
+            try writer.flush()
+            writer.finish()
+        }
+        #expect(try send(1000, timeout: .ample) == nil)
     }
 
     @Test("The caller's own pong waits like any other frame, and is never dropped")
