@@ -143,6 +143,59 @@ struct TaskBeginningTests {
         task.cancel()
     }
 
+    @Test("Without httpShouldSetCookies, only the request's own cookies are sent")
+    func ownCookies() async throws {
+        let cookies = Results<String>()
+        let server = try LoopbackServer { connection in
+            cookies.append(connection.headers[.cookie] ?? "-")
+            try echo(connection)
+        }
+        defer { server.stop() }
+        var request = URLRequest(url: try #require(URL(string: server.url())))
+        let configuration = URLSessionConfiguration.ephemeral
+        configuration.httpShouldSetCookies = false
+        let cookie = try #require(
+            HTTPCookie(properties: [
+                .name: "known", .value: "1", .domain: "127.0.0.1", .path: "/",
+            ])
+        )
+        configuration.httpCookieStorage?.setCookie(cookie)
+        let session = session(Recorder(), configuration: configuration)
+        let plain = session.webSocketTask(with: request)
+        plain.resume()
+        #expect(try await cookies.first(1) == ["-"])
+        plain.cancel()
+        request.setValue("own=2", forHTTPHeaderField: "Cookie")
+        let task = session.webSocketTask(with: request)
+        task.resume()
+        #expect(try await cookies.first(2) == ["-", "own=2"])
+        task.cancel()
+    }
+
+    @Test("Credentials in the URL are sent as Basic authorization, unless the request has its own")
+    func credentials() async throws {
+        let sent = Results<String>()
+        let server = try LoopbackServer { connection in
+            sent.append(connection.headers[.authorization] ?? "-")
+            try echo(connection)
+        }
+        defer { server.stop() }
+        var components = try #require(URLComponents(string: server.url()))
+        components.user = "user"
+        components.password = "pass"
+        var request = URLRequest(url: try #require(components.url))
+        let session = session(Recorder())
+        let task = session.webSocketTask(with: request)
+        task.resume()
+        #expect(try await sent.first(1) == ["Basic dXNlcjpwYXNz"])
+        task.cancel()
+        request.setValue("Bearer abc", forHTTPHeaderField: "Authorization")
+        let other = session.webSocketTask(with: request)
+        other.resume()
+        #expect(try await sent.first(2) == ["Basic dXNlcjpwYXNz", "Bearer abc"])
+        other.cancel()
+    }
+
     @Test("A refusal completes the task: its answer is there, and nothing was opened")
     func refusal() async throws {
         let listener = try RefusingServer()
