@@ -118,6 +118,23 @@ struct SenderTests {
         #expect(!Sender(ScriptedStream(), role: .server).sendsInPlace(size + 1))
     }
 
+    @Test("Behind the close frame, what was accepted before can still be waited for")
+    func writtenBeforeClose() throws {
+        let stream = ScriptedStream()
+        let sender = Sender(stream)
+        var deadline = LazyDeadline(.ample)
+        try sender.send(10)
+        try sender.sendClose(ClosePayload(code: .normalClosure), &deadline) {}
+        #expect(stream.taken.count == 16 + 8)
+        #expect(try sender.writeAccepted(&deadline) == 16 + 8)
+        let attempt = try sender.attemptWritingAccepted(knocking: nil, limit: deadline)
+        guard case .got(let position) = attempt else {
+            Issue.record("\(attempt)")
+            return
+        }
+        #expect(position == 16 + 8)
+    }
+
     @Test("A frame left to another thread whose connection fails is reported to its sender")
     func lostFrame() throws {
         let stream = ScriptedStream()

@@ -203,4 +203,20 @@ struct ViolationTests {
             #expect(offset == 501)
         }
     }
+
+    @Test(
+        "by sending short text that isn't UTF-8 together with another message gets 1007",
+        arguments: Way.allCases
+    )
+    func shortText(way: Way) throws {
+        guard way != .receiveFrame else { return }
+        let frames = [WireFrame(.text, text: "second"), WireFrame(.text, [0x61, 0xFF])]
+        let (error, answer) = try commit(frames, way)
+        #expect(answer == ClosePayload(code: .invalidPayload).encoded)
+        guard case .invalidPayload(let offset) = error else {
+            Issue.record("\(String(describing: error))")
+            return
+        }
+        #expect(offset == 1)
+    }
 }
