@@ -32,8 +32,10 @@ struct ProcessTests {
 
     @Test("A forked child is told from its parent, even where forks can't be counted")
     func fork() async throws {
-        await #expect(processExitsWith: .success) { try tellApart(countsForks: true) }
-        await #expect(processExitsWith: .success) { try tellApart(countsForks: false) }
+        await #expect(processExitsWith: .success) { try requireOtherChild(than: .current) }
+        await #expect(processExitsWith: .success) {
+            try requireOtherChild(than: ProcessGeneration(countsForks: false))
+        }
     }
 
     @Test("A forked child can neither use nor end the parent's connection")
@@ -57,8 +59,8 @@ struct ProcessTests {
     }
 }
 
-private func tellApart(countsForks: Bool) throws {
-    let generation = ProcessGeneration(countsForks: countsForks)
+/// Requires that a child doesn't take itself for this process, of this generation.
+private func requireOtherChild(than generation: ProcessGeneration) throws {
     let child = try forkProcess()
     let isParent = generation.isCurrent
     if child == 0 { _exit(isParent ? 1 : 0) }
