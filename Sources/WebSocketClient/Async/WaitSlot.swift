@@ -57,8 +57,12 @@ final class WaitSlot: @unchecked Sendable {
     /// Wakes the waiting task, whatever it waits for, or else ends the next wait.
     func knock() { happen(Self.hasKnock) }
 
-    /// Whether a task waits here.
-    var isOccupied: Bool { state.load(ordering: .relaxed) & Self.isWaiting != 0 }
+    /// What the task that waits here waits for; `nil` if none does.
+    var awaited: Interest? {
+        let state = state.load(ordering: .relaxed)
+        guard state & Self.isWaiting != 0 else { return nil }
+        return Interest(rawValue: state >> Self.awaitedShift & Self.directions)
+    }
 
     /// Whether readiness has been reported while nobody waited for it; asking clears it.
     func takeReadiness(_ interest: Interest) -> Bool {

@@ -264,7 +264,7 @@ struct AsyncConnectionTests {
         let threads = Descriptors.threads
         let receivers = sockets.map { socket in Task { try await socket.receive() } }
         for socket in sockets {
-            while socket.connection?.tasks.load()?.readiness.receiving.isOccupied != true {
+            while socket.connection?.tasks.load()?.readiness.receiving.awaited == nil {
                 await Task.yield()
             }
         }

@@ -81,7 +81,7 @@ struct ReactorTests {
                 await slot.wait(for: .read)
                 hasReturned.fulfil()
             }
-            while !slot.isOccupied { await Task.yield() }
+            while slot.awaited == nil { await Task.yield() }
             slot.report(.write)
             for _ in 0..<100 { await Task.yield() }
             #expect(!hasReturned.isFulfilled)
@@ -169,7 +169,7 @@ struct ReactorTests {
                 slot.knock()
             }
         }
-        while !slot.isOccupied { await Task.yield() }
+        while slot.awaited == nil { await Task.yield() }
         task.cancel()
         await task.value
     }

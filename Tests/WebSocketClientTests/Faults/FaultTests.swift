@@ -57,6 +57,7 @@ struct FaultTests {
 
     private static let exchanges = [false, true].flatMap {
         Exchange.all([3, 120], isCompressed: $0)
+            + Exchange.allAwaited([3, 120], isCompressed: $0)
     }
 
     @Test(
@@ -72,9 +73,17 @@ struct FaultTests {
         }
     }
 
-    @Test("The promises hold with a fault at each byte", arguments: [false, true])
-    func everyByte(isCompressed: Bool) throws {
-        let exchange = Exchange(isCompressed: isCompressed, sizes: [3, 130])
+    @Test(
+        "The promises hold with a fault at each byte",
+        arguments: [false, true],
+        [false, true]
+    )
+    func everyByte(isCompressed: Bool, isAwaited: Bool) throws {
+        let exchange = Exchange(
+            isCompressed: isCompressed,
+            isAwaited: isAwaited,
+            sizes: [3, 130]
+        )
         try check(exchange, try faults(exchange) { 0...$0 })
     }
 
@@ -90,7 +99,10 @@ struct FaultTests {
         arguments: FaultPlan.Interference.allCases
     )
     func faultsInStorms(interference: FaultPlan.Interference) throws {
-        for exchange in [Exchange(), Exchange(receiving: .parts, isCompressed: true)] {
+        for exchange in [
+            Exchange(), Exchange(receiving: .parts, isCompressed: true),
+            Exchange(isAwaited: true), Exchange(sending: .messages, isAwaited: true),
+        ] {
             let plans = try faults(exchange) { stride(from: 1, through: $0, by: 29) }.map { plan in
                 var plan = plan
                 plan.pieceBytes = 1
@@ -117,6 +129,10 @@ struct FaultTests {
         Exchange(receiving: .parts, sizes: [70_000]),
         Exchange(receiving: .receiveFrame, sizes: [70_000]),
         Exchange(sending: .text, isCompressed: true, sizes: [270_000]),
+        Exchange(isAwaited: true, sizes: [270_000]),
+        Exchange(sending: .batch, isAwaited: true, sizes: [270_000]),
+        Exchange(sending: .consuming, isAwaited: true, sizes: [600_000]),
+        Exchange(receiving: .forEachMessage, isAwaited: true, sizes: [70_000]),
     ]
 
     @Test("The promises hold with a fault inside large messages", arguments: large)
