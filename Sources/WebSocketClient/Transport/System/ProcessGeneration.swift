@@ -26,16 +26,18 @@ struct ProcessGeneration {
     static var current: ProcessGeneration { ProcessGeneration(countsForks: isCounting) }
 
     init(countsForks: Bool) {
-        number = Self.forks.load(ordering: .relaxed)
+        // Nobody forks as often as the largest number says.
+        number = countsForks ? Self.forks.load(ordering: .relaxed) : .max
         process = countsForks ? 0 : getpid()
     }
 
     /// Whether this is still the process in which the value was taken. Costs one load: whoever has a value
     /// got it from `current`, so forks are being counted, or else the system is asked.
     @inline(__always)
-    var isCurrent: Bool {
-        number == Self.forks.load(ordering: .relaxed) && (process == 0 || process == getpid())
-    }
+    var isCurrent: Bool { number == Self.forks.load(ordering: .relaxed) || isSameProcess }
+
+    @inline(never)
+    private var isSameProcess: Bool { process != 0 && process == getpid() }
 
     private static let forks = Atomic<UInt32>(0)
 
