@@ -1,6 +1,7 @@
 import Glibc
 
-/// fork(2), which Swift hides. In the child there is no other thread, so it may call only what needs none.
+/// Calls fork(2), which Swift hides. The child has only this thread: anything that waits for another one, such
+/// as a lock held elsewhere, would wait forever.
 ///
 /// - Returns: 0 in the child; in the parent, the child's number.
 /// - Throws: ``SupportError`` if there can be no child.

@@ -35,7 +35,7 @@ struct Job {
         isAsync = environment["WSBENCH_CALLS"] == "async"
         isCorked = environment["WSBENCH_SEND"] == "corked"
         sendsEach = isCorked || environment["WSBENCH_SEND"] == "each"
-        batchLength = environment["WSBENCH_BATCH"].flatMap(Int.init) ?? count
+        batchLength = max(1, environment["WSBENCH_BATCH"].flatMap(Int.init) ?? count)
         takesReceipts = environment["WSBENCH_RECEIPTS"] != nil
         receivesOwned = environment["WSBENCH_RECEIVE"] == "owned"
         controlDelay = environment["WSBENCH_CONTROL_DELAY"].flatMap(Int.init)

@@ -32,14 +32,9 @@ func connect() throws -> WebSocket {
     try WebSocket.connect(to: arguments[1], options: options)
 }
 
-/// Ends the program if `body` fails.
-@Sendable func orExit<Value>(_ body: () throws -> Value) -> Value {
-    do {
-        return try body()
-    } catch {
-        print("bench-growth: \(error)")
-        exit(1)
-    }
+@Sendable func fail(_ error: any Error) -> Never {
+    print("bench-growth: \(error)")
+    exit(1)
 }
 
 /// Runs the body for each worker, with its number, and measures all of them together.
@@ -54,12 +49,12 @@ func measure(
         if areTasks {
             Task {
                 defer { group.leave() }
-                do { try await task(number) } catch { orExit { throw error } }
+                do { try await task(number) } catch { fail(error) }
             }
         } else {
             Thread.detachNewThread {
                 defer { group.leave() }
-                orExit { try thread(number) }
+                do { try thread(number) } catch { fail(error) }
             }
         }
     }

@@ -86,8 +86,7 @@ extension Sender {
         do throws(SendFailure) {
             try begin(&now)
         } catch {
-            guard case .transport(.timedOut, _) = error else { throw error }
-            return try tryLater()
+            return try tryLater(after: error)
         }
         count(&encoder)
         do throws(TransportError) {
@@ -135,8 +134,7 @@ extension Sender {
         do throws(SendFailure) {
             try begin(&now)
         } catch {
-            guard case .transport(.timedOut, _) = error else { throw error }
-            return try tryLater()
+            return try tryLater(after: error)
         }
         var taken: [UInt8] = []
         swap(&taken, &message)
@@ -205,6 +203,12 @@ extension Sender {
         } catch {
             throw .transport(error, isAccepted: true)
         }
+    }
+
+    /// As above, if what was tried only lacked time, of which an attempt has none; throws any other error.
+    func tryLater<Value>(after error: SendFailure) throws(SendFailure) -> Attempt<Value> {
+        guard case .transport(.timedOut, _) = error else { throw error }
+        return try tryLater()
     }
 
     /// Another message is under way in fragments, and no message may come between them.

@@ -64,8 +64,7 @@ extension Sender {
         do throws(SendFailure) {
             try begin(&now)
         } catch {
-            guard case .transport(.timedOut, _) = error else { throw error }
-            return try tryLater()
+            return try tryLater(after: error)
         }
         return .got(position)
     }

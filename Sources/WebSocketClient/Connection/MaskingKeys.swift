@@ -9,6 +9,7 @@ struct MaskingKeys: ~Copyable {
     /// The process that has drawn them.
     private var process = ProcessGeneration.current
 
+    /// Inlined, as every message needs one.
     @inline(__always)
     mutating func next() throws(TransportError) -> UInt32 {
         if used == keys.count || !process.isCurrent { try refill() }

@@ -16,8 +16,8 @@ enum SendStep {
 /// First the encoder's buffer, then `spilled`: the rest of a frame that a time-out interrupted, or a
 /// portion taken from the queue. Nothing is encoded or taken from the queue while anything is spilled,
 /// so frames keep their order. Behind them is the rest of a message that goes in fragments, which are
-/// encoded one by one, and what a batch has left behind that. Control frames that may not wait are `urgent`: they come before all others, and
-/// get there only between two frames.
+/// encoded one by one, and what a batch has left behind that. Control frames that may not wait are
+/// `urgent`: they come before all others, and get there only between two frames.
 struct Outbox: ~Copyable {
     /// What other threads' messages have to wait for.
     enum Reservation {

@@ -52,8 +52,8 @@ extension Sender {
             && queuedBytes.load(ordering: .relaxed) == 0
     }
 
-    /// Leaves the turn after `corkInTurn`. Every message passes here: `cork` is a constant, and not bound, so that its
-    /// references needn't be counted.
+    /// Leaves the turn after `corkInTurn`. Every corked message passes here, so `cork` is used where it is:
+    /// binding it to a name would count a reference each time.
     func leaveCorked(_ deadline: inout LazyDeadline) {
         let addition = cork?.add()
         if case .due? = addition { return leave(&deadline) }

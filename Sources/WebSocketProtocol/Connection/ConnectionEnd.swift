@@ -6,8 +6,9 @@ public struct ConnectionEnd: Sendable, Hashable {
     public var sent: ClosePayload?
     /// Why there was no closing handshake, in words; `nil` if there was one.
     public var cause: String?
-    /// How many accepted messages didn't go out as a whole: those that a corked `send` had accepted, and those that
-    /// the close frame has overtaken, as a limit of how long it may wait allows. 0 without these options.
+    /// How many accepted messages didn't go out as a whole, 0 unless one of two options is used: messages
+    /// that were corked, and messages that the close frame overtook because control frames may not wait
+    /// for them.
     public var unsentMessages = 0
 
     /// Makes the description of an end.
