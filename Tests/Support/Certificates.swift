@@ -1,4 +1,5 @@
 import Foundation
+package import WebSocketClient
 
 /// Certificates made on the spot: an authority, and certificates of good and bad servers.
 package final class Certificates: Sendable {
@@ -143,5 +144,14 @@ package final class Certificates: Sendable {
 
     private func removeFiles() {
         _ = try? runProgram("rm", ["-r", folder.path])
+    }
+}
+
+extension Certificates {
+    /// The defaults, with this authority in place of the system's.
+    package var trusting: TLSOptions {
+        var options = TLSOptions()
+        options.certificateAuthorityFile = authority.certificate
+        return options
     }
 }

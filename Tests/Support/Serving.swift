@@ -37,6 +37,16 @@ package func failure(_ body: () throws -> some Any) -> WebSocketError? {
     }
 }
 
+/// The error of an async call; `nil` if it returned.
+package func asyncFailure(_ body: () async throws -> some Any) async -> (any Error)? {
+    do {
+        _ = try await body()
+        return nil
+    } catch {
+        return error
+    }
+}
+
 extension WebSocketError {
     package var closure: ConnectionEnd? {
         if case .connectionClosed(let closure) = self { closure } else { nil }

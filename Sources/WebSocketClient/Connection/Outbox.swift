@@ -172,7 +172,7 @@ struct Outbox: ~Copyable {
     /// Nothing may be held.
     mutating func takeOver(from queue: inout SendQueue, atMost limit: Int) -> Bool {
         portion = queue.takePortion(into: &spilled, atMost: limit)
-        takeTally(of: &queue)
+        encoder.tally.add(queue.takeTally())
         if case .close? = portion?.lane { isShut = true }
         return portion != nil
     }
@@ -184,7 +184,7 @@ struct Outbox: ~Copyable {
         var frames = TakenFrames()
         frames.ticket = queue.takeControl(into: &frames.bytes, evenClose: isCut)
         guard let ticket = frames.ticket else { return false }
-        takeTally(of: &queue)
+        encoder.tally.add(queue.takeTally())
         bounded?.urgent = frames
         if case .close = ticket.lane {
             ledger.overtake(frames.count, messages: 1 + messagesBehind)
@@ -198,11 +198,6 @@ struct Outbox: ~Copyable {
             insert(frames.count)
         }
         return true
-    }
-
-    private mutating func takeTally(of queue: inout SendQueue) {
-        encoder.tally.add(queue.tally)
-        queue.tally = FrameTally()
     }
 
     private func insert(_ count: Int) {

@@ -11,7 +11,7 @@ import WebSocketProtocol
 /// 4. While a message is under way in fragments of its own, no other message is accepted (§5.4).
 /// 5. Nor behind a message that is cut to let control frames pass: the close frame passes too, and what it
 ///    overtakes can't leave any more.
-struct SendQueue {
+struct SendQueue: ~Copyable {
     enum Outcome {
         case queued(Ticket)
         case full
@@ -24,6 +24,18 @@ struct SendQueue {
     struct Ticket {
         var lane: Lane
         var end: UInt64
+    }
+
+    /// Made when first needed: most connections have one sender at a time, and should cost little.
+    private final class Lanes: @unchecked Sendable {
+        // Safe to send: only the queue that made it refers to it, and that can't be copied.
+        var control = Frames()
+        var messages = Frames()
+        var close = Frames()
+        /// Counts the accepted frames since it was last emptied.
+        var tally = FrameTally()
+
+        var count: Int { control.count + messages.count + close.count }
     }
 
     private struct Frames {
@@ -44,59 +56,77 @@ struct SendQueue {
     static let keptCapacity = 256 << 10
 
     private let masks: Bool
-    private var control = Frames()
-    private var messages = Frames()
-    private var close = Frames()
+    private var lanes: Lanes?
     private(set) var isClosed = false
     /// Whether a message is under way in fragments.
     var refusesMessages = false
     /// Whether a message is being cut.
     var awaitsCutMessage = false
-    /// Counts the accepted frames since it was last emptied.
-    var tally = FrameTally()
 
     init(masks: Bool) { self.masks = masks }
 
-    var count: Int { control.count + messages.count + close.count }
+    var count: Int { lanes?.count ?? 0 }
+
+    /// Takes the counts of the frames that were accepted since this was last called.
+    mutating func takeTally() -> FrameTally {
+        guard let lanes else { return FrameTally() }
+        defer { lanes.tally = FrameTally() }
+        return lanes.tally
+    }
 
     mutating func append(_ frame: OutgoingFrame, maskingKey: UInt32?) -> Outcome {
         guard !isClosed else { return .closed }
+        let lanes = makeLanes()
         if frame.opcode.isControl {
-            guard control.count <= Self.maximumControlBytes else { return .full }
-            count(frame)
-            Self.encode(frame, maskingKey, into: &control)
-            return .queued(Ticket(lane: .control, end: control.end))
+            guard lanes.control.count <= Self.maximumControlBytes else { return .full }
+            count(frame, in: lanes)
+            Self.encode(frame, maskingKey, into: &lanes.control)
+            return .queued(Ticket(lane: .control, end: lanes.control.end))
         }
-        guard messages.count < Self.maximumBytes, !refusesMessages, !awaitsCutMessage else {
+        guard lanes.messages.count < Self.maximumBytes, !refusesMessages, !awaitsCutMessage else {
             return .full
         }
-        count(frame)
-        Self.encode(frame, maskingKey, into: &messages)
-        return .queued(Ticket(lane: .messages, end: messages.end))
+        count(frame, in: lanes)
+        Self.encode(frame, maskingKey, into: &lanes.messages)
+        return .queued(Ticket(lane: .messages, end: lanes.messages.end))
     }
 
     /// Adds the close frame behind all others; false if there has been one.
     mutating func appendLast(_ frame: OutgoingFrame, maskingKey: UInt32?) -> Bool {
         guard !isClosed else { return false }
         isClosed = true
-        count(frame)
-        Self.encode(frame, maskingKey, into: &close)
+        let lanes = makeLanes()
+        count(frame, in: lanes)
+        Self.encode(frame, maskingKey, into: &lanes.close)
         return true
+    }
+
+    private mutating func makeLanes() -> Lanes {
+        if let lanes { return lanes }
+        let made = Lanes()
+        lanes = made
+        return made
     }
 
     /// Nothing will leave any more.
     mutating func drop() {
         isClosed = true
-        control = Frames()
-        messages = Frames()
-        close = Frames()
+        lanes?.control = Frames()
+        lanes?.messages = Frames()
+        lanes?.close = Frames()
     }
 
     /// Moves the frames that leave next into an empty array, and returns where the last of them ends. More than one
     /// message is taken only up to `limit` bytes.
     mutating func takePortion(into bytes: inout [UInt8], atMost limit: Int = .max) -> Ticket? {
-        if control.count == 0, messages.count > 0 {
-            takeMessages(into: &bytes, atMost: min(limit, Self.maximumPortion))
+        guard let lanes else { return nil }
+        if lanes.control.count == 0, lanes.messages.count > 0 {
+            takeMessages(
+                from: &lanes.messages,
+                into: &bytes,
+                atMost: min(limit, Self.maximumPortion)
+            )
+            let messages = lanes.messages
             return Ticket(lane: .messages, end: messages.end - UInt64(messages.count))
         }
         return takeControl(into: &bytes, evenClose: true)
@@ -104,16 +134,21 @@ struct SendQueue {
 
     /// As above, where only control frames may leave, and the close frame behind the others if it may.
     mutating func takeControl(into bytes: inout [UInt8], evenClose: Bool) -> Ticket? {
-        if control.count > 0 {
-            Self.takeAll(&control, into: &bytes)
-            return Ticket(lane: .control, end: control.end)
+        guard let lanes else { return nil }
+        if lanes.control.count > 0 {
+            Self.takeAll(&lanes.control, into: &bytes)
+            return Ticket(lane: .control, end: lanes.control.end)
         }
-        guard evenClose, close.count > 0 else { return nil }
-        Self.takeAll(&close, into: &bytes)
-        return Ticket(lane: .close, end: close.end)
+        guard evenClose, lanes.close.count > 0 else { return nil }
+        Self.takeAll(&lanes.close, into: &bytes)
+        return Ticket(lane: .close, end: lanes.close.end)
     }
 
-    private mutating func takeMessages(into bytes: inout [UInt8], atMost limit: Int) {
+    private func takeMessages(
+        from messages: inout Frames,
+        into bytes: inout [UInt8],
+        atMost limit: Int
+    ) {
         guard messages.count > limit else {
             return Self.takeAll(&messages, into: &bytes)
         }
@@ -145,10 +180,10 @@ struct SendQueue {
         }
     }
 
-    private mutating func count(_ frame: OutgoingFrame) {
+    private func count(_ frame: OutgoingFrame, in lanes: Lanes) {
         let payload = frame.payload.count
         let length = FrameHeader.frameLength(payload: payload, isMasked: masks)
-        tally.count(frame, header: length - payload)
+        lanes.tally.count(frame, header: length - payload)
     }
 
     private static func encode(

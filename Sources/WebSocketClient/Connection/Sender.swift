@@ -62,7 +62,7 @@ final class Sender: @unchecked Sendable {
     let readiness = LazyReference<Readiness>()
 
     /// State shared by threads that don't hold the turn.
-    private struct Shared {
+    private struct Shared: ~Copyable {
         var queue: SendQueue
         /// The first failure of a write. It is final.
         var failure: TransportError?

@@ -68,7 +68,12 @@ public struct ConnectOptions: Sendable {
     /// Socket options, set after ``SocketOption/defaults`` and before connecting.
     public var socketOptions: [SocketOption] = []
     /// TLS, for wss URLs.
-    public var tls = TLSOptions()
+    public var tls: TLSOptions {
+        get { sharedTLS.options }
+        set { sharedTLS = SharedTLSOptions(newValue) }
+    }
+    /// Every connection keeps its options; so those that were given the same ones keep these together.
+    private var sharedTLS = SharedTLSOptions.defaults
     /// An already connected stream socket to use: no resolution, no proxy, no TLS, and no redirect is
     /// followed. The URL is used only for the header fields.
     ///
@@ -142,6 +147,15 @@ public struct ConnectOptions: Sendable {
     public init(timeout: Duration?) {
         timeouts = Timeouts(all: timeout)
     }
+}
+
+/// TLS options that never change.
+private final class SharedTLSOptions: Sendable {
+    static let defaults = SharedTLSOptions(TLSOptions())
+
+    let options: TLSOptions
+
+    init(_ options: TLSOptions) { self.options = options }
 }
 
 extension ConnectOptions: CustomReflectable {

@@ -27,7 +27,7 @@ open class WebSocket: @unchecked Sendable {
         case unconnected
         case connecting(WakeUp)
         case open(Connection)
-        case ended(WebSocketError, closeReceived: ClosePayload?, acknowledged: SendReceipt)
+        indirect case ended(WebSocketError, closeReceived: ClosePayload?, acknowledged: SendReceipt)
 
         var whyNotOpen: WebSocketError {
             if case .ended(let error, _, _) = self { return error }

@@ -37,7 +37,8 @@ public struct DeflateOptions: Sendable, Hashable {
     public var strategy = Strategy.standard
 
     /// Messages of fewer bytes are sent uncompressed; nil means 128 with context takeover and 512
-    /// without, where short messages gain less (coder/websocket's figures).
+    /// without, where short messages gain less (coder/websocket's figures). So are those whose bytes look
+    /// random; see ``MessageCompression/automatic``.
     public var threshold: Int?
 
     /// Without context takeover: whether the compressor is freed after each message, which saves memory

@@ -41,16 +41,6 @@ enum Script {
     }
 }
 
-/// The error of an async call; `nil` if it returned.
-func asyncFailure(_ body: () async throws -> some Any) async -> (any Error)? {
-    do {
-        _ = try await body()
-        return nil
-    } catch {
-        return error
-    }
-}
-
 extension Promise {
     /// Waits for the value without blocking a thread of the pool.
     func awaited(within time: Duration = .seconds(120)) async throws -> Value {

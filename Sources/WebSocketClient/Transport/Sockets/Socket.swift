@@ -79,7 +79,7 @@ package final class Socket: Sendable {
     }
 
     /// A connection that a listener of this package has accepted.
-    init(accepted descriptor: Int32) throws(TransportError) {
+    package init(accepted descriptor: Int32) throws(TransportError) {
         self.descriptor = descriptor
         origin = .made
         try SystemCalls.setCloseOnExec(descriptor)

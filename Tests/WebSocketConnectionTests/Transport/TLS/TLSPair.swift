@@ -43,12 +43,3 @@ struct TLSPair {
         return (stream, try accepted.get())
     }
 }
-
-extension Certificates {
-    /// The defaults, with this authority in place of the system's.
-    var trusting: TLSOptions {
-        var options = TLSOptions()
-        options.certificateAuthorityFile = authority.certificate
-        return options
-    }
-}

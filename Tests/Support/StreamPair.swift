@@ -1,10 +1,8 @@
 import Glibc
-import Testing
-
-@testable import WebSocketClient
+package import WebSocketClient
 
 /// Both ends of a socketpair(2) as streams, which this package may set up as it likes.
-func makeStreamPair() throws -> (SocketStream, SocketStream) {
+package func makeStreamPair() throws -> (SocketStream, SocketStream) {
     let (one, two) = try makeDescriptorPair()
     return (
         SocketStream(try Socket(accepted: one), wakeUp: try WakeUp()),
@@ -12,8 +10,10 @@ func makeStreamPair() throws -> (SocketStream, SocketStream) {
     )
 }
 
-func makeDescriptorPair() throws -> (Int32, Int32) {
+package func makeDescriptorPair() throws -> (Int32, Int32) {
     var ends: [Int32] = [-1, -1]
-    try #require(socketpair(AF_UNIX, Int32(SOCK_STREAM.rawValue), 0, &ends) == 0)
+    guard socketpair(AF_UNIX, Int32(SOCK_STREAM.rawValue), 0, &ends) == 0 else {
+        throw SupportError("socketpair: errno \(errno)")
+    }
     return (ends[0], ends[1])
 }

@@ -1,11 +1,10 @@
 import Foundation
 import Synchronization
-import TestSupport
 import WebSocketClient
 
 /// Files with given contents, made once and removed when the process ends.
-final class PayloadFiles: Sendable {
-    static let shared = PayloadFiles()
+package final class PayloadFiles: Sendable {
+    package static let shared = PayloadFiles()
 
     private let folder = Result { try TemporaryFolder() }
     private let paths = Locked<[[UInt8]: String]>([:])
@@ -14,7 +13,7 @@ final class PayloadFiles: Sendable {
         atexit { PayloadFiles.shared.remove() }
     }
 
-    func path(of contents: [UInt8]) throws -> String {
+    package func path(of contents: [UInt8]) throws -> String {
         try paths.withLock { paths in
             if let path = paths[contents] { return path }
             let text = String(decoding: contents, as: UTF8.self)
