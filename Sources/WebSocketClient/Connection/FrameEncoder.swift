@@ -26,6 +26,8 @@ struct FrameEncoder: ~Copyable {
     private var isEncrypted = false
     /// Counts the encoded frames since it was last emptied.
     var tally = FrameTally()
+    /// How many of a batch's messages have been left to the outbox, as time ran out.
+    var leftMessages = 0
 
     /// How much is compressed at once where control frames wait for it.
     private static let maximumInput = 1 << 20

@@ -14,8 +14,6 @@ struct FrameWriter: ~Copyable {
     private var hasCompressor = false
     /// The messages that are compressed side by side, where that was agreed.
     private var pipeline: DeflatePipeline?
-    /// Time ran out, but the frame has been accepted.
-    private var hasLeftSome = false
     /// The last write failed: another try would only fail again, or break the limit.
     private var hasFailed = false
 
@@ -57,7 +55,6 @@ struct FrameWriter: ~Copyable {
             try sender.write(&encoder, then: frame, ownsStream: isMessage, &deadline)
             hasFailed = false
         } catch {
-            if case .transport(.timedOut, _) = error { hasLeftSome = true }
             switch error {
             case .transport, .closing, .reentrant: hasFailed = true
             case .invalidUTF8, .compression: break
@@ -116,7 +113,10 @@ struct FrameWriter: ~Copyable {
             try? write(then: nil)
         }
         lost += encoder.countUnwrittenMessages()
-        if hasLeftSome { lost += sender.countCutMessages() }
+        // The batch was the last to leave any.
+        if encoder.leftMessages > 0 {
+            lost += min(encoder.leftMessages, sender.countLostMessages())
+        }
         encoder.discard()
         return lost
     }

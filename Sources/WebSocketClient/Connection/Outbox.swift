@@ -51,6 +51,9 @@ struct Outbox: ~Copyable {
     var encoder: FrameEncoder
     private var spilled: [UInt8] = []
     private var spilledStart = 0
+    /// How many bytes at the front of `spilled` are the rest of a frame, or a portion taken from the queue. What is
+    /// behind them are whole frames of a batch.
+    private var spilledFront = 0
     /// Where the portion taken from the queue ends, while it is in `spilled`.
     private var portion: SendQueue.Ticket?
     /// What else there is where control frames may not wait. An object, or all of it would be copied with each
@@ -109,9 +112,15 @@ struct Outbox: ~Copyable {
 
     /// How many messages that a batch has left here haven't gone out.
     var unwrittenMessages: Int {
-        let isCut = portion == nil && !spilled.isEmpty && encoder.isAligned
-        return encoder.countUnwrittenMessages() + (isCut ? 1 : 0) + (hasCutMessage ? 1 : 0)
-            + messagesBehind
+        let isCut = portion == nil && spilledStart < spilledFront && encoder.isAligned
+        let whole = spilled.withUnsafeBytes { bytes in
+            encoder.countMessages(
+                UnsafeRawBufferPointer(rebasing: bytes[spilledFront...]),
+                endingAfter: spilledStart - spilledFront
+            )
+        }
+        return encoder.countUnwrittenMessages() + (isCut ? 1 : 0) + whole
+            + (hasCutMessage ? 1 : 0) + messagesBehind
     }
 
     private var messagesBehind: Int {
@@ -145,6 +154,7 @@ struct Outbox: ~Copyable {
         }
         guard spilledStart == spilled.count else { return .goOn }
         spilledStart = 0
+        spilledFront = 0
         spilled.removeAll(keepingCapacity: spilled.capacity <= SendQueue.keptCapacity)
         if let portion { ledger.resolve(portion) }
         portion = nil
@@ -172,6 +182,7 @@ struct Outbox: ~Copyable {
     /// Nothing may be held.
     mutating func takeOver(from queue: inout SendQueue, atMost limit: Int) -> Bool {
         portion = queue.takePortion(into: &spilled, atMost: limit)
+        spilledFront = spilled.count
         encoder.tally.add(queue.takeTally())
         if case .close? = portion?.lane { isShut = true }
         return portion != nil
@@ -233,15 +244,22 @@ struct Outbox: ~Copyable {
         _ other: inout FrameEncoder,
         cut cursor: inout FrameCursor
     ) throws(SendFailure) {
+        // The frame that is cut is a message, although all that is in the buffer may have been written.
+        other.leftMessages += max(other.countUnwrittenMessages(), 1)
         encoder.adopt(&other)
         try other.encodeRest(&cursor, into: &spilled)
+        spilledFront = spilled.count
     }
 
     /// As above, without an interrupted frame.
-    mutating func adopt(_ other: inout FrameEncoder) { encoder.adopt(&other) }
+    mutating func adopt(_ other: inout FrameEncoder) {
+        other.leftMessages += other.countUnwrittenMessages()
+        encoder.adopt(&other)
+    }
 
     /// Keeps what a batch has encoded behind what is held already.
     mutating func append(_ other: inout FrameEncoder) {
+        other.leftMessages += other.countUnwrittenMessages()
         other.withUnwrittenBytes { bytes in
             if let bounded, hasCutMessage {
                 bounded.behind.append(contentsOf: bytes)
@@ -255,12 +273,14 @@ struct Outbox: ~Copyable {
     /// Keeps the rest of an interrupted frame.
     mutating func keepRest(of cursor: inout FrameCursor) throws(SendFailure) {
         try encoder.encodeRest(&cursor, into: &spilled)
+        spilledFront = spilled.count
     }
 
     /// Keeps the rest of a message whose memory was handed over, masked already.
     mutating func keep(_ bytes: consuming [UInt8], from start: Int) {
         spilled = bytes
         spilledStart = start
+        spilledFront = spilled.count
     }
 }
 

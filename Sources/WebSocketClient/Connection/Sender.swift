@@ -1037,9 +1037,8 @@ final class Sender: @unchecked Sendable {
         encoder.tally = FrameTally()
     }
 
-    /// How many of a batch's messages, accepted when time ran out, won't go out because the connection
-    /// has failed since. For the batch that was the last to leave bytes.
-    func countCutMessages() -> Int {
+    /// How many messages, accepted when time ran out, won't go out because the connection has failed since.
+    func countLostMessages() -> Int {
         var count = 0
         guard shared.withLock({ $0.failure != nil }) else { return 0 }
         if turn.take(until: .never, evenIfCancelled: true) == .taken {

@@ -346,6 +346,37 @@ struct SenderTests {
         #expect(stream.taken == [0x89, 2, 7, 8, 0x82, 2, 7, 8, 0x82, 2, 7, 8])
     }
 
+    @Test(
+        "A batch that was left behind another's message counts what is lost of it, and nothing else",
+        arguments: [0, 2, 3, 6, 7, 10, 11, 14]
+    )
+    func batchLost(passing: Int) throws {
+        let stream = ScriptedStream()
+        let sender = Sender(stream, role: .server)
+        // One byte of four goes out.
+        stream.setRoom(1)
+        #expect(sendFailure { () throws(SendFailure) in try sender.send(2, timeout: .zero) } != nil)
+        let lost = try [UInt8]([7, 8]).withUnsafeBytes { bytes in
+            let frame = OutgoingFrame(opcode: .binary, payload: bytes)
+            var writer = try sender.writer(timeout: .zero)
+            for _ in 0..<3 { try writer.append(frame) }
+            #expect(throws: SendFailure.self) { try writer.flush() }
+            stream.setRoom(passing)
+            // Each time one write.
+            for _ in 0..<3 { sender.flushWithoutWaiting() }
+            stream.fail(.aborted)
+            #expect(throws: SendFailure.self) {
+                try writer.append(frame)
+                try writer.flush()
+            }
+            defer { writer.finish() }
+            return writer.abandon()
+        }
+        #expect(stream.taken.count == 1 + passing)
+        // And the one after the failure.
+        #expect(lost == 4 - max(passing - 3, 0) / 4)
+    }
+
     @Test("While a batch has the compressor, short messages go out, and those to compress wait")
     func besideCompressor() throws {
         let stream = ScriptedStream()
