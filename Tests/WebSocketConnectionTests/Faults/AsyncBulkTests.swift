@@ -93,8 +93,9 @@ struct AsyncBulkTests {
     @MainActor
     func fairness() async throws {
         let count = 2000
-        // Whoever receives in a loop is registered, even if it never waits.
+        // Whoever receives in a loop is registered, and its first wait ends at once: something is there.
         let wakeUp = try WakeUp()
+        wakeUp.signal()
         let (socket, stream) = try connect(
             to: FloodingPeer(count: count),
             descriptor: wakeUp.descriptor
