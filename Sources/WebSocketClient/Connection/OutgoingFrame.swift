@@ -25,11 +25,9 @@ struct OutgoingFrame {
     }
 
     private func isCompressible(from threshold: Int) -> Bool {
-        guard compression != .never, isFinal, reservedBits == 0,
-            opcode == .text || opcode == .binary
-        else { return false }
-        return compression == .always
-            || payload.count >= threshold && !Randomness.isLikely(in: payload)
+        guard compression != .never else { return false }
+        if compression == .automatic, payload.count < threshold { return false }
+        return isFinal && reservedBits == 0 && (opcode == .text || opcode == .binary)
     }
 
     /// A frame with its own memory, for a subclass to see; its text is checked here, as the check must

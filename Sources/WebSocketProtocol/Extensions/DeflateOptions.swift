@@ -37,8 +37,7 @@ public struct DeflateOptions: Sendable, Hashable {
     public var strategy = Strategy.standard
 
     /// Messages of fewer bytes are sent uncompressed; nil means 128 with context takeover and 512
-    /// without, where short messages gain less (coder/websocket's figures). So are those whose bytes look
-    /// random; see ``MessageCompression/automatic``.
+    /// without, where short messages gain less (coder/websocket's figures).
     public var threshold: Int?
 
     /// Without context takeover: whether the compressor is freed after each message, which saves memory

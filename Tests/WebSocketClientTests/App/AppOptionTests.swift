@@ -136,13 +136,6 @@ struct AppOptionTests {
         #expect(journal.entries == ["uses it: true", "hello"])
     }
 
-    /// A pair of connected sockets; the second reads the end of the stream once the first is closed.
-    private func socketPair() throws -> (own: Int32, peer: Int32) {
-        var ends: [Int32] = [-1, -1]
-        try #require(socketpair(AF_UNIX, Int32(SOCK_STREAM.rawValue), 0, &ends) == 0)
-        return (ends[0], ends[1])
-    }
-
     /// Waits for it, as a child that another test has forked holds copies of all descriptors for a moment.
     private func isClosed(byPeerOf descriptor: Int32) -> Bool {
         defer { close(descriptor) }
@@ -153,23 +146,23 @@ struct AppOptionTests {
 
     @Test("The caller's socket is closed if connecting fails, even before anything is sent")
     func failedOwnSocket() throws {
-        let first = try socketPair()
+        let (first, firstPeer) = try makeDescriptorPair()
         #expect(throws: WebSocketError.self) {
-            _ = try createConnection("http://example.com/", socket: first.own)
+            _ = try createConnection("http://example.com/", socket: first)
         }
-        #expect(isClosed(byPeerOf: first.peer))
-        let second = try socketPair()
-        try WebSocketApp(url: "no URL", socket: second.own).runForever()
-        #expect(isClosed(byPeerOf: second.peer))
-        let third = try socketPair()
+        #expect(isClosed(byPeerOf: firstPeer))
+        let (second, secondPeer) = try makeDescriptorPair()
+        try WebSocketApp(url: "no URL", socket: second).runForever()
+        #expect(isClosed(byPeerOf: secondPeer))
+        let (third, thirdPeer) = try makeDescriptorPair()
         var options = ConnectOptions()
-        options.socket = third.own
+        options.socket = third
         do {
             let attempt = OpeningAttempt(WebSocket(options: options), to: "ws://example.com/")
             attempt.cancel()
             guard case .failure(.aborted) = attempt.run() else { Issue.record("it ran"); return }
         }
-        #expect(isClosed(byPeerOf: third.peer))
+        #expect(isClosed(byPeerOf: thirdPeer))
     }
 
     @Test("Socket options from an argument are set after those of the options, in every call")

@@ -106,11 +106,9 @@ struct SocketTests {
 
     @Test("The caller's own socket is used as it is")
     func adopted() throws {
-        var ends: [Int32] = [-1, -1]
-        try #require(socketpair(AF_UNIX, Int32(SOCK_STREAM.rawValue), 0, &ends) == 0)
-        let identity = try #require(Descriptors.identity(of: ends[0]))
+        let (own, other) = try makeDescriptorPair()
+        let identity = try #require(Descriptors.identity(of: own))
         let request = Promise<String>()
-        let other = ends[1]
         let peer = Background {
             let stream = SocketStream(
                 try Socket(adopting: other),
@@ -127,9 +125,9 @@ struct SocketTests {
             }()
         }
         var options = ConnectOptions()
-        options.socket = ends[0]
+        options.socket = own
         let socket = try WebSocket.connect(to: "ws://example.test:81/path?q", options: options)
-        #expect(socket.fileDescriptor == ends[0])
+        #expect(socket.fileDescriptor == own)
         #expect(try request.value() == "/path?q example.test:81")
         try socket.send("over a socketpair")
         #expect(try socket.receive() == .text("over a socketpair"))
